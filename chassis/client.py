@@ -1,0 +1,147 @@
+"""A channel to another service: signs the context into each call, turns failures back into errors.
+
+`Channel` offers what generated stubs ask of a grpc.aio.Channel, so stubs work over it unchanged. It wraps calls
+itself since grpc.aio's client interceptors cost a task a call. Deadlines and retries are data (service_config.json).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from importlib import resources
+from typing import Any, Self
+
+import grpc
+from opentelemetry.propagate import inject
+
+from chassis import context, status
+from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
+from chassis.server import MAX_MESSAGE_BYTES
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+OnTrailers = Callable[[dict[str, str | bytes]], None]
+
+
+def read_service_config(package: str = "aisp") -> str:
+    """The deadlines and retry policies (JSON) that stand beside the generated contracts."""
+    return (resources.files(package) / "service_config.json").read_text()
+
+
+class Channel:
+    """A channel from this process to one other. Close it, or use it as an async context manager."""
+
+    def __init__(self, address: str, *, keyring: Keyring, callee: str, service_config: str) -> None:
+        """`callee` is the name of the process at `address`, for example llm_service."""
+        self._signer = Signer(keyring, callee)
+        self._channel = grpc.aio.insecure_channel(
+            address,
+            options=(
+                ("grpc.service_config", service_config),
+                ("grpc.enable_retries", 1),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.keepalive_time_ms", 20_000),
+                ("grpc.keepalive_timeout_ms", 5_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.max_pings_without_data", 0),
+                # A service that restarts is found again quickly; the default backs off for two minutes.
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.min_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 2_000),
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the channel; calls under way are cancelled."""
+        await self._channel.close()
+
+    async def wait_ready(self) -> None:
+        """Returns once connected."""
+        while (state := self._channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+            await self._channel.wait_for_state_change(state)
+
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> "UnaryCall":
+        """Called by stubs."""
+        return UnaryCall(self._channel.unary_unary(method, *args, **kwargs), method, self._signer)
+
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> "UnaryCall":
+        """Called by stubs."""
+        return UnaryCall(self._channel.stream_unary(method, *args, **kwargs), method, self._signer)
+
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> "StreamCall":
+        """Called by stubs."""
+        return StreamCall(self._channel.unary_stream(method, *args, **kwargs), method, self._signer)
+
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> "StreamCall":
+        """Called by stubs."""
+        return StreamCall(self._channel.stream_stream(method, *args, **kwargs), method, self._signer)
+
+
+class _Call:
+    def __init__(self, call: Any, method: str, signer: Signer) -> None:
+        self._call = call
+        self._method = method
+        self._signer = signer
+
+    def _metadata(self, calling: RequestContext | None) -> Metadata:
+        signed = self._signer.sign(calling or context.current(), self._method)
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        return ((METADATA_KEY, signed), *carrier.items())
+
+
+class UnaryCall(_Call):
+    """A method with one response."""
+
+    async def __call__(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # gRPC's own deadline, which travels with the call
+        context: RequestContext | None = None,
+        on_trailers: OnTrailers | None = None,
+    ) -> Any:
+        """The response. `request` is a message, or an async iterator of them for a client-streaming method.
+
+        Raises the PlatformError that the service raised. `context`: default, the one being served.
+        `on_trailers` is told the trailing metadata of a call that succeeded.
+        """
+        call = self._call(request, timeout=timeout, metadata=self._metadata(context))
+        try:
+            response = await call
+            if on_trailers is not None:
+                on_trailers(dict(await call.trailing_metadata() or ()))
+        except grpc.aio.AioRpcError as error:
+            raise status.from_rpc_error(error) from error
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        return response
+
+
+class StreamCall(_Call):
+    """A method with a stream of responses."""
+
+    async def __call__(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # gRPC's own deadline, which travels with the call
+        context: RequestContext | None = None,
+        on_trailers: OnTrailers | None = None,
+    ) -> AsyncIterator[Any]:
+        """The responses as they come. Leaving the loop (or `aclose`) cancels the call."""
+        call = self._call(request, timeout=timeout, metadata=self._metadata(context))
+        try:
+            async for response in call:
+                yield response
+            if on_trailers is not None:
+                on_trailers(dict(await call.trailing_metadata() or ()))
+        except grpc.aio.AioRpcError as error:
+            raise status.from_rpc_error(error) from error
+        finally:
+            call.cancel()

@@ -1,0 +1,129 @@
+"""PostgreSQL as every service uses it: one engine, short visible transactions, tenants kept apart by the database.
+
+A transaction is opened for one tenant (row-level security shows it nothing else) or, said explicitly, for the
+platform. No other module commits. Tables and queries belong to each service's repository.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Self
+
+from sqlalchemy import URL, MetaData, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from chassis.errors import Unavailable
+from chassis.settings import DatabaseSettings
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+PLATFORM = "*"
+"""Stands for all tenants, where the platform itself acts: a log-in by address, a sweep, an operator's list."""
+
+
+class DatabaseUnavailable(Unavailable):
+    reason = "DATABASE_UNAVAILABLE"
+    message = "The database does not answer at the moment; try again soon."
+
+
+def new_metadata() -> MetaData:
+    """The collection that a service's tables register with; constraints get predictable names."""
+    return MetaData(naming_convention=NAMING)
+
+
+def url(settings: DatabaseSettings, short_name: str, *, owner: bool = False) -> URL:
+    """The address of the database aisp_<short>, for its runtime role, or for the owner that migrates it."""
+    database = f"aisp_{short_name}"
+    socket = settings.host.startswith("/")
+    secret = settings.owner_password if owner else settings.password
+    return URL.create(
+        "postgresql+asyncpg",
+        username=f"{database}_owner" if owner else database,
+        password=secret.get_secret_value() or None,
+        host=None if socket else settings.host,
+        port=None if socket else settings.port,
+        database=database,
+        # asyncpg takes a socket's directory as `host` of its own, beside the port in the file's name.
+        query={"host": settings.host, "port": str(settings.port)} if socket else {},
+    )
+
+
+class Database:
+    """A service's database."""
+
+    def __init__(self, settings: DatabaseSettings, short_name: str) -> None:
+        self.url = url(settings, short_name)
+        self._engine = create_async_engine(
+            self.url,
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 60,
+                "server_settings": {
+                    "application_name": short_name,
+                    "statement_timeout": "60s",
+                    "lock_timeout": "10s",
+                    "idle_in_transaction_session_timeout": "60s",
+                    # Under row-level security a cached generic plan serves small tenants badly: plan for the tenant.
+                    "plan_cache_mode": "force_custom_plan",
+                },
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees the rows of one tenant (or, for PLATFORM, all). Commits on leaving, or rolls back.
+
+        Raises DatabaseUnavailable if the server cannot be reached.
+        """
+        if not tenant_id:
+            message = "a transaction needs a tenant"
+            raise ValueError(message)
+        try:
+            async with self._engine.begin() as connection:
+                # Local to the transaction: the connection's next user must not inherit it.
+                await connection.execute(text("SELECT set_config('aisp.tenant', :tenant, true)"), {"tenant": tenant_id})
+                yield connection
+        except (InterfaceError, OperationalError, OSError, TimeoutError) as error:
+            raise DatabaseUnavailable from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable from error
+            raise
+
+    def platform(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that sees all tenants: for the platform's own work, never for a tenant's call."""
+        return self.transaction(PLATFORM)
+
+    async def check(self) -> None:
+        """Returns if the database answers."""
+        async with self.platform():
+            pass
+
+
+def isolation(table: str) -> list[str]:
+    """The statements of a migration that keep the tenants of `table` apart by its column `tenant_id` (UUID).
+
+    Row-level security is forced, so it binds the owner too; it does nothing for a superuser, which no role here is.
+    """
+    allowed = "current_setting('aisp.tenant', true) = '*' OR tenant_id::text = current_setting('aisp.tenant', true)"
+    return [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"CREATE POLICY tenant_isolation ON {table} USING ({allowed}) WITH CHECK ({allowed})",
+    ]

@@ -1,0 +1,208 @@
+"""Idempotency-Key: the service that executes a call stores its answer, and replays it for the same key.
+
+Owns the stored answers and the interceptor. An answer is kept under tenant, key and method, with a fingerprint of the
+request; streams are kept as their messages. Bounded in size and time; encrypted, since answers hold customers' words.
+While the first call runs its twins get IDEMPOTENCY_IN_FLIGHT, another request under the key IDEMPOTENCY_MISMATCH.
+A call that fails stores nothing: a refused request does not use up its key.
+"""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chassis import context
+from chassis.context import Keyring, RequestContext
+from chassis.errors import IdempotencyInFlight, IdempotencyMismatch
+from chassis.interceptors import parts
+
+log = structlog.get_logger()
+
+REPLAYED_KEY = "aisp-replayed"
+"""Trailing metadata of a replayed answer, so that the gateway does not charge it again."""
+
+LOCK_SECONDS = 900
+KEEP_SECONDS = 24 * 3600
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_KEY_CHARACTERS = 255
+
+
+class AnswerStore(Protocol):
+    """Where answers are kept: bytes under a name, for a time."""
+
+    async def claim(self, name: str, value: bytes, seconds: int) -> bytes | None:
+        """Stores `value` if nothing is there, and answers None; else answers what is there."""
+
+    async def put(self, name: str, value: bytes, seconds: int) -> None:
+        """Replaces what is there."""
+
+    async def drop(self, name: str) -> None:
+        """Forgets it."""
+
+
+class MemoryAnswerStore:
+    """The twin for tests: one process, no expiry."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+
+    async def claim(self, name: str, value: bytes, seconds: int) -> bytes | None:
+        del seconds
+        return None if self._values.setdefault(name, value) is value else self._values[name]
+
+    async def put(self, name: str, value: bytes, seconds: int) -> None:
+        del seconds
+        self._values[name] = value
+
+    async def drop(self, name: str) -> None:
+        self._values.pop(name, None)
+
+
+class ValkeyAnswerStore:
+    """Answers in the cache store."""
+
+    def __init__(self, client: Any) -> None:
+        """`client`: a redis.asyncio.Redis that answers bytes."""
+        self._client = client
+
+    async def claim(self, name: str, value: bytes, seconds: int) -> bytes | None:
+        found: bytes | None = await self._client.set(name, value, ex=seconds, nx=True, get=True)
+        return found
+
+    async def put(self, name: str, value: bytes, seconds: int) -> None:
+        await self._client.set(name, value, ex=seconds)
+
+    async def drop(self, name: str) -> None:
+        await self._client.delete(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A running call (no messages yet) or a stored answer."""
+
+    fingerprint: str
+    messages: tuple[bytes, ...] | None
+
+    def encode(self) -> bytes:
+        head = self.fingerprint.encode().ljust(64)[:64] + (b"-" if self.messages is None else b"+")
+        return head + b"".join(len(item).to_bytes(4, "big") + item for item in self.messages or ())
+
+    @classmethod
+    def decode(cls, data: bytes) -> "_Entry":
+        fingerprint, done, rest = data[:64].decode().strip(), data[64:65] == b"+", data[65:]
+        messages = []
+        while rest:
+            size = int.from_bytes(rest[:4], "big")
+            messages.append(rest[4 : 4 + size])
+            rest = rest[4 + size :]
+        return cls(fingerprint, tuple(messages) if done else None)
+
+
+class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no types
+    """Replays stored answers. Stands inside the common layers: it needs the verified context."""
+
+    def __init__(self, store: AnswerStore, keyring: Keyring) -> None:
+        key = keyring.key(keyring.name, keyring.name)
+        if key is None:
+            message = f"no wire key {keyring.name}>{keyring.name}: stored answers are encrypted under it"
+            raise ValueError(message)
+        self._cipher = AESGCM(hashlib.sha256(b"aisp/idempotency/v1" + key).digest())
+        self._store = store
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or details.method.startswith("/grpc."):
+            return handler
+        wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
+        behaviour, make = parts(handler)
+        return make(
+            wrap(details.method, behaviour, handler.response_serializer),
+            request_deserializer=handler.request_deserializer,
+            # A replayed message is bytes already.
+            response_serializer=lambda m: m if isinstance(m, bytes) else handler.response_serializer(m),
+        )
+
+    def _wrap_unary(self, method: str, behaviour: Callable[..., Awaitable[Any]], serialize: Any) -> Any:
+        async def wrapped(request: Any, servicer_context: Any) -> Any:
+            calling = context.current()
+            if not calling.idempotency_key:
+                return await behaviour(request, servicer_context)
+            name = _name(calling, method)
+            stored = await self._begin(name, calling.fingerprint)
+            if stored is not None:
+                servicer_context.set_trailing_metadata(((REPLAYED_KEY, "1"),))
+                return stored[0]
+            try:
+                response = await behaviour(request, servicer_context)
+            except BaseException:
+                await self._store.drop(name)
+                raise
+            await self._finish(name, calling.fingerprint, [serialize(response)])
+            return response
+
+        return wrapped
+
+    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]], serialize: Any) -> Any:
+        async def wrapped(request: Any, servicer_context: Any) -> AsyncIterator[Any]:
+            calling = context.current()
+            if not calling.idempotency_key:
+                async for response in behaviour(request, servicer_context):
+                    yield response
+                return
+            name = _name(calling, method)
+            stored = await self._begin(name, calling.fingerprint)
+            if stored is not None:
+                servicer_context.set_trailing_metadata(((REPLAYED_KEY, "1"),))
+                for message in stored:
+                    yield message
+                return
+            kept: list[bytes] = []
+            try:
+                async for response in behaviour(request, servicer_context):
+                    kept.append(serialize(response))
+                    yield response
+            except BaseException:
+                await self._store.drop(name)
+                raise
+            await self._finish(name, calling.fingerprint, kept)
+
+        return wrapped
+
+    async def _begin(self, name: str, fingerprint: str) -> tuple[bytes, ...] | None:
+        """Claims the key: None if the call is to be executed, else the stored messages."""
+        found = await self._store.claim(name, self._seal(name, _Entry(fingerprint, None)), LOCK_SECONDS)
+        if found is None:
+            return None
+        entry = self._open(name, found)
+        if entry.fingerprint != fingerprint:
+            raise IdempotencyMismatch
+        if entry.messages is None:
+            raise IdempotencyInFlight(retry_after=1)
+        return entry.messages
+
+    async def _finish(self, name: str, fingerprint: str, messages: list[bytes]) -> None:
+        if sum(map(len, messages)) > MAX_ANSWER_BYTES:
+            log.warning("answer too large to be kept for its Idempotency-Key", bytes=sum(map(len, messages)))
+            await self._store.drop(name)
+            return
+        await self._store.put(name, self._seal(name, _Entry(fingerprint, tuple(messages))), KEEP_SECONDS)
+
+    def _seal(self, name: str, entry: _Entry) -> bytes:
+        nonce = os.urandom(12)
+        return nonce + self._cipher.encrypt(nonce, entry.encode(), name.encode())
+
+    def _open(self, name: str, data: bytes) -> _Entry:
+        return _Entry.decode(self._cipher.decrypt(data[:12], data[12:], name.encode()))
+
+
+def _name(calling: RequestContext, method: str) -> str:
+    """The name of an answer: no two tenants, principals' keys or methods can share one."""
+    digest = hashlib.sha256(f"{calling.idempotency_key}\0{method}".encode()).hexdigest()
+    return f"idem:{calling.tenant_id}:{digest}"

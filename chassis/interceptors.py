@@ -1,0 +1,185 @@
+"""What happens around every call that a server serves: trace, log and metrics, errors, context. One class each.
+
+A layer is an object whose `around(call)` is an async context manager; `Layers` wraps the four kinds of handlers once,
+outermost layer first, so that a layer is written once for unary calls and streams alike.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from opentelemetry.propagate import extract
+
+from chassis import context, status, telemetry
+from chassis.context import METADATA_KEY, BadContext, RequestContext, Verifier
+from chassis.errors import Internal, PlatformError
+
+log = structlog.get_logger()
+
+OPEN_PREFIXES = ("/grpc.health.", "/grpc.reflection.")
+"""Methods that carry no request context: health checks and reflection."""
+
+
+@dataclass(slots=True)
+class ServerCall:
+    """One call being served, as the layers see it."""
+
+    method: str
+    servicer_context: Any
+    """grpc.aio.ServicerContext"""
+    context: RequestContext | None = None
+    error: PlatformError | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def metadata(self) -> dict[str, str | bytes]:
+        """The call's metadata; of a key that came twice, the last."""
+        return dict(self.servicer_context.invocation_metadata() or ())
+
+
+class Layer(Protocol):
+    """Something that happens around a call."""
+
+    def around(self, call: ServerCall) -> AbstractAsyncContextManager[None]:
+        """Runs before the handler up to its `yield`, and after it."""
+
+
+class TraceLayer:
+    """A span for the call, child of the caller's."""
+
+    @asynccontextmanager
+    async def around(self, call: ServerCall) -> AsyncIterator[None]:
+        parent = extract({key: value for key, value in call.metadata.items() if isinstance(value, str)})
+        with telemetry.tracer.start_as_current_span(call.method.lstrip("/"), context=parent):
+            yield
+
+
+class LogLayer:
+    """One line and two metrics for each call."""
+
+    @asynccontextmanager
+    async def around(self, call: ServerCall) -> AsyncIterator[None]:
+        code = "CANCELLED"
+        try:
+            yield
+            code = "OK"
+        except grpc.aio.AbortError:
+            code = call.error.code.name if call.error else "UNKNOWN"
+            raise
+        finally:
+            self._tell(call, code)
+
+    @staticmethod
+    def _tell(call: ServerCall, code: str) -> None:
+        seconds = time.perf_counter() - call.started
+        telemetry.CALLS.labels(call.method, code).inc()
+        telemetry.CALL_SECONDS.labels(call.method).observe(seconds)
+        fields: dict[str, object] = {"method": call.method, "code": code, "duration_ms": round(seconds * 1000, 2)}
+        if call.context is not None:
+            fields |= {"request_id": call.context.request_id, "tenant_id": call.context.tenant_id}
+        if call.error is not None:
+            fields["reason"] = call.error.reason
+        log.info("call", **fields)
+
+
+class ErrorLayer:
+    """Turns whatever is raised into a rich status; the unexpected into INTERNAL with a fixed text."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+
+    @asynccontextmanager
+    async def around(self, call: ServerCall) -> AsyncIterator[None]:
+        try:
+            yield
+        except PlatformError as error:
+            await self._abort(call, error)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            request_id = call.context.request_id if call.context else ""
+            log.exception("unexpected error", method=call.method, request_id=request_id)
+            hidden = Internal(f"Something went wrong on our side (request {request_id}).")
+            hidden.__cause__ = error
+            await self._abort(call, hidden)
+
+    async def _abort(self, call: ServerCall, error: PlatformError) -> None:
+        call.error = error
+        request_id = call.context.request_id if call.context else ""
+        rich = status.to_status(error, domain=self._domain, request_id=request_id)
+        details = ((status.DETAILS_KEY, rich.SerializeToString()),)
+        await call.servicer_context.abort(status.GRPC_CODE[error.code], error.message, details)
+
+
+class ContextLayer:
+    """Verifies the signed context and makes it the task's; a call without one is refused."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    @asynccontextmanager
+    async def around(self, call: ServerCall) -> AsyncIterator[None]:
+        values = [v for key, v in call.servicer_context.invocation_metadata() or () if key == METADATA_KEY]
+        if len(values) != 1 or not isinstance(values[0], bytes):
+            raise BadContext
+        call.context = self._verifier.verify(values[0], call.method)
+        context.enter(call.context)
+        yield
+
+
+class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no types
+    """Puts layers around the handlers of every method but health and reflection."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        """`layers`: outermost first."""
+        self._layers = tuple(layers)
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or details.method.startswith(OPEN_PREFIXES):
+            return handler
+        wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
+        behaviour, make = parts(handler)
+        return make(
+            wrap(details.method, behaviour),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _wrap_unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def wrapped(request: Any, servicer_context: Any) -> Any:
+            async with AsyncExitStack() as stack:
+                await self._enter(stack, ServerCall(method, servicer_context))
+                return await behaviour(request, servicer_context)
+
+        return wrapped
+
+    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+        async def wrapped(request: Any, servicer_context: Any) -> AsyncIterator[Any]:
+            async with AsyncExitStack() as stack:
+                await self._enter(stack, ServerCall(method, servicer_context))
+                async for response in behaviour(request, servicer_context):
+                    yield response
+
+        return wrapped
+
+    async def _enter(self, stack: AsyncExitStack, call: ServerCall) -> None:
+        for layer in self._layers:
+            await stack.enter_async_context(layer.around(call))
+
+
+def parts(handler: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """A handler's function, and what makes another handler of its kind."""
+    if handler.request_streaming and handler.response_streaming:
+        return handler.stream_stream, grpc.stream_stream_rpc_method_handler
+    if handler.request_streaming:
+        return handler.stream_unary, grpc.stream_unary_rpc_method_handler
+    if handler.response_streaming:
+        return handler.unary_stream, grpc.unary_stream_rpc_method_handler
+    return handler.unary_unary, grpc.unary_unary_rpc_method_handler

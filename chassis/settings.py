@@ -1,0 +1,169 @@
+"""What every process can be told by its environment. Owns the common settings and where secrets come from.
+
+All names start with AI_PLATFORM_; `__` stands between levels; a `.env` file in the working directory is read.
+Each service derives its own `Settings`; nothing else reads the environment.
+"""
+
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.context import Keyring
+
+MIN_SECRET_BYTES = 32
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LogSettings(Section):
+    """How to log: `json` for machines, `console` for people."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class DatabaseSettings(Section):
+    """Where PostgreSQL is. Database and role names follow from the service's name: aisp_<short>."""
+
+    host: str = "localhost"
+    port: int = 5432
+    password: SecretStr = SecretStr("")
+    owner_password: SecretStr = SecretStr("")
+    pool_size: int = Field(default=10, ge=1, le=200)
+
+
+class RedisSettings(Section):
+    """Where a Valkey or Redis is."""
+
+    host: str = "localhost"
+    port: int = 6379
+    password: SecretStr = SecretStr("")
+
+
+class WireSettings(Section):
+    """Keys of the signed context: this process's own pairs, or (development) one root for all."""
+
+    keys: dict[str, SecretStr] = {}
+    secret: SecretStr = SecretStr("")
+
+
+class TelemetrySettings(Section):
+    """Traces are exported over OTLP/gRPC when an endpoint is set; this share of requests is sampled."""
+
+    otlp_endpoint: str = ""
+    sample_ratio: float = Field(default=0.05, ge=0, le=1)
+
+
+class Endpoint(Section):
+    """Where a service is, and where it listens. Ports of operations (/livez /readyz /metrics) are its own."""
+
+    address: str = ""
+    listen: str = ""
+    ops_host: str = "127.0.0.1"
+    ops_port: int = 0
+    worker_ops_port: int = 0
+    drain_seconds: float = Field(default=8, ge=0, le=3600)
+
+    @property
+    def bind(self) -> str:
+        """The address to listen on."""
+        return self.listen or self.address
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that every process has."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AI_PLATFORM_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    env: Literal["development", "production"] = "development"
+    debug: bool = False
+    data_dir: Path = Path(".data")
+    log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    wire: WireSettings = WireSettings()
+
+    @property
+    def production(self) -> bool:
+        """Whether this is production, where a missing or weak secret is fatal."""
+        return self.env == "production"
+
+    def keyring(self, name: str) -> Keyring:
+        """The pair keys of the process `name`."""
+        keys = {pair: key.get_secret_value() for pair, key in self.wire.keys.items()}
+        if keys:
+            return Keyring(name, keys=keys)
+        if self.production:
+            message = "AI_PLATFORM_WIRE__KEYS is not set: production needs the keys of this process's own pairs"
+            raise ConfigurationError(message)
+        return Keyring(name, root=self.secret("AI_PLATFORM_WIRE__SECRET", self.wire.secret).encode())
+
+    def secret(self, variable: str, value: SecretStr) -> str:
+        """The secret set by `variable`. In development a missing one is made once and kept in the data directory.
+
+        Raises ConfigurationError in production if it is missing, and anywhere if it is shorter than 32 bytes.
+        """
+        found = value.get_secret_value()
+        if not found and self.production:
+            raise ConfigurationError(f"{variable} is not set: production needs one of at least 32 bytes")
+        if not found:
+            return kept_secret(self.data_dir, variable.removeprefix("AI_PLATFORM_").lower())
+        if len(found.encode()) < MIN_SECRET_BYTES:
+            raise ConfigurationError(f"{variable} is too short: it needs at least 32 bytes")
+        return found
+
+
+class ConfigurationError(Exception):
+    """Settings with which a process cannot start; the text is one clear sentence."""
+
+
+def kept_secret(data_dir: Path, name: str) -> str:
+    """A secret of this installation: read from the data directory, or made and kept there (mode 0600)."""
+    path = data_dir / "secrets" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _await_content(path)
+    with os.fdopen(descriptor, "w") as file:
+        made = secrets.token_urlsafe(48)
+        file.write(made)
+    return made
+
+
+def _await_content(path: Path) -> str:
+    """Another process may have created the file just now and not have written it yet."""
+    for _ in range(100):
+        content = path.read_text().strip()
+        if content:
+            return content
+        time.sleep(0.01)
+    raise ConfigurationError(f"{path} is empty: remove it, and a new secret is made")
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings out of the environment; ConfigurationError names the variable that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = "AI_PLATFORM_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{variable}: {first['msg']}") from None

@@ -1,0 +1,146 @@
+from aisp.common.v1 import usage_pb2 as _usage_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FORMAT_UNSPECIFIED: _ClassVar[Format]
+    FORMAT_CHAT_COMPLETIONS: _ClassVar[Format]
+
+class Health(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HEALTH_UNSPECIFIED: _ClassVar[Health]
+    HEALTH_OK: _ClassVar[Health]
+    HEALTH_FAILING: _ClassVar[Health]
+    HEALTH_NOT_CONFIGURED: _ClassVar[Health]
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_TIMEOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_BAD_ANSWER: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_DOCUMENT: _ClassVar[ErrorReason]
+    ERROR_REASON_UNSUPPORTED: _ClassVar[ErrorReason]
+FORMAT_UNSPECIFIED: Format
+FORMAT_CHAT_COMPLETIONS: Format
+HEALTH_UNSPECIFIED: Health
+HEALTH_OK: Health
+HEALTH_FAILING: Health
+HEALTH_NOT_CONFIGURED: Health
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_MODEL_NOT_FOUND: ErrorReason
+ERROR_REASON_PROVIDER_REFUSED: ErrorReason
+ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason
+ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason
+ERROR_REASON_PROVIDER_BAD_ANSWER: ErrorReason
+ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason
+ERROR_REASON_BAD_DOCUMENT: ErrorReason
+ERROR_REASON_UNSUPPORTED: ErrorReason
+
+class CompleteRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: Envelope
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+
+class CompleteResponse(_message.Message):
+    __slots__ = ("body", "completion")
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    completion: Completion
+    def __init__(self, body: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ...) -> None: ...
+
+class StreamCompleteRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: Envelope
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+
+class StreamCompleteResponse(_message.Message):
+    __slots__ = ("started", "data", "completion")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    started: Started
+    data: bytes
+    completion: Completion
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ...) -> None: ...
+
+class Envelope(_message.Message):
+    __slots__ = ("model", "format", "body", "include_usage")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_USAGE_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    format: Format
+    body: bytes
+    include_usage: bool
+    def __init__(self, model: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ..., body: _Optional[bytes] = ..., include_usage: bool = ...) -> None: ...
+
+class Started(_message.Message):
+    __slots__ = ("served_by", "attempts")
+    SERVED_BY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    served_by: ServedBy
+    attempts: int
+    def __init__(self, served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+
+class Completion(_message.Message):
+    __slots__ = ("usage", "finish_reason", "served_by", "attempts")
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    SERVED_BY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    usage: _usage_pb2.Usage
+    finish_reason: str
+    served_by: ServedBy
+    attempts: int
+    def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+
+class ServedBy(_message.Message):
+    __slots__ = ("provider", "upstream_model")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    upstream_model: str
+    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ...) -> None: ...
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "provider", "capabilities", "context_length", "health", "create_time_seconds")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    provider: str
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    context_length: int
+    health: Health
+    create_time_seconds: int
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., create_time_seconds: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,407 @@
+import datetime
+
+from aisp.common.v1 import usage_pb2 as _usage_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SearchMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SEARCH_MODE_UNSPECIFIED: _ClassVar[SearchMode]
+    SEARCH_MODE_DENSE: _ClassVar[SearchMode]
+    SEARCH_MODE_LEXICAL: _ClassVar[SearchMode]
+    SEARCH_MODE_HYBRID: _ClassVar[SearchMode]
+
+class Grounding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GROUNDING_UNSPECIFIED: _ClassVar[Grounding]
+    GROUNDING_REQUIRED: _ClassVar[Grounding]
+    GROUNDING_PREFERRED: _ClassVar[Grounding]
+
+class AnswerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ANSWER_STATE_UNSPECIFIED: _ClassVar[AnswerState]
+    ANSWER_STATE_ANSWERED: _ClassVar[AnswerState]
+    ANSWER_STATE_PARTIAL: _ClassVar[AnswerState]
+    ANSWER_STATE_ABSTAINED: _ClassVar[AnswerState]
+    ANSWER_STATE_UNGROUNDED: _ClassVar[AnswerState]
+
+class DocumentStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DOCUMENT_STATUS_UNSPECIFIED: _ClassVar[DocumentStatus]
+    DOCUMENT_STATUS_QUEUED: _ClassVar[DocumentStatus]
+    DOCUMENT_STATUS_RUNNING: _ClassVar[DocumentStatus]
+    DOCUMENT_STATUS_READY: _ClassVar[DocumentStatus]
+    DOCUMENT_STATUS_FAILED: _ClassVar[DocumentStatus]
+    DOCUMENT_STATUS_CANCELLED: _ClassVar[DocumentStatus]
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_COLLECTION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_COLLECTION_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_DOCUMENT_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_EMPTY_DOCUMENT: _ClassVar[ErrorReason]
+    ERROR_REASON_DOCUMENT_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_FILTER: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_REQUEST: _ClassVar[ErrorReason]
+    ERROR_REASON_TEXT_NOT_READY: _ClassVar[ErrorReason]
+    ERROR_REASON_VECTOR_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
+SEARCH_MODE_UNSPECIFIED: SearchMode
+SEARCH_MODE_DENSE: SearchMode
+SEARCH_MODE_LEXICAL: SearchMode
+SEARCH_MODE_HYBRID: SearchMode
+GROUNDING_UNSPECIFIED: Grounding
+GROUNDING_REQUIRED: Grounding
+GROUNDING_PREFERRED: Grounding
+ANSWER_STATE_UNSPECIFIED: AnswerState
+ANSWER_STATE_ANSWERED: AnswerState
+ANSWER_STATE_PARTIAL: AnswerState
+ANSWER_STATE_ABSTAINED: AnswerState
+ANSWER_STATE_UNGROUNDED: AnswerState
+DOCUMENT_STATUS_UNSPECIFIED: DocumentStatus
+DOCUMENT_STATUS_QUEUED: DocumentStatus
+DOCUMENT_STATUS_RUNNING: DocumentStatus
+DOCUMENT_STATUS_READY: DocumentStatus
+DOCUMENT_STATUS_FAILED: DocumentStatus
+DOCUMENT_STATUS_CANCELLED: DocumentStatus
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_COLLECTION_NOT_FOUND: ErrorReason
+ERROR_REASON_COLLECTION_EXISTS: ErrorReason
+ERROR_REASON_DOCUMENT_NOT_FOUND: ErrorReason
+ERROR_REASON_EMPTY_DOCUMENT: ErrorReason
+ERROR_REASON_DOCUMENT_TOO_LARGE: ErrorReason
+ERROR_REASON_BAD_FILTER: ErrorReason
+ERROR_REASON_BAD_REQUEST: ErrorReason
+ERROR_REASON_TEXT_NOT_READY: ErrorReason
+ERROR_REASON_VECTOR_STORE_UNAVAILABLE: ErrorReason
+
+class CreateCollectionRequest(_message.Message):
+    __slots__ = ("name", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+
+class CreateCollectionResponse(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: Collection
+    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ...) -> None: ...
+
+class ListCollectionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListCollectionsResponse(_message.Message):
+    __slots__ = ("collections", "next_page_token")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedCompositeFieldContainer[Collection]
+    next_page_token: str
+    def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UploadDocumentRequest(_message.Message):
+    __slots__ = ("description", "content")
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    description: DocumentDescription
+    content: bytes
+    def __init__(self, description: _Optional[_Union[DocumentDescription, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class DocumentDescription(_message.Message):
+    __slots__ = ("title", "file_name", "media_type", "collection", "metadata_json")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    file_name: str
+    media_type: str
+    collection: str
+    metadata_json: str
+    def __init__(self, title: _Optional[str] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., collection: _Optional[str] = ..., metadata_json: _Optional[str] = ...) -> None: ...
+
+class UploadDocumentResponse(_message.Message):
+    __slots__ = ("document", "usage")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    usage: _usage_pb2.Usage
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class GetDocumentRequest(_message.Message):
+    __slots__ = ("id", "wait_seconds")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    wait_seconds: int
+    def __init__(self, id: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
+
+class GetDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+
+class ListDocumentsRequest(_message.Message):
+    __slots__ = ("collection", "page_size", "page_token")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    page_size: int
+    page_token: str
+    def __init__(self, collection: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListDocumentsResponse(_message.Message):
+    __slots__ = ("documents", "next_page_token")
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    documents: _containers.RepeatedCompositeFieldContainer[Document]
+    next_page_token: str
+    def __init__(self, documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ReadDocumentTextRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class ReadDocumentTextResponse(_message.Message):
+    __slots__ = ("content",)
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    def __init__(self, content: _Optional[bytes] = ...) -> None: ...
+
+class DeleteDocumentRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class DeleteDocumentResponse(_message.Message):
+    __slots__ = ("usage",)
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    usage: _usage_pb2.Usage
+    def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class SearchPassagesRequest(_message.Message):
+    __slots__ = ("query", "top_k", "collection", "filter_json", "mode")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    top_k: int
+    collection: str
+    filter_json: str
+    mode: SearchMode
+    def __init__(self, query: _Optional[str] = ..., top_k: _Optional[int] = ..., collection: _Optional[str] = ..., filter_json: _Optional[str] = ..., mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
+
+class SearchPassagesResponse(_message.Message):
+    __slots__ = ("passages", "usage")
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    passages: _containers.RepeatedCompositeFieldContainer[Passage]
+    usage: _usage_pb2.Usage
+    def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class Passage(_message.Message):
+    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json")
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    document_id: str
+    chunk_id: str
+    title: str
+    text: str
+    score: float
+    page: int
+    start: int
+    end: int
+    metadata_json: str
+    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ...) -> None: ...
+
+class AnswerQuestionRequest(_message.Message):
+    __slots__ = ("question",)
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    question: Question
+    def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ...) -> None: ...
+
+class AnswerQuestionResponse(_message.Message):
+    __slots__ = ("answer",)
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    answer: Answer
+    def __init__(self, answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
+
+class StreamAnswerRequest(_message.Message):
+    __slots__ = ("question",)
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    question: Question
+    def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ...) -> None: ...
+
+class StreamAnswerResponse(_message.Message):
+    __slots__ = ("citations", "delta", "answer")
+    CITATIONS_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    citations: Citations
+    delta: str
+    answer: Answer
+    def __init__(self, citations: _Optional[_Union[Citations, _Mapping]] = ..., delta: _Optional[str] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
+
+class Citations(_message.Message):
+    __slots__ = ("citations",)
+    CITATIONS_FIELD_NUMBER: _ClassVar[int]
+    citations: _containers.RepeatedCompositeFieldContainer[Citation]
+    def __init__(self, citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
+
+class Question(_message.Message):
+    __slots__ = ("messages", "collection", "model", "top_k", "filter_json", "grounding")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
+    GROUNDING_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[Message]
+    collection: str
+    model: str
+    top_k: int
+    filter_json: str
+    grounding: Grounding
+    def __init__(self, messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., collection: _Optional[str] = ..., model: _Optional[str] = ..., top_k: _Optional[int] = ..., filter_json: _Optional[str] = ..., grounding: _Optional[_Union[Grounding, str]] = ...) -> None: ...
+
+class Message(_message.Message):
+    __slots__ = ("role", "content")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    content: str
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("id", "state", "content", "citations", "model", "usage")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CITATIONS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: AnswerState
+    content: str
+    citations: _containers.RepeatedCompositeFieldContainer[Citation]
+    model: str
+    usage: _usage_pb2.Usage
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[AnswerState, str]] = ..., content: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class Citation(_message.Message):
+    __slots__ = ("number", "document_id", "chunk_id", "title", "page", "start", "end", "quote")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    QUOTE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    document_id: str
+    chunk_id: str
+    title: str
+    page: int
+    start: int
+    end: int
+    quote: str
+    def __init__(self, number: _Optional[int] = ..., document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., quote: _Optional[str] = ...) -> None: ...
+
+class ListVectorStoresRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListVectorStoresResponse(_message.Message):
+    __slots__ = ("vector_stores",)
+    VECTOR_STORES_FIELD_NUMBER: _ClassVar[int]
+    vector_stores: _containers.RepeatedCompositeFieldContainer[VectorStore]
+    def __init__(self, vector_stores: _Optional[_Iterable[_Union[VectorStore, _Mapping]]] = ...) -> None: ...
+
+class VectorStore(_message.Message):
+    __slots__ = ("name", "capabilities", "health")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    health: str
+    def __init__(self, name: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., health: _Optional[str] = ...) -> None: ...
+
+class Collection(_message.Message):
+    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    description: str
+    documents: int
+    create_time: _timestamp_pb2.Timestamp
+    vector_store: str
+    embedding_model: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+
+class Document(_message.Message):
+    __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    collection: str
+    status: DocumentStatus
+    stage: str
+    progress: int
+    error: str
+    bytes: int
+    chunks: int
+    version: int
+    metadata_json: str
+    create_time: _timestamp_pb2.Timestamp
+    file_name: str
+    media_type: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., collection: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[int] = ..., error: _Optional[str] = ..., bytes: _Optional[int] = ..., chunks: _Optional[int] = ..., version: _Optional[int] = ..., metadata_json: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ...) -> None: ...
