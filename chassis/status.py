@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from chassis import errors
 from chassis.errors import Code, PlatformError, Violation
 
-BY_CODE: dict[Code, type[PlatformError]] = {
+BY_CODE: dict[int, type[PlatformError]] = {
     Code.CANCELLED: errors.Cancelled,
     Code.UNKNOWN: errors.Unknown,
     Code.INVALID_ARGUMENT: errors.InvalidArgument,
@@ -54,8 +54,7 @@ def to_status(error: PlatformError, *, domain: str, request_id: str) -> status_p
 
 def from_status(status: status_pb2.Status) -> PlatformError:
     """The error that `status` tells of: the canonical class with the sender's reason, metadata and details."""
-    kind = BY_CODE.get(Code(status.code)) if status.code in Code else None
-    error = (kind or errors.Unknown)(status.message or None)
+    error = BY_CODE.get(status.code, errors.Unknown)(status.message or None)
     for detail in status.details:
         _read_detail(error, detail)
     return error
@@ -68,7 +67,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> PlatformError:
         if key == DETAILS_KEY and isinstance(value, bytes):
             return from_status(status_pb2.Status.FromString(value))
     # Without details it was made by the transport, whose text names addresses and is not for the public.
-    return BY_CODE[Code(error.code().value[0])]()
+    return BY_CODE[error.code().value[0]]()
 
 
 def _pack(message: Message) -> any_pb2.Any:

@@ -1,0 +1,1 @@
+"""The use cases of identity, by noun: sessions, profiles, keys, tenants, changes."""

@@ -1,0 +1,129 @@
+"""API keys: made, listed, rotated, revoked, and verified for the gateway."""
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from auth_service import policy
+from auth_service.domain import (
+    ApiKey,
+    ApiKeyNotFound,
+    BadApiKey,
+    Principal,
+    Repository,
+    Store,
+    Subject,
+    TenantStatus,
+    TenantSuspended,
+)
+from chassis.pagination import Page, PageRequest
+
+LAST_USE_STEP = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who makes a key."""
+
+    tenant_id: str
+    user_id: str
+    scopes: tuple[str, ...]
+
+
+class Keys:
+    """Keys are found by the id inside them and compared by hash, in constant time."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], *, live: bool) -> None:
+        """`live`: whether this is production; it stands in the keys."""
+        self._store = store
+        self._clock = clock
+        self._live = live
+
+    async def create(
+        self, maker: Maker, name: str, scopes: Sequence[str], expires_at: datetime | None, limits: Mapping[str, int]
+    ) -> tuple[ApiKey, str]:
+        """The key and its secret. InvalidArgument, ScopeNotGrantable."""
+        name = policy.normal_name("name", name, least=1, most=100)
+        policy.check_expiry(expires_at, self._clock())
+        checked = policy.check_limits(limits)
+        granted = policy.grant_scopes(scopes, maker.scopes)
+        key, secret = self._new(maker.tenant_id, maker.user_id, name)
+        key = replace(key, scopes=granted, limits=checked, version=1 if checked else 0, expires_at=expires_at)
+        async with self._store.transaction(maker.tenant_id) as repository:
+            await repository.add_api_key(key, policy.secret_hash(secret))
+        return key, secret
+
+    async def list(self, tenant_id: str, request: PageRequest) -> Page[ApiKey]:
+        """Newest first."""
+        async with self._store.transaction(tenant_id) as repository:
+            rows = await repository.list_api_keys(tenant_id, request.size, request.after)
+        return request.page(rows, lambda key: (_micros(key.created_at), key.id))
+
+    async def get(self, tenant_id: str, key_id: str) -> ApiKey:
+        """ApiKeyNotFound if it is not there, revoked, or another tenant's."""
+        async with self._store.transaction(tenant_id) as repository:
+            return await self._found(repository, tenant_id, key_id)
+
+    async def revoke(self, tenant_id: str, key_id: str) -> None:
+        """From now on it does not work. ApiKeyNotFound."""
+        async with self._store.transaction(tenant_id) as repository:
+            if not await repository.end_api_key(tenant_id, key_id, self._clock()):
+                raise ApiKeyNotFound
+            await repository.add_changes([(Subject.API_KEY, key_id)])
+
+    async def rotate(self, maker: Maker, key_id: str, overlap_seconds: int) -> tuple[ApiKey, str]:
+        """A new key like the old one, which works on for the overlap. ApiKeyNotFound, InvalidArgument."""
+        if not 0 <= overlap_seconds <= policy.MAX_OVERLAP_SECONDS:
+            raise policy.invalid("overlap_seconds", f"must be from 0 to {policy.MAX_OVERLAP_SECONDS}")
+        now = self._clock()
+        async with self._store.transaction(maker.tenant_id) as repository:
+            old = await self._found(repository, maker.tenant_id, key_id)
+            policy.grant_scopes(old.scopes, maker.scopes)
+            fresh, secret = self._new(maker.tenant_id, old.user_id, old.name)
+            fresh = replace(fresh, scopes=old.scopes, limits=old.limits, version=old.version, expires_at=old.expires_at)
+            await repository.add_api_key(fresh, policy.secret_hash(secret))
+            await repository.end_api_key(maker.tenant_id, key_id, now + timedelta(seconds=overlap_seconds))
+            await repository.add_changes([(Subject.API_KEY, key_id)])
+        return fresh, secret
+
+    async def verify(self, secret: str) -> Principal:
+        """Whose the key is. BadApiKey for whatever is wrong with it; TenantSuspended."""
+        key_id = policy.key_id_of(secret)
+        if key_id is None:
+            raise BadApiKey
+        now = self._clock()
+        async with self._store.platform() as repository:
+            found = await repository.find_api_key(key_id)
+            if found is None or not hmac.compare_digest(found[1], policy.secret_hash(secret)):
+                raise BadApiKey
+            key = found[0]
+            tenant = await repository.get_tenant(key.tenant_id)
+            user = await repository.get_user(key.tenant_id, key.user_id)
+            ended = any(end is not None and end <= now for end in (key.expires_at, key.revoked_at))
+            if ended or tenant is None or user is None:
+                raise BadApiKey
+            if tenant.status is TenantStatus.SUSPENDED:
+                raise TenantSuspended
+            if key.last_used_at is None or now - key.last_used_at >= LAST_USE_STEP:
+                await repository.touch_api_key(key.id, now)
+        # A key never does more than its maker may do now.
+        held = policy.scopes_of_role(user.role)
+        return Principal(tenant, key, tuple(scope for scope in key.scopes if scope in held))
+
+    def _new(self, tenant_id: str, user_id: str, name: str) -> tuple[ApiKey, str]:
+        key_id = policy.new_key_id()
+        secret = policy.new_key_secret(key_id, live=self._live)
+        prefix = secret[: secret.index(key_id) + len(key_id)]
+        return ApiKey(key_id, tenant_id, user_id, name, prefix, (), {}, 0, self._clock(), None), secret
+
+    @staticmethod
+    async def _found(repository: Repository, tenant_id: str, key_id: str) -> ApiKey:
+        key = await repository.get_api_key(tenant_id, key_id)
+        if key is None:
+            raise ApiKeyNotFound
+        return key
+
+
+def _micros(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000)

@@ -1,0 +1,82 @@
+"""The caller's own tenant and user."""
+
+from auth_service import policy
+from auth_service.domain import (
+    BadCredentials,
+    PasswordHasher,
+    Store,
+    Subject,
+    Tenant,
+    TenantNotFound,
+    User,
+    UserNotFound,
+)
+
+
+class Profiles:
+    """Reads and changes what callers may of themselves. Plan, role and status are not among it."""
+
+    def __init__(self, store: Store, hasher: PasswordHasher) -> None:
+        self._store = store
+        self._hasher = hasher
+
+    async def get_tenant(self, tenant_id: str) -> Tenant:
+        """TenantNotFound if it was deleted."""
+        async with self._store.transaction(tenant_id) as repository:
+            tenant = await repository.get_tenant(tenant_id)
+        if tenant is None:
+            raise TenantNotFound
+        return tenant
+
+    async def update_tenant(self, tenant_id: str, name: str | None) -> Tenant:
+        """Renames it. InvalidArgument, TenantNotFound."""
+        if name is not None:
+            name = policy.normal_name("name", name, least=1, most=200)
+        async with self._store.transaction(tenant_id) as repository:
+            tenant = await repository.update_tenant(tenant_id, name=name, plan=None, status=None, grow=False)
+        if tenant is None:
+            raise TenantNotFound
+        return tenant
+
+    async def get_user(self, tenant_id: str, user_id: str) -> User:
+        """UserNotFound if the user left the tenant."""
+        async with self._store.transaction(tenant_id) as repository:
+            user = await repository.get_user(tenant_id, user_id)
+        if user is None:
+            raise UserNotFound
+        return user
+
+    async def update_user(
+        self,
+        tenant_id: str,
+        user_id: str,
+        session_id: str,
+        *,
+        full_name: str | None,
+        password: str | None,
+        current_password: str | None,
+    ) -> User:
+        """Changes name and password. A new password needs the current one, and ends every other session.
+
+        BadCredentials, WeakPassword, InvalidArgument, UserNotFound.
+        """
+        user = await self.get_user(tenant_id, user_id)
+        if full_name is not None:
+            full_name = policy.normal_name("full_name", full_name, least=0, most=200)
+        hashed = await self._new_password(user, password, current_password) if password is not None else None
+        async with self._store.platform() as repository:
+            await repository.update_user(user_id, full_name=full_name, password_hash=hashed)
+            if hashed is not None:
+                ended = await repository.revoke_other_sessions(user_id, session_id)
+                await repository.add_changes([(Subject.SESSION, ended_id) for ended_id in ended])
+        return await self.get_user(tenant_id, user_id)
+
+    async def _new_password(self, user: User, password: str, current: str | None) -> str:
+        policy.check_password(password, user.email)
+        if not current:
+            raise policy.invalid("current_password", "is needed to set a new password")
+        async with self._store.platform() as repository:
+            stored = await repository.password_hash(user.id)
+        if not await self._hasher.verify(current[:1024], stored):
+            raise BadCredentials("The current password is not right.")
+        return await self._hasher.hash(password)

@@ -1,0 +1,64 @@
+"""What an operator does with tenants, and how the first operator is made."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import uuid4
+
+from auth_service import policy
+from auth_service.domain import (
+    PasswordHasher,
+    Store,
+    Subject,
+    Tenant,
+    TenantNotFound,
+    TenantStatus,
+    User,
+)
+from chassis.pagination import Page, PageRequest
+
+
+class Tenants:
+    """All tenants. The servicer lets only operators in."""
+
+    def __init__(self, store: Store, hasher: PasswordHasher, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._clock = clock
+
+    async def list(self, request: PageRequest) -> Page[Tenant]:
+        """Newest first."""
+        async with self._store.platform() as repository:
+            rows = await repository.list_tenants(request.size, request.after)
+        return request.page(rows, lambda tenant: (round(tenant.created_at.timestamp() * 1_000_000), tenant.id))
+
+    async def administer(
+        self, tenant_id: str, *, plan: str | None, status: TenantStatus | None, limits_changed: bool
+    ) -> Tenant:
+        """Changes plan and status, as a new version that every gateway learns of. TenantNotFound, InvalidArgument."""
+        if plan is not None and not 1 <= len(plan) <= 64:
+            raise policy.invalid("plan", "must have 1 to 64 characters")
+        grow = plan is not None or status is not None or limits_changed
+        async with self._store.platform() as repository:
+            tenant = await repository.update_tenant(tenant_id, name=None, plan=plan, status=status, grow=grow)
+            if tenant is None:
+                raise TenantNotFound
+            if grow:
+                await repository.add_changes([(Subject.TENANT, tenant.id)])
+        return tenant
+
+    async def ensure_operator(self, email: str, password: str) -> None:
+        """Makes the user an operator with this password; made anew, in a tenant of its own, if it is not there."""
+        email = policy.normal_email(email)
+        policy.check_password(password, email)
+        hashed = await self._hasher.hash(password)
+        now = self._clock()
+        async with self._store.platform() as repository:
+            account = await repository.find_account(email)
+            if account is not None:
+                await repository.set_operator(account.user_id, hashed)
+                return
+            tenant = Tenant(str(uuid4()), "Operators", "enterprise", TenantStatus.ACTIVE, 1, now)
+            user = User(str(uuid4()), email, "Operator", "owner", now, operator=True)
+            await repository.add_tenant(tenant)
+            await repository.add_user(user, hashed)
+            await repository.add_membership(tenant.id, user.id, user.role)
