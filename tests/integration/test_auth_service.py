@@ -97,7 +97,10 @@ async def test_a_refresh_token_is_used_once_with_grace_and_reuse_ends_the_family
     made, _ = await register(stub)
 
     async def refresh(token: str) -> pb.TokenPair:
-        return (await stub.IssueToken(pb.IssueTokenRequest(refresh_token=token), context=ANYBODY)).tokens
+        answer: pb.IssueTokenResponse = await stub.IssueToken(
+            pb.IssueTokenRequest(refresh_token=token), context=ANYBODY
+        )
+        return answer.tokens
 
     first = await refresh(made.tokens.refresh_token)
     again = await refresh(made.tokens.refresh_token)

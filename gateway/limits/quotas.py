@@ -1,0 +1,63 @@
+"""What is left of each limit, and the headers that tell of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Header = tuple[bytes, bytes]
+
+WINDOW_SECONDS = {
+    "requests_per_minute": 60,
+    "tokens_per_minute": 60,
+    "management_requests_per_minute": 60,
+    "requests_per_day": 86_400,
+    "tokens_per_day": 86_400,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The state of one limit. `reset_seconds`: until it binds no more, or all of it is free."""
+
+    scope: str
+    name: str
+    limit: int
+    used: int
+    reset_seconds: float
+
+    @property
+    def remaining(self) -> int:
+        """What is left."""
+        return max(0, self.limit - self.used)
+
+
+def parse(flat: Sequence[Any]) -> tuple[Quota, ...]:
+    """Rows of five out of the meter's answer: scope, name, limit, used, milliseconds."""
+    return tuple(
+        Quota(flat[i].decode(), flat[i + 1].decode(), int(flat[i + 2]), int(flat[i + 3]), int(flat[i + 4]) / 1000)
+        for i in range(0, len(flat), 5)
+    )
+
+
+def headers(quotas: Sequence[Quota]) -> list[Header]:
+    """RateLimit and RateLimit-Policy (IETF draft), and x-ratelimit-* for requests and tokens, of the limit with the
+    least left.
+    """
+    timed = [quota for quota in quotas if quota.name in WINDOW_SECONDS]
+    if not timed:
+        return []
+    policies = ", ".join(f'"{quota.name}";q={quota.limit};w={WINDOW_SECONDS[quota.name]}' for quota in timed)
+    states = ", ".join(f'"{quota.name}";r={quota.remaining};t={round(quota.reset_seconds)}' for quota in timed)
+    found = [(b"ratelimit-policy", policies.encode()), (b"ratelimit", states.encode())]
+    for kind in ("requests", "tokens"):
+        named = [quota for quota in timed if quota.name.startswith(kind)] or (
+            [quota for quota in timed if quota.name.startswith("management")] if kind == "requests" else []
+        )
+        if named:
+            least = min(named, key=lambda quota: quota.remaining)
+            found += [
+                (f"x-ratelimit-limit-{kind}".encode(), str(least.limit).encode()),
+                (f"x-ratelimit-remaining-{kind}".encode(), str(least.remaining).encode()),
+                (f"x-ratelimit-reset-{kind}".encode(), f"{least.reset_seconds:g}s".encode()),
+            ]
+    return found

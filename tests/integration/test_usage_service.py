@@ -1,0 +1,184 @@
+"""From the meter's streams to the ledger, and what a tenant reads there: real Valkey, real PostgreSQL."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from aisp.usage.v1 import usage_service_pb2 as pb
+from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
+from pydantic import SecretStr
+
+from chassis.context import RequestContext
+from chassis.database import Database
+from chassis.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
+from gateway.limits.meter import Admission, Line, Meter
+from gateway.limits.resp import RespClient
+from tests.integration.conftest import ROOT, Serve
+from usage_service.app import Worker, compose, compose_worker
+from usage_service.repository import PostgresStore
+from usage_service.settings import Settings
+
+
+class Platform:
+    """The service, its worker and a gateway's meter."""
+
+    def __init__(self, stub: UsageServiceStub, worker: Worker, meter: Meter, store: PostgresStore) -> None:
+        self.stub = stub
+        self.worker = worker
+        self.meter = meter
+        self.store = store
+        self.tenant = str(uuid4())
+
+    @property
+    def context(self) -> RequestContext:
+        return RequestContext("r-9", tenant_id=self.tenant, user_id="u")
+
+    def admission(self, **changes: object) -> Admission:
+        given = {"tenant_id": self.tenant, "plan": "pro", "tenant_version": 1, "request_id": "r-9", "service": "llm"}
+        return Admission(**(given | changes))  # type: ignore[arg-type]
+
+    async def settle(self) -> None:
+        while await self.worker._ledger.move(1000, 0.05):
+            pass
+
+
+@pytest.fixture
+async def platform(
+    migrated: Callable[[str], DatabaseSettings], valkey: RedisSettings, serve: Serve
+) -> AsyncIterator[Platform]:
+    settings = Settings(
+        database=migrated("usage_service"), redis=valkey, wire=WireSettings(secret=SecretStr(ROOT.decode()))
+    )
+    async with AsyncExitStack() as stack:
+        stub = UsageServiceStub(await stack.enter_async_context(serve("usage_service", settings, compose)))
+        worker = await stack.enter_async_context(compose_worker(settings))
+        await worker._meter.load()
+        await worker._stream.prepare()
+        await worker._ledger.ensure_partitions()
+        resp = RespClient(valkey.host, valkey.port, valkey.password.get_secret_value())
+
+        async def ensure(admission: Admission) -> None:
+            asking = RequestContext(admission.request_id, tenant_id=admission.tenant_id)
+            request = pb.EnsureLimitsRequest(plan=admission.plan, tenant_version=admission.tenant_version)
+            await stub.EnsureLimits(request, context=asking)
+
+        database = await stack.enter_async_context(Database(settings.database, "usage"))
+        yield Platform(stub, worker, Meter(resp, ensure), PostgresStore(database))
+        resp.close()
+
+
+CHAT = (
+    Line("llm", "local/smollm2-135m-instruct", "local", "input_tokens", 1000),
+    Line("llm", "local/smollm2-135m-instruct", "local", "output_tokens", 500),
+)
+
+
+async def test_a_call_is_on_the_books_with_its_price(platform: Platform) -> None:
+    lease = await platform.meter.reserve(platform.admission(tokens=900, model="local/smollm2-135m-instruct"))
+    await platform.meter.settle(lease, CHAT)
+    await platform.settle()
+    summary = await platform.stub.GetSummary(pb.GetSummaryRequest(), context=platform.context)
+    assert summary.plan == "pro"
+    assert (summary.totals.requests, summary.totals.input_tokens, summary.totals.output_tokens) == (1, 1000, 500)
+    # 1,000 tokens at 0.01 and 500 at 0.02 dollars a million: 20 millionths of a dollar.
+    assert summary.totals.cost_nano_usd == 20_000
+    assert [row.name for row in summary.by_model] == ["local/smollm2-135m-instruct"]
+    limits = {row.name: (row.limit, row.used) for row in summary.limits}
+    assert limits["requests_per_day"] == (1000, 1)
+    assert limits["tokens_per_minute"] == (100_000, 1500)
+    events = (await platform.stub.ListEvents(pb.ListEventsRequest(), context=platform.context)).events
+    assert [(event.id, event.request_id, event.provider) for event in events] == [(lease.id, "r-9", "local")]
+    assert sum(line.cost_nano_usd for line in events[0].lines) == 20_000
+    daily = (await platform.stub.ListDaily(pb.ListDailyRequest(), context=platform.context)).days
+    assert [(day.date, day.service, day.amounts.requests) for day in daily] == [
+        (datetime.now(UTC).date().isoformat(), "llm", 1)
+    ]
+
+
+async def test_an_event_that_comes_twice_is_booked_once_and_a_contradiction_is_kept_apart(platform: Platform) -> None:
+    lease = await platform.meter.reserve(platform.admission())
+    await platform.meter.settle(lease, CHAT)
+    entries = []
+    while found := await platform.worker._stream.read(1000, 0.05):
+        entries += found
+        await platform.worker._stream.acknowledge([(stream, entry) for stream, entry, _ in found])
+    events = [event for _, _, event in entries if event.id == lease.id]
+    ledger = platform.worker._ledger
+    assert await ledger.book(events) == 1
+    assert await ledger.book(events) == 0
+    changed = [type(event)(**{n: getattr(event, n) for n in event.__slots__} | {"lines": ()}) for event in events]
+    assert await ledger.book(changed) == 0
+    summary = await platform.stub.GetSummary(pb.GetSummaryRequest(), context=platform.context)
+    assert summary.totals.input_tokens == 1000
+
+
+async def test_rollups_can_be_rebuilt_from_events(platform: Platform) -> None:
+    for _ in range(3):
+        await platform.meter.settle(await platform.meter.reserve(platform.admission()), CHAT)
+    await platform.settle()
+    today = datetime.now(UTC).date()
+    async with platform.store.transaction(platform.tenant) as repository:
+        before = await repository.list_rollups(platform.tenant, today, today)
+    await platform.worker._ledger.rebuild(platform.tenant)
+    async with platform.store.transaction(platform.tenant) as repository:
+        assert await repository.list_rollups(platform.tenant, today, today) == before
+    assert sum(row.amounts.input_tokens for row in before) == 3000
+
+
+async def test_one_tenant_never_reads_anothers_rows(platform: Platform) -> None:
+    await platform.meter.settle(await platform.meter.reserve(platform.admission()), CHAT)
+    await platform.settle()
+    stranger = RequestContext("r", tenant_id=str(uuid4()))
+    assert not (await platform.stub.ListEvents(pb.ListEventsRequest(), context=stranger)).events
+    async with platform.store.transaction(stranger.tenant_id) as repository:
+        assert await repository.all_events(platform.tenant) == []
+
+
+async def test_a_job_reserves_and_settles_through_the_service(platform: Platform) -> None:
+    await platform.stub.EnsureLimits(pb.EnsureLimitsRequest(plan="free", tenant_version=1), context=platform.context)
+    request = pb.ReserveRequest(tokens=9000, service="rag")
+    lease = await platform.stub.Reserve(request, context=platform.context)
+    with pytest.raises(ResourceExhausted) as caught:
+        await platform.stub.Reserve(request, context=platform.context)
+    assert caught.value.reason == "RATE_LIMITED"
+    assert caught.value.metadata["limit"] == "tokens_per_minute"
+    await platform.stub.Settle(pb.SettleRequest(lease_id=lease.lease_id), context=platform.context)
+    await platform.stub.Reserve(request, context=platform.context)
+
+
+async def test_own_limits_replace_the_plans_and_are_in_force_at_once(platform: Platform) -> None:
+    await platform.meter.reserve(platform.admission())
+    operator = RequestContext("op", tenant_id=str(uuid4()), operator=True)
+    request = pb.SetTenantLimitsRequest(
+        tenant_id=platform.tenant, plan="pro", tenant_version=2, limits={"requests_per_day": 1}
+    )
+    with pytest.raises(PermissionDenied):
+        await platform.stub.SetTenantLimits(request, context=platform.context)
+    answer = await platform.stub.SetTenantLimits(request, context=operator)
+    assert answer.limits["requests_per_day"] == 1
+    with pytest.raises(ResourceExhausted):
+        await platform.meter.reserve(platform.admission())
+    request.limits["requests_per_day"] = -1
+    request.tenant_version = 3
+    answer = await platform.stub.SetTenantLimits(request, context=operator)
+    assert answer.limits["requests_per_day"] == 1000
+
+
+@pytest.mark.parametrize("dates", [("x", ""), ("2026-02-30", ""), ("2026-02-02", "2026-02-01"), ("1990-01-01", "")])
+async def test_bad_dates_are_refused(platform: Platform, dates: tuple[str, str]) -> None:
+    request = pb.GetSummaryRequest(from_date=dates[0], to_date=dates[1])
+    with pytest.raises(InvalidArgument) as caught:
+        await platform.stub.GetSummary(request, context=platform.context)
+    assert caught.value.reason == "BAD_DATE_RANGE"
+
+
+async def test_the_books_balance(platform: Platform) -> None:
+    await platform.meter.reserve(platform.admission())
+    operator = RequestContext("op", tenant_id=str(uuid4()), operator=True)
+    books = await platform.stub.GetInvariants(pb.GetInvariantsRequest(), context=operator)
+    assert books.balanced
+    assert books.admitted == books.settled + books.abandoned + books.live
+    assert books.live >= 1

@@ -1,0 +1,1 @@
+"""The meter's function library and its client."""

@@ -1,0 +1,1 @@
+"""The use cases of metering, by noun: limits, leases, reports, the ledger."""
