@@ -1,0 +1,1 @@
+"""Providers of language models, one file for each wire format, and the local engine."""

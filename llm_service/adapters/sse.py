@@ -1,0 +1,41 @@
+"""Server-sent events out of a stream of bytes that may be split anywhere, also inside a character."""
+
+from collections.abc import Iterator
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+
+
+class EventTooLarge(Exception):  # named by what happened
+    """An event without an end."""
+
+
+class EventSplitter:
+    """Feed it bytes; it gives whole events, their bytes as they came but for the ends of lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The events that are complete now, each with its closing empty line."""
+        buffer = self._rest + data
+        if b"\r" in buffer:
+            # A \r at the very end may be half of a \r\n.
+            tail = b"\r" if buffer.endswith(b"\r") else b""
+            buffer = buffer[: len(buffer) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
+        *events, self._rest = buffer.split(b"\n\n")
+        if len(self._rest) > MAX_EVENT_BYTES:
+            raise EventTooLarge
+        for event in events:
+            if event.strip(b"\n"):
+                yield event.strip(b"\n") + b"\n\n"
+
+    @property
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return self._rest
+
+
+def data_of(event: bytes) -> bytes:
+    """The data of an event, its lines joined; empty for a comment."""
+    lines = (line for line in event.split(b"\n") if line.startswith(b"data:"))
+    return b"\n".join(line[5:].removeprefix(b" ") for line in lines)

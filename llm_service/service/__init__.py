@@ -1,0 +1,1 @@
+"""The use cases of language models: the catalogue, completions, and the wrappers that make providers dependable."""

@@ -1,0 +1,123 @@
+"""LlmService on the wire: protobuf <-> domain. Decides nothing."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from aisp.common.v1 import usage_pb2
+from aisp.llm.v1 import llm_service_pb2 as pb
+from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceServicer
+from prometheus_client import Histogram
+
+from chassis.errors import InvalidArgument
+from chassis.telemetry import CALL_BUCKETS
+from llm_service.domain import Call, Ending, Health
+from llm_service.service.completions import Completions, Served
+
+log = structlog.get_logger()
+
+FIRST_EVENT = Histogram(
+    "aisp_llm_first_event_seconds", "Time to a stream's first event", ["provider"], buckets=CALL_BUCKETS
+)
+HEALTH = {
+    Health.OK: pb.HEALTH_OK,
+    Health.FAILING: pb.HEALTH_FAILING,
+    Health.NOT_CONFIGURED: pb.HEALTH_NOT_CONFIGURED,
+}
+
+
+class LlmServicer(LlmServiceServicer):
+    """Translates."""
+
+    def __init__(self, completions: Completions) -> None:
+        self._completions = completions
+
+    async def Complete(self, request: pb.CompleteRequest, _: Any) -> pb.CompleteResponse:
+        call = _call(request.envelope)
+        answer, served = await self._completions.complete(call)
+        _tell(call, served, answer.ending)
+        return pb.CompleteResponse(body=answer.body, completion=_completion(call, served, answer.ending))
+
+    async def StreamComplete(
+        self, request: pb.StreamCompleteRequest, _: Any
+    ) -> AsyncIterator[pb.StreamCompleteResponse]:
+        call, begun = _call(request.envelope), time.perf_counter()
+        served: Served | None = None
+        async with aclosing(self._completions.stream(call)) as events:
+            async for event in events:
+                if isinstance(event, bytes):
+                    yield pb.StreamCompleteResponse(data=event)
+                elif isinstance(event, Served):
+                    served = event
+                    FIRST_EVENT.labels(served.deployment.provider).observe(time.perf_counter() - begun)
+                    yield pb.StreamCompleteResponse(
+                        started=pb.Started(served_by=_served_by(served), attempts=served.attempts)
+                    )
+                elif served is not None:
+                    _tell(call, served, event)
+                    yield pb.StreamCompleteResponse(completion=_completion(call, served, event))
+
+    async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:
+        models = [
+            pb.Model(
+                name=model.name,
+                provider=model.deployments[0].provider,
+                capabilities=model.capabilities,
+                context_length=model.context_length,
+                health=HEALTH[health],
+                create_time_seconds=int(model.created_at.timestamp()) if model.created_at else 0,
+            )
+            for model, health in self._completions.models()
+        ]
+        return pb.ListModelsResponse(models=models)
+
+
+def _call(envelope: pb.Envelope) -> Call:
+    if envelope.format != pb.FORMAT_CHAT_COMPLETIONS or not envelope.model:
+        raise InvalidArgument("The envelope needs a model and a known format.")
+    return Call(envelope.model, envelope.body, envelope.include_usage)
+
+
+def _served_by(served: Served) -> pb.ServedBy:
+    return pb.ServedBy(provider=served.deployment.provider, upstream_model=served.deployment.upstream_model)
+
+
+def _completion(call: Call, served: Served, ending: Ending) -> pb.Completion:
+    tokens = ending.tokens
+    amounts = {
+        usage_pb2.UNIT_INPUT_TOKENS: tokens.input - tokens.cached,
+        usage_pb2.UNIT_CACHED_INPUT_TOKENS: tokens.cached,
+        usage_pb2.UNIT_OUTPUT_TOKENS: tokens.output,
+    }
+    lines = [
+        usage_pb2.UsageLine(
+            service="llm",
+            model=call.model,
+            provider=served.deployment.provider,
+            unit=unit,
+            amount=amount,
+            attempt=served.attempts,
+        )
+        for unit, amount in amounts.items()
+        if amount
+    ]
+    return pb.Completion(
+        usage=usage_pb2.Usage(lines=lines),
+        finish_reason=ending.finish_reason,
+        served_by=_served_by(served),
+        attempts=served.attempts,
+    )
+
+
+def _tell(call: Call, served: Served, ending: Ending) -> None:
+    log.info(
+        "completion",
+        model=call.model,
+        provider=served.deployment.provider,
+        attempts=served.attempts,
+        input_tokens=ending.tokens.input,
+        output_tokens=ending.tokens.output,
+        finish_reason=ending.finish_reason,
+    )

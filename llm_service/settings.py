@@ -1,0 +1,64 @@
+"""What the language-model service can be told."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, Section, ServiceSettings
+
+
+class Timeouts(Section):
+    """Seconds allowed to each phase of a provider's call."""
+
+    connect: float = Field(default=5, gt=0, le=60)
+    first_byte: float = Field(default=120, gt=0, le=3600)
+    between_bytes: float = Field(default=60, gt=0, le=3600)
+    total: float = Field(default=600, gt=0, le=7200)
+
+
+class LocalEngineSettings(Section):
+    """The llama.cpp server that this service keeps running, where its model file is there."""
+
+    enabled: bool = True
+    threads: int = Field(default=2, ge=1, le=256)
+    slots: int = Field(default=2, ge=1, le=64)
+    """Answers written at once; more wait."""
+    context_length: int = Field(default=4096, ge=256, le=131_072)
+    queue: int = Field(default=64, ge=0, le=10_000)
+
+
+class LlmSection(Endpoint):
+    """The service itself."""
+
+    address: str = "127.0.0.1:50054"
+    ops_port: int = 9004
+    timeouts: Timeouts = Timeouts()
+    attempts: int = Field(default=3, ge=1, le=10)
+    breaker_failures: int = Field(default=5, ge=1, le=1000)
+    breaker_pause_seconds: float = Field(default=15, gt=0, le=3600)
+    concurrency: int = Field(default=256, ge=1, le=100_000)
+    """Calls to one provider at once."""
+    queue: int = Field(default=1024, ge=0, le=1_000_000)
+    max_answer_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    catalogue_seconds: float = Field(default=5, gt=0, le=3600)
+    """How often the catalogue is read again."""
+    local: LocalEngineSettings = LocalEngineSettings()
+
+
+class Settings(ServiceSettings):
+    """All of it. The providers' own names of variables work without the prefix."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    cache: RedisSettings | None = None
+    llm: LlmSection = LlmSection()
+    models_dir: Path | None = None
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=AliasChoices("OPENAI_API_KEY"))
+    openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL"))
+    hf_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=AliasChoices("HF_API_KEY"))
+    hf_base_url: str = Field(default="https://router.huggingface.co/v1", validation_alias=AliasChoices("HF_BASE_URL"))
+
+    @property
+    def model_file(self) -> Path:
+        """The local model."""
+        return (self.models_dir or self.data_dir / "models") / "llm" / "smollm2-135m-instruct.gguf"

@@ -1,0 +1,1 @@
+"""Wire-level stand-ins for cloud services: real HTTP on loopback, the provider's own formats, faults on request."""
