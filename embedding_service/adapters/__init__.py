@@ -1,0 +1,1 @@
+"""Embedding models, one file for each way of reaching them, and the cache of vectors."""

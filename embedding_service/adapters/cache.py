@@ -1,0 +1,40 @@
+"""VectorCache on Valkey or Redis. A cache that is away costs time, never an answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+
+
+class ValkeyCache:
+    """Each entry: four bytes of token count, then the vector."""
+
+    def __init__(self, client: Redis, seconds: int) -> None:
+        """`client` answers bytes; `seconds` 0 turns the cache off."""
+        self._client = client
+        self._seconds = seconds
+
+    async def get(self, keys: Sequence[str]) -> list[tuple[int, bytes] | None]:
+        if not self._seconds:
+            return [None] * len(keys)
+        try:
+            values: Any = await self._client.mget(keys)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("the vector cache does not answer", error=repr(error))
+            return [None] * len(keys)
+        return [(int.from_bytes(value[:4], "little"), value[4:]) if value else None for value in values]
+
+    async def put(self, entries: Sequence[tuple[str, int, bytes]]) -> None:
+        if not self._seconds:
+            return
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for key, tokens, vector in entries:
+                    pipeline.set(key, tokens.to_bytes(4, "little") + vector, ex=self._seconds)
+                await pipeline.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("the vector cache does not answer", error=repr(error))

@@ -1,0 +1,187 @@
+"""Embedder with a local ONNX model (all-MiniLM-L6-v2): tokenizer, mean pooling, length 1. Loads in the background.
+
+Small calls that wait at the same time share a batch; turns go round between calls, so that a large one does not
+keep the small ones waiting for all of it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from embedding_service import policy
+from embedding_service.domain import (
+    EmbeddingModel,
+    Health,
+    Input,
+    InputType,
+    ProviderNotConfigured,
+    ProviderUnavailable,
+    Vectors,
+)
+
+log = structlog.get_logger()
+
+MODEL_FILE = "all-minilm-l6-v2.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(slots=True)
+class _Job:
+    """One call: its token ids, in batches still to do, and the vectors so far."""
+
+    ids: list[list[int]]
+    todo: deque[list[int]]
+    vectors: list[bytes]
+    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class LocalOnnx:
+    """Runs the model in a thread; ONNX Runtime lets go of the interpreter while it computes."""
+
+    def __init__(
+        self, directory: Path, *, threads: int, batch_tokens: int, max_input_tokens: int, max_call_tokens: int
+    ) -> None:
+        self._directory = directory
+        self._threads = threads
+        self._batch_tokens = batch_tokens
+        self._max_input_tokens = max_input_tokens
+        self._max_call_tokens = max_call_tokens
+        self._session: Any = None
+        self._tokenizer: Any = None
+        self._waiting: deque[_Job] = deque()
+        self._work = asyncio.Event()
+
+    @property
+    def available(self) -> bool:
+        """Whether the model's files are there."""
+        return all((self._directory / name).exists() for name in (MODEL_FILE, TOKENIZER_FILE))
+
+    def health(self) -> Health:
+        if not self.available:
+            return Health.NOT_CONFIGURED
+        return Health.OK if self._session is not None else Health.FAILING
+
+    async def embed(
+        self, model: EmbeddingModel, inputs: Sequence[Input], dimensions: int, input_type: InputType
+    ) -> Vectors:
+        if not self.available:
+            raise ProviderNotConfigured("The local embedding model is not installed: run `make models`.")
+        if self._session is None:
+            raise ProviderUnavailable("The local embedding model is loading.", retry_after=1)
+        ids = await asyncio.to_thread(self._tokenize, inputs)
+        todo = deque(policy.batches([len(row) for row in ids], self._batch_tokens))
+        job = _Job(ids, todo, [b""] * len(ids))
+        self._waiting.append(job)
+        self._work.set()
+        try:
+            await job.done
+        finally:
+            # A caller that went away takes its batches along.
+            job.todo.clear()
+        return Vectors(tuple(job.vectors), sum(map(len, ids)))
+
+    async def run(self) -> None:
+        """Loads the model, then computes batch by batch, until cancelled."""
+        await asyncio.to_thread(self._load)
+        log.info("local embedding model loaded", threads=self._threads)
+        while True:
+            await self._work.wait()
+            if not self._waiting:
+                self._work.clear()
+                continue
+            await self._turn()
+
+    async def _turn(self) -> None:
+        """One batch: the next group of each waiting call in turn, until the budget is spent."""
+        parts: list[tuple[_Job, list[int]]] = []
+        longest = total = 0
+        for _ in range(len(self._waiting)):
+            job = self._waiting[0]
+            if not job.todo:
+                self._waiting.popleft()
+                continue
+            group = job.todo[0]
+            length = max(longest, *(len(job.ids[index]) for index in group))
+            if parts and length * (total + len(group)) > self._batch_tokens:
+                break
+            parts.append((job, job.todo.popleft()))
+            longest, total = length, total + len(group)
+            self._waiting.rotate(-1)
+        if not parts:
+            return
+        rows = [job.ids[index] for job, group in parts for index in group]
+        try:
+            vectors = iter(await asyncio.to_thread(self._infer, rows))
+        except Exception as error:  # noqa: BLE001  # whatever the runtime raises belongs to the calls in this batch
+            _fail(parts, error)
+            return
+        for job, group in parts:
+            for index in group:
+                job.vectors[index] = next(vectors)
+            if not job.todo and not job.done.done() and all(job.vectors):
+                job.done.set_result(None)
+
+    def _load(self) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        # Threads that spin while they wait would take the cores of the other engines.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        tokenizer = Tokenizer.from_file(str(self._directory / TOKENIZER_FILE))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._session = onnxruntime.InferenceSession(
+            str(self._directory / MODEL_FILE), options, providers=["CPUExecutionProvider"]
+        )
+
+    def _tokenize(self, inputs: Sequence[Input]) -> list[list[int]]:
+        texts = [item for item in inputs if isinstance(item, str)]
+        encoded = iter(self._tokenizer.encode_batch(texts))
+        vocabulary = self._tokenizer.get_vocab_size()
+        rows: list[list[int]] = []
+        for index, item in enumerate(inputs):
+            ids = list(next(encoded).ids) if isinstance(item, str) else list(item)
+            if len(ids) > self._max_input_tokens:
+                problem = f"has {len(ids)} tokens; this model reads at most {self._max_input_tokens}"
+                raise policy.bad_input(f"input[{index}]", problem)
+            if not isinstance(item, str) and not all(0 <= number < vocabulary for number in ids):
+                raise policy.bad_input(f"input[{index}]", "has token ids that this model does not know")
+            rows.append(ids)
+        if sum(map(len, rows)) > self._max_call_tokens:
+            raise policy.bad_input("input", f"has more than {self._max_call_tokens} tokens in all")
+        return rows
+
+    def _infer(self, rows: list[list[int]]) -> list[bytes]:
+        import numpy as np
+
+        longest = max(map(len, rows))
+        ids = np.zeros((len(rows), longest), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
+        known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        names = {item.name for item in self._session.get_inputs()}
+        hidden = self._session.run(None, {name: value for name, value in known.items() if name in names})[0]
+        if hidden.ndim == 3:
+            weights = mask[:, :, None].astype(np.float32)
+            hidden = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
+        hidden /= np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), 1e-12)
+        return [row.astype("<f4").tobytes() for row in hidden]
+
+
+def _fail(parts: list[tuple[_Job, list[int]]], error: Exception) -> None:
+    log.error("local embedding failed", error=repr(error))
+    for job, _ in parts:
+        job.todo.clear()
+        if not job.done.done():
+            job.done.set_exception(ProviderUnavailable())

@@ -1,0 +1,77 @@
+"""The use case of embeddings: what is cached is not embedded again; the rest goes to the model's provider."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from embedding_service import policy
+from embedding_service.domain import (
+    Embedder,
+    EmbeddingModel,
+    Health,
+    Input,
+    InputType,
+    ProviderNotConfigured,
+    VectorCache,
+    Vectors,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors, and the model that made them."""
+
+    model: EmbeddingModel
+    vectors: Vectors
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in each vector."""
+        return len(self.vectors.vectors[0]) // 4
+
+
+class Embeddings:
+    """Embeds texts. An input that the cache serves counts like any other."""
+
+    def __init__(self, embedders: Mapping[str, Embedder], cache: VectorCache, max_inputs: int) -> None:
+        self._embedders = embedders
+        self._cache = cache
+        self._max_inputs = max_inputs
+
+    async def embed(self, name: str, inputs: Sequence[Input], dimensions: int, input_type: InputType) -> Embedded:
+        """ModelNotFound, BadInput, BadDimensions, or what the provider fails with."""
+        model = policy.resolve(name)
+        policy.check_inputs(inputs, self._max_inputs)
+        policy.check_dimensions(model, dimensions)
+        keys = [policy.cache_key(model, dimensions, item) for item in inputs]
+        found = await self._cache.get(keys)
+        missing = [index for index, entry in enumerate(found) if entry is None]
+        if missing:
+            made = await self._make(model, [inputs[index] for index in missing], dimensions, input_type)
+            # The provider counts tokens for the whole call: shared out evenly among its inputs.
+            each, extra = divmod(made.tokens, len(missing))
+            for place, index in enumerate(missing):
+                found[index] = (each + (1 if place < extra else 0), made.vectors[place])
+            await self._cache.put([(keys[index], *_known(found[index])) for index in missing])
+        entries = [_known(entry) for entry in found]
+        return Embedded(model, Vectors(tuple(vector for _, vector in entries), sum(tokens for tokens, _ in entries)))
+
+    def models(self) -> list[tuple[EmbeddingModel, Health]]:
+        """The models that have names of their own, with their provider's health."""
+        return [(model, self._health(model.provider)) for model in policy.CATALOGUE.values()]
+
+    async def _make(
+        self, model: EmbeddingModel, inputs: Sequence[Input], dimensions: int, input_type: InputType
+    ) -> Vectors:
+        embedder = self._embedders.get(model.provider)
+        if embedder is None:
+            raise ProviderNotConfigured
+        return await embedder.embed(model, inputs, dimensions, input_type)
+
+    def _health(self, provider: str) -> Health:
+        embedder = self._embedders.get(provider)
+        return embedder.health() if embedder else Health.NOT_CONFIGURED
+
+
+def _known(entry: tuple[int, bytes] | None) -> tuple[int, bytes]:
+    assert entry is not None
+    return entry

@@ -1,0 +1,54 @@
+"""EmbeddingService on the wire: protobuf <-> domain. Decides nothing."""
+
+from typing import Any
+
+from aisp.common.v1 import usage_pb2
+from aisp.embedding.v1 import embedding_service_pb2 as pb
+from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceServicer
+
+from embedding_service.domain import Input, InputType
+from embedding_service.service import Embeddings
+
+INPUT_TYPES = {pb.INPUT_TYPE_QUERY: InputType.QUERY, pb.INPUT_TYPE_DOCUMENT: InputType.DOCUMENT}
+
+
+class EmbeddingServicer(EmbeddingServiceServicer):
+    """Translates."""
+
+    def __init__(self, embeddings: Embeddings) -> None:
+        self._embeddings = embeddings
+
+    async def EmbedTexts(self, request: pb.EmbedTextsRequest, _: Any) -> pb.EmbedTextsResponse:
+        inputs: list[Input] = [
+            item.text if item.WhichOneof("content") == "text" else tuple(item.tokens.ids) for item in request.inputs
+        ]
+        input_type = INPUT_TYPES.get(request.input_type, InputType.UNKNOWN)
+        made = await self._embeddings.embed(request.model, inputs, request.dimensions, input_type)
+        line = usage_pb2.UsageLine(
+            service="embedding",
+            model=made.model.name,
+            provider=made.model.provider,
+            unit=usage_pb2.UNIT_INPUT_TOKENS,
+            amount=made.vectors.tokens,
+            attempt=1,
+        )
+        return pb.EmbedTextsResponse(
+            vectors=made.vectors.vectors,
+            model=made.model.name,
+            dimensions=made.dimensions,
+            usage=usage_pb2.Usage(lines=[line]),
+        )
+
+    async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:
+        models = [
+            pb.Model(
+                name=model.name,
+                provider=model.provider,
+                capabilities=["embeddings", *(["dimensions"] if model.shortens else [])],
+                dimensions=model.dimensions,
+                context_length=model.context_length,
+                health=health.value,
+            )
+            for model, health in self._embeddings.models()
+        ]
+        return pb.ListModelsResponse(models=models)
