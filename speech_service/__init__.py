@@ -1,0 +1,1 @@
+"""Owns transcription, synthesis and voices. Models work in processes of their own."""
