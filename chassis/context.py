@@ -31,6 +31,10 @@ class BadContext(Unauthenticated):
     message = "The call carries no valid request context."
 
 
+class MissingKey(ValueError):
+    """The process lacks a wire key that it cannot work without; the text is one clear sentence."""
+
+
 class OperatorOnly(PermissionDenied):
     reason = "OPERATOR_ONLY"
     message = "Only an operator may do this."
@@ -120,17 +124,17 @@ class Signer:
         key = keyring.key(keyring.name, callee)
         if key is None:
             message = f"no wire key {keyring.name}>{callee}: set AI_PLATFORM_WIRE__KEYS (or __SECRET in development)"
-            raise ValueError(message)
+            raise MissingKey(message)
         self._key = key
         self._caller = keyring.name
         self._callee = callee
         self._clock = clock
 
-    def sign(self, context: RequestContext, method: str) -> bytes:
+    def sign(self, context: RequestContext, method: str, lifetime: int = LIFETIME_SECONDS) -> bytes:
         """The metadata value for a call of `method` (its full gRPC path). Internal if it exceeds 2 KB."""
         now = int(self._clock())
         claims = {key: value for key, value in asdict(context).items() if value}
-        claims |= {"iss": self._caller, "aud": self._callee, "mth": method, "iat": now, "exp": now + LIFETIME_SECONDS}
+        claims |= {"iss": self._caller, "aud": self._callee, "mth": method, "iat": now, "exp": now + lifetime}
         payload = orjson.dumps(claims)
         if len(payload) + _MAC_BYTES > MAX_BYTES:
             # Metadata above 8 KiB fails at random on the wire; this stays far below it, and fails always.
@@ -147,6 +151,8 @@ class Verifier:
 
     def verify(self, value: bytes, method: str) -> RequestContext:
         """The context in a metadata value, checked for `method`; BadContext for whatever is wrong with it."""
+        if len(value) > MAX_BYTES:
+            raise BadContext
         mac, payload = value[:_MAC_BYTES], value[_MAC_BYTES:]
         try:
             claims = orjson.loads(payload)

@@ -1,0 +1,1 @@
+"""Owns collections, documents, chunks, ingestion, search and grounded answers."""

@@ -1,0 +1,7 @@
+"""The vector stores that a setting or a collection can name."""
+
+from typing import Any
+
+from chassis.registry import Registry
+
+VECTOR_STORES: Registry[Any] = Registry("vector store", {"pgvector": "rag_service.repository.pgvector:PgVectorStore"})

@@ -1,0 +1,133 @@
+"""Embedder, Answerer and Meter over the embedding, llm and usage services, under the calling context."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from aisp.common.v1 import usage_pb2
+from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
+from aisp.llm.v1 import llm_service_pb2 as llm_pb
+from aisp.usage.v1 import usage_service_pb2 as usage_service_pb
+
+from chassis.errors import InvalidArgument, PlatformError
+from rag_service.domain import Message, Tally, UsedLine
+
+SHORTEST_TEXT = 64
+
+
+class EmbeddingUpstream:
+    """Asks the embedding service."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    async def embed_documents(self, model: str, texts: Sequence[str], tally: Tally) -> list[bytes]:
+        shortened = list(texts)
+        while True:
+            try:
+                return await self._embed(model, shortened, embedding_pb.INPUT_TYPE_DOCUMENT, tally)
+            except InvalidArgument as error:
+                # A text of rare characters has more tokens than estimated: its vector then stands for its beginning.
+                if error.reason != "BAD_INPUT" or not error.violations:
+                    raise
+                index = int(error.violations[0].field.removeprefix("input[").removesuffix("]") or 0)
+                if len(shortened[index]) <= SHORTEST_TEXT:
+                    raise
+                shortened[index] = shortened[index][: len(shortened[index]) // 2]
+
+    async def embed_query(self, model: str, text: str, tally: Tally) -> bytes:
+        try:
+            return (await self._embed(model, [text], embedding_pb.INPUT_TYPE_QUERY, tally))[0]
+        except InvalidArgument as error:
+            if error.reason != "BAD_INPUT" or len(text) <= SHORTEST_TEXT:
+                raise
+            # The end of a long question asks most.
+            return await self.embed_query(model, text[-len(text) // 2 :], tally)
+
+    async def _embed(self, model: str, texts: Sequence[str], input_type: Any, tally: Tally) -> list[bytes]:
+        request = embedding_pb.EmbedTextsRequest(
+            model=model, inputs=[embedding_pb.Input(text=text) for text in texts], input_type=input_type
+        )
+        answer = await self._stub.EmbedTexts(request)
+        tally.lines += used(answer.usage)
+        return list(answer.vectors)
+
+
+class LlmUpstream:
+    """Asks the language-model service, always as a stream."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    async def stream(
+        self, model: str, messages: Sequence[Message], max_tokens: int, tally: Tally
+    ) -> AsyncGenerator[str, None]:
+        document = {
+            "model": model,
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "max_tokens": max_tokens,
+            "temperature": 0,
+        }
+        envelope = llm_pb.Envelope(model=model, format=llm_pb.FORMAT_CHAT_COMPLETIONS, body=orjson.dumps(document))
+        async with aclosing(self._stub.StreamComplete(llm_pb.StreamCompleteRequest(envelope=envelope))) as parts:
+            async for part in parts:
+                if part.WhichOneof("event") == "data":
+                    for word in _words(part.data):
+                        yield word
+                elif part.WhichOneof("event") == "completion":
+                    tally.lines += used(part.completion.usage)
+
+
+class UsageUpstream:
+    """Reserves and settles a job's steps."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    async def reserve(self, tokens: int) -> str:
+        request = usage_service_pb.ReserveRequest(tokens=tokens, service="rag")
+        return str((await self._stub.Reserve(request)).lease_id)
+
+    async def settle(self, lease_id: str, tally: Tally) -> None:
+        request = usage_service_pb.SettleRequest(lease_id=lease_id, usage=usage_of(tally.lines))
+        try:
+            await self._stub.Settle(request)
+        except PlatformError as error:
+            # Swept meanwhile: then it is settled at its reserve already.
+            if error.reason != "LEASE_CLOSED":
+                raise
+
+
+def used(usage: usage_pb2.Usage) -> list[UsedLine]:
+    """The lines of another service's answer."""
+    return [
+        UsedLine(line.service, line.model, line.provider, line.unit, line.amount, line.attempt) for line in usage.lines
+    ]
+
+
+def usage_of(lines: Sequence[UsedLine]) -> usage_pb2.Usage:
+    """Lines on the wire."""
+    rows = [
+        usage_pb2.UsageLine(
+            service=line.service,
+            model=line.model,
+            provider=line.provider,
+            unit=line.unit,  # type: ignore[arg-type]  # the number of an enum that came over the wire
+            amount=line.amount,
+            attempt=line.attempt,
+        )
+        for line in lines
+    ]
+    return usage_pb2.Usage(lines=rows)
+
+
+def _words(events: bytes) -> list[str]:
+    found = []
+    for event in events.split(b"\n\n"):
+        if event.startswith(b"data:"):
+            choices = orjson.loads(event[5:]).get("choices") or []
+            content = choices[0].get("delta", {}).get("content") if choices else None
+            if content:
+                found.append(content)
+    return found

@@ -1,0 +1,168 @@
+"""The composition root of the retrieval service and its worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceStub
+from aisp.rag.v1.rag_service_pb2_grpc import add_RagServiceServicer_to_server
+from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
+from redis.asyncio import Redis
+
+from chassis.client import Channel, read_service_config
+from chassis.database import Database
+from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
+from chassis.jobs import JobRunner, Jobs
+from chassis.ops import Readiness, serve_ops
+from chassis.server import App, run_server, stop_signal
+from rag_service.adapters.extraction import ProcessExtractor
+from rag_service.adapters.object_store import Objects
+from rag_service.adapters.registry import VECTOR_STORES
+from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream
+from rag_service.domain import VectorStore
+from rag_service.repository.store import PostgresStore
+from rag_service.repository.tables import jobs as jobs_table
+from rag_service.service.answers import Answers
+from rag_service.service.collections import Collections
+from rag_service.service.documents import INGEST, Documents
+from rag_service.service.ingestion import Ingestion
+from rag_service.service.search import Search
+from rag_service.servicer import RagServicer
+from rag_service.settings import Settings
+
+log = structlog.get_logger()
+
+NAME = "rag_service"
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the service and its worker both need."""
+
+    database: Database
+    store: PostgresStore
+    objects: Objects
+    vectors: VectorStore
+    embedder: EmbeddingUpstream
+    answerer: LlmUpstream
+    meter: UsageUpstream
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Parts]:
+    """The stores and the other services."""
+    keyring = settings.keyring(NAME)
+    config = read_service_config()
+    async with AsyncExitStack() as stack:
+
+        async def channel(address: str, callee: str) -> Channel:
+            made = Channel(address, keyring=keyring, callee=callee, service_config=config)
+            return await stack.enter_async_context(made)
+
+        database = await stack.enter_async_context(Database(settings.database, "rag"))
+        yield Parts(
+            database=database,
+            store=PostgresStore(database, Jobs(jobs_table, keyring)),
+            objects=Objects(settings.rag.objects, settings.data_dir / "objects"),
+            vectors=VECTOR_STORES.load(settings.rag.vector_store)(database),
+            embedder=EmbeddingUpstream(
+                EmbeddingServiceStub(await channel(settings.embedding.address, "embedding_service"))
+            ),
+            answerer=LlmUpstream(LlmServiceStub(await channel(settings.llm.address, "llm_service"))),
+            meter=UsageUpstream(UsageServiceStub(await channel(settings.usage.address, "usage_service"))),
+        )
+
+
+@asynccontextmanager
+async def compose(settings: Settings) -> AsyncIterator[App]:
+    """The service, connected; everything is closed on leaving."""
+    rag = settings.rag
+    cache_at = settings.cache or settings.redis
+    password = cache_at.password.get_secret_value() or None
+    cache = Redis(host=cache_at.host, port=cache_at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+    try:
+        async with connect(settings) as parts:
+            collections = Collections(parts.store, now, rag.vector_store, rag.embedding_model)
+            documents = Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes)
+            search = Search(parts.store, parts.vectors, parts.embedder, collections, rag.max_query_characters)
+            answers = Answers(
+                search,
+                parts.answerer,
+                model=rag.answer_model,
+                answer_tokens=rag.answer_tokens,
+                context_tokens=rag.context_tokens,
+                max_query=rag.max_query_characters,
+            )
+            stores = {rag.vector_store: parts.vectors}
+            servicer = RagServicer(collections, documents, search, answers, stores, rag.max_document_bytes)
+            yield App(
+                register=partial(add_RagServiceServicer_to_server, servicer),
+                services=("aisp.rag.v1.RagService",),
+                ready=parts.database.check,
+                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring(NAME)),),
+            )
+    finally:
+        await cache.aclose()
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until told to stop."""
+    await run_server(NAME, settings, settings.rag, compose)
+
+
+def make_runner(settings: Settings, parts: Parts) -> JobRunner:
+    """What does the jobs."""
+    rag = settings.rag
+    ingestion = Ingestion(
+        parts.store,
+        parts.objects,
+        parts.vectors,
+        parts.embedder,
+        ProcessExtractor(rag.extraction_seconds, rag.extraction_megabytes),
+        parts.meter,
+        embedding_model=rag.embedding_model,
+        batch=rag.embedding_batch,
+        max_text_characters=rag.max_text_characters,
+        max_chunks=rag.max_chunks,
+    )
+    return JobRunner(
+        parts.database,
+        jobs_table,
+        settings.keyring(NAME),
+        {INGEST: ingestion.run},
+        ingestion.failed,
+        concurrency=rag.jobs_at_once,
+        poll_seconds=rag.poll_seconds,
+    )
+
+
+async def work(settings: Settings, _arguments: list[str]) -> None:
+    """Ingests documents until told to stop."""
+    stop = stop_signal()
+    readiness = Readiness()
+    async with (
+        serve_ops(settings.rag.ops_host, settings.rag.worker_ops_port, readiness),
+        connect(settings) as parts,
+    ):
+        task = asyncio.create_task(make_runner(settings, parts).run())
+        readiness.started(parts.database.check)
+        log.info("working")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        readiness.drain()
+        stopping.cancel()
+        if task.done():
+            task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    log.info("stopped")

@@ -1,0 +1,1 @@
+"""Decisions of retrieval without I/O: chunks, terms, fusion, filters, answers."""

@@ -1,0 +1,68 @@
+"""The filter language: {"op": "eq", "field": "year", "value": 2024}, {"op": "and", "filters": [...]}.
+
+Comparisons: eq ne gt gte lt lte in nin; joined by and, or. What is not of this form is refused.
+"""
+
+import json
+from typing import Any
+
+from rag_service.domain import BadFilter, Condition, Filter, Group
+
+COMPARISONS = frozenset(("eq", "ne", "gt", "gte", "lt", "lte"))
+MEMBERSHIPS = frozenset(("in", "nin"))
+JOINS = frozenset(("and", "or"))
+MAX_DEPTH = 8
+MAX_CONDITIONS = 64
+MAX_FIELD_CHARACTERS = 128
+
+
+def parse(text: str) -> Filter | None:
+    """The filter in a JSON text; None for an empty one. BadFilter says what is wrong."""
+    if not text:
+        return None
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise BadFilter("The filter is not valid JSON.") from error
+    found = _filter(document, 0)
+    if _count(found) > MAX_CONDITIONS:
+        raise BadFilter(f"The filter has more than {MAX_CONDITIONS} conditions.")
+    return found
+
+
+def _filter(document: Any, depth: int) -> Filter:
+    if not isinstance(document, dict) or depth > MAX_DEPTH:
+        raise BadFilter("A filter is an object with op, and at most eight levels deep.")
+    op = document.get("op")
+    if op in JOINS and set(document) == {"op", "filters"}:
+        filters = document["filters"]
+        if not isinstance(filters, list) or not filters:
+            raise BadFilter(f"{op} needs a list of filters.")
+        return Group(op, tuple(_filter(item, depth + 1) for item in filters))
+    if op not in COMPARISONS | MEMBERSHIPS or set(document) != {"op", "field", "value"}:
+        raise BadFilter("A filter is {op, field, value} with eq ne gt gte lt lte in nin, or {op, filters} with and or.")
+    return Condition(op, _field(document["field"]), _value(op, document["value"]))
+
+
+def _field(name: Any) -> str:
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_FIELD_CHARACTERS:
+        raise BadFilter("field must be a name of 1 to 128 characters.")
+    return name
+
+
+def _value(op: str, value: Any) -> Any:
+    if op in MEMBERSHIPS:
+        if not isinstance(value, list) or not value or not all(_is_scalar(item) for item in value):
+            raise BadFilter(f"{op} needs a list of strings, numbers or booleans.")
+        return tuple(value)
+    if not _is_scalar(value) or (op not in ("eq", "ne") and isinstance(value, bool)):
+        raise BadFilter(f"{op} needs a string or a number{' or a boolean' if op in ('eq', 'ne') else ''}.")
+    return value
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _count(found: Filter) -> int:
+    return sum(map(_count, found.filters)) if isinstance(found, Group) else 1

@@ -1,0 +1,103 @@
+"""The tables of retrieval."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+
+from chassis.database import new_metadata
+from chassis.jobs import jobs_table
+
+metadata = new_metadata()
+
+
+class Vector(sa.types.UserDefinedType[str]):
+    """pgvector's type, of any length; written and read as its text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "vector"
+
+
+def _uuid(name: str, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, UUID(as_uuid=False), nullable=False, **options)
+
+
+collections = sa.Table(
+    "collections",
+    metadata,
+    _uuid("id", primary_key=True),
+    _uuid("tenant_id"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("vector_store", sa.Text, nullable=False),
+    sa.Column("embedding_model", sa.Text, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.UniqueConstraint("tenant_id", "name"),
+)
+documents = sa.Table(
+    "documents",
+    metadata,
+    _uuid("id", primary_key=True),
+    _uuid("tenant_id"),
+    sa.Column("collection_id", UUID(as_uuid=False), sa.ForeignKey("collections.id"), nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("progress", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("chunks", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at"),
+)
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    _uuid("id", primary_key=True),
+    _uuid("tenant_id"),
+    _uuid("collection_id"),
+    sa.Column(
+        "document_id",
+        UUID(as_uuid=False),
+        sa.ForeignKey("documents.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("start", sa.BigInteger, nullable=False),
+    sa.Column("end", sa.BigInteger, nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("heading", sa.Text, nullable=False),
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Index("ix_chunks_tenant_id_collection_id", "tenant_id", "collection_id"),
+)
+postings = sa.Table(
+    "postings",
+    metadata,
+    _uuid("tenant_id", primary_key=True),
+    _uuid("collection_id", primary_key=True),
+    sa.Column("term", sa.Text, primary_key=True),
+    sa.Column("chunk_id", UUID(as_uuid=False), sa.ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("frequency", sa.Integer, nullable=False),
+    sa.Index("ix_postings_chunk_id", "chunk_id"),
+)
+vectors = sa.Table(
+    "vectors",
+    metadata,
+    _uuid("chunk_id", primary_key=True),
+    _uuid("tenant_id"),
+    _uuid("collection_id"),
+    _uuid("document_id", index=True),
+    sa.Column("metadata", JSONB, nullable=False),
+    sa.Column("embedding", Vector, nullable=False),
+    sa.Index("ix_vectors_tenant_id_collection_id", "tenant_id", "collection_id"),
+)
+jobs = jobs_table(metadata)

@@ -1,0 +1,1 @@
+"""The use cases of retrieval: collections, documents, ingestion, search, answers."""

@@ -1,0 +1,80 @@
+"""Collections: made, listed, found by name. Every tenant has one named default."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from uuid import uuid4
+
+from chassis.errors import Violation
+from chassis.pagination import Page, PageRequest
+from rag_service.domain import (
+    DEFAULT_COLLECTION,
+    BadRequest,
+    Collection,
+    CollectionExists,
+    CollectionNotFound,
+    Store,
+)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+MAX_DESCRIPTION_CHARACTERS = 500
+
+
+def bad(field: str, description: str) -> BadRequest:
+    """The error of one field."""
+    return BadRequest(f"{field} {description}.", metadata={"param": field}, violations=[Violation(field, description)])
+
+
+class Collections:
+    """Collections get the vector store and the embedding model of the settings."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], vector_store: str, embedding_model: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._vector_store = vector_store
+        self._embedding_model = embedding_model
+
+    async def create(self, tenant_id: str, name: str, description: str = "") -> Collection:
+        """BadRequest, CollectionExists."""
+        if not _NAME.fullmatch(name):
+            raise bad("name", "must have 1 to 64 characters of a-z, 0-9, - and _")
+        if len(description) > MAX_DESCRIPTION_CHARACTERS:
+            raise bad("description", f"must have at most {MAX_DESCRIPTION_CHARACTERS} characters")
+        if name == DEFAULT_COLLECTION:
+            await self.find(tenant_id, name)
+            raise CollectionExists
+        return await self._add(tenant_id, name, description)
+
+    async def list(self, tenant_id: str, request: PageRequest) -> Page[Collection]:
+        """Newest first."""
+        await self.find(tenant_id, DEFAULT_COLLECTION)
+        async with self._store.transaction(tenant_id) as repository:
+            rows = await repository.list_collections(tenant_id, request.size, request.after)
+        return request.page(rows, lambda row: (round(row.created_at.timestamp() * 1_000_000), row.id))
+
+    async def find(self, tenant_id: str, name: str) -> Collection:
+        """By name; the default one is made when it is first asked for. CollectionNotFound."""
+        name = name or DEFAULT_COLLECTION
+        async with self._store.transaction(tenant_id) as repository:
+            found = await repository.find_collection(tenant_id, name)
+        if found is not None:
+            return found
+        if name != DEFAULT_COLLECTION:
+            raise CollectionNotFound(f"There is no collection {name[:64]}.")
+        try:
+            return await self._add(tenant_id, name, "")
+        except CollectionExists:
+            # Two first calls at once.
+            async with self._store.transaction(tenant_id) as repository:
+                found = await repository.find_collection(tenant_id, name)
+            if found is None:
+                raise CollectionNotFound from None
+            return found
+
+    async def _add(self, tenant_id: str, name: str, description: str) -> Collection:
+        made = Collection(
+            str(uuid4()), tenant_id, name, description, self._vector_store, self._embedding_model, self._clock()
+        )
+        async with self._store.transaction(tenant_id) as repository:
+            await repository.add_collection(made)
+        return made
