@@ -14,7 +14,7 @@ from opentelemetry.propagate import inject
 
 from chassis import context, status
 from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
-from chassis.server import MAX_MESSAGE_BYTES
+from chassis.server import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 OnTrailers = Callable[[dict[str, str | bytes]], None]
@@ -38,6 +38,7 @@ class Channel:
                 ("grpc.enable_retries", 1),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", 20_000),
                 ("grpc.keepalive_timeout_ms", 5_000),
                 ("grpc.keepalive_permit_without_calls", 1),
@@ -114,7 +115,7 @@ class UnaryCall(_Call):
         try:
             response = await call
             if on_trailers is not None:
-                on_trailers(dict(await call.trailing_metadata() or ()))
+                on_trailers(dict(tuple(await call.trailing_metadata() or ())))
         except grpc.aio.AioRpcError as error:
             raise status.from_rpc_error(error) from error
         except asyncio.CancelledError:
@@ -140,7 +141,7 @@ class StreamCall(_Call):
             async for response in call:
                 yield response
             if on_trailers is not None:
-                on_trailers(dict(await call.trailing_metadata() or ()))
+                on_trailers(dict(tuple(await call.trailing_metadata() or ())))
         except grpc.aio.AioRpcError as error:
             raise status.from_rpc_error(error) from error
         finally:

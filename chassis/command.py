@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import uvloop
 
 from chassis import telemetry
+from chassis.context import MissingKey
 from chassis.settings import ConfigurationError, ServiceSettings, load
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -43,7 +44,7 @@ class Command(Generic[S]):
             settings = load(self._settings)
             telemetry.configure(self._name, settings)
             uvloop.run(self._run(arguments.verb, settings, rest))
-        except ConfigurationError as error:
+        except (ConfigurationError, MissingKey) as error:
             print(f"{self._name}: {error}", file=sys.stderr)  # noqa: T201  # the one line for a person
             sys.exit(2)
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from sqlalchemy import URL, MetaData, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from chassis.errors import Unavailable
@@ -89,7 +90,7 @@ class Database:
     async def transaction(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees the rows of one tenant (or, for PLATFORM, all). Commits on leaving, or rolls back.
 
-        Raises DatabaseUnavailable if the server cannot be reached.
+        Raises DatabaseUnavailable if the server cannot be reached, or no connection is free in time.
         """
         if not tenant_id:
             message = "a transaction needs a tenant"
@@ -99,7 +100,7 @@ class Database:
                 # Local to the transaction: the connection's next user must not inherit it.
                 await connection.execute(text("SELECT set_config('aisp.tenant', :tenant, true)"), {"tenant": tenant_id})
                 yield connection
-        except (InterfaceError, OperationalError, OSError, TimeoutError) as error:
+        except (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError) as error:
             raise DatabaseUnavailable from error
         except DBAPIError as error:
             if error.connection_invalidated:

@@ -8,17 +8,19 @@ A call that fails stores nothing: a refused request does not use up its key.
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
 import structlog
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from redis.exceptions import RedisError
 
 from chassis import context
-from chassis.context import Keyring, RequestContext
-from chassis.errors import IdempotencyInFlight, IdempotencyMismatch
+from chassis.context import Keyring, MissingKey, RequestContext
+from chassis.errors import IdempotencyInFlight, IdempotencyMismatch, Unavailable
 from chassis.interceptors import parts
 
 log = structlog.get_logger()
@@ -32,8 +34,13 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_KEY_CHARACTERS = 255
 
 
+class AnswersUnavailable(Unavailable):
+    reason = "ANSWERS_UNAVAILABLE"
+    message = "Stored answers cannot be read at the moment; try again soon, or without Idempotency-Key."
+
+
 class AnswerStore(Protocol):
-    """Where answers are kept: bytes under a name, for a time."""
+    """Where answers are kept: bytes under a name, for a time. Raises AnswersUnavailable."""
 
     async def claim(self, name: str, value: bytes, seconds: int) -> bytes | None:
         """Stores `value` if nothing is there, and answers None; else answers what is there."""
@@ -71,14 +78,25 @@ class ValkeyAnswerStore:
         self._client = client
 
     async def claim(self, name: str, value: bytes, seconds: int) -> bytes | None:
-        found: bytes | None = await self._client.set(name, value, ex=seconds, nx=True, get=True)
+        with _told():
+            found: bytes | None = await self._client.set(name, value, ex=seconds, nx=True, get=True)
         return found
 
     async def put(self, name: str, value: bytes, seconds: int) -> None:
-        await self._client.set(name, value, ex=seconds)
+        with _told():
+            await self._client.set(name, value, ex=seconds)
 
     async def drop(self, name: str) -> None:
-        await self._client.delete(name)
+        with _told():
+            await self._client.delete(name)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise AnswersUnavailable(retry_after=1) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,7 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
         key = keyring.key(keyring.name, keyring.name)
         if key is None:
             message = f"no wire key {keyring.name}>{keyring.name}: stored answers are encrypted under it"
-            raise ValueError(message)
+            raise MissingKey(message)
         self._cipher = AESGCM(hashlib.sha256(b"aisp/idempotency/v1" + key).digest())
         self._store = store
 
@@ -142,19 +160,20 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
             try:
                 response = await behaviour(request, servicer_context)
             except BaseException:
-                await self._store.drop(name)
+                await self._release(name)
                 raise
             await self._finish(name, calling.fingerprint, [serialize(response)])
             return response
 
         return wrapped
 
-    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]], serialize: Any) -> Any:
-        async def wrapped(request: Any, servicer_context: Any) -> AsyncIterator[Any]:
+    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncGenerator[Any, None]], serialize: Any) -> Any:
+        async def wrapped(request: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
             calling = context.current()
             if not calling.idempotency_key:
-                async for response in behaviour(request, servicer_context):
-                    yield response
+                async with aclosing(behaviour(request, servicer_context)) as responses:
+                    async for response in responses:
+                        yield response
                 return
             name = _name(calling, method)
             stored = await self._begin(name, calling.fingerprint)
@@ -165,11 +184,12 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
                 return
             kept: list[bytes] = []
             try:
-                async for response in behaviour(request, servicer_context):
-                    kept.append(serialize(response))
-                    yield response
+                async with aclosing(behaviour(request, servicer_context)) as responses:
+                    async for response in responses:
+                        kept.append(serialize(response))
+                        yield response
             except BaseException:
-                await self._store.drop(name)
+                await self._release(name)
                 raise
             await self._finish(name, calling.fingerprint, kept)
 
@@ -190,9 +210,18 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
     async def _finish(self, name: str, fingerprint: str, messages: list[bytes]) -> None:
         if sum(map(len, messages)) > MAX_ANSWER_BYTES:
             log.warning("answer too large to be kept for its Idempotency-Key", bytes=sum(map(len, messages)))
-            await self._store.drop(name)
+            await self._release(name)
             return
-        await self._store.put(name, self._seal(name, _Entry(fingerprint, tuple(messages))), KEEP_SECONDS)
+        try:
+            await self._store.put(name, self._seal(name, _Entry(fingerprint, tuple(messages))), KEEP_SECONDS)
+        except AnswersUnavailable:
+            # The work is done: its answer must not be lost because it could not be kept.
+            log.warning("answer could not be kept for its Idempotency-Key")
+
+    async def _release(self, name: str) -> None:
+        """Frees the key; if that fails, it is free when the lock expires."""
+        with suppress(AnswersUnavailable):
+            await self._store.drop(name)
 
     def _seal(self, name: str, entry: _Entry) -> bytes:
         nonce = os.urandom(12)

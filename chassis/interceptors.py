@@ -5,8 +5,8 @@ outermost layer first, so that a layer is written once for unary calls and strea
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,7 +112,7 @@ class ErrorLayer:
         request_id = call.context.request_id if call.context else ""
         rich = status.to_status(error, domain=self._domain, request_id=request_id)
         details = ((status.DETAILS_KEY, rich.SerializeToString()),)
-        await call.servicer_context.abort(status.GRPC_CODE[error.code], error.message, details)
+        await call.servicer_context.abort(status.GRPC_CODE[error.code], rich.message, details)
 
 
 class ContextLayer:
@@ -160,12 +160,14 @@ class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no
 
         return wrapped
 
-    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., Any]:
         async def wrapped(request: Any, servicer_context: Any) -> AsyncIterator[Any]:
             async with AsyncExitStack() as stack:
                 await self._enter(stack, ServerCall(method, servicer_context))
-                async for response in behaviour(request, servicer_context):
-                    yield response
+                # Closed here and now when the caller goes away, not when the collector comes by.
+                async with aclosing(behaviour(request, servicer_context)) as responses:
+                    async for response in responses:
+                        yield response
 
         return wrapped
 

@@ -7,7 +7,6 @@ handlers are idempotent. It knows no handler: a service gives its own by kind.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +20,7 @@ from chassis import context
 from chassis.context import Keyring, RequestContext, Signer, Verifier
 from chassis.database import Database
 from chassis.errors import DeadlineExceeded, PlatformError, ResourceExhausted, Unavailable
+from chassis.job import Job
 
 log = structlog.get_logger()
 
@@ -30,17 +30,6 @@ MAX_PAUSE_SECONDS = 300
 DELEGATION_SECONDS = 30 * 24 * 3600
 METHOD = "job"
 """What a delegated context is signed for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A piece of work."""
-
-    id: str
-    kind: str
-    tenant_id: str
-    payload: Mapping[str, Any]
-    attempt: int
 
 
 Handler = Callable[[Job], Awaitable[None]]

@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chassis.errors import PlatformError
+from chassis.settings import ConfigurationError
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ class Readiness:
 
 @contextlib.asynccontextmanager
 async def serve_ops(host: str, port: int, readiness: Readiness) -> AsyncIterator[int]:
-    """Serves the three paths; yields the port. Port 0 takes a free one."""
+    """Serves the three paths; yields the port. Port 0 takes a free one. ConfigurationError if it is taken."""
 
     async def livez(_request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -74,7 +75,11 @@ async def serve_ops(host: str, port: int, readiness: Readiness) -> AsyncIterator
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            message = f"cannot listen on {host}:{port} (operations): {error.strerror or error}"
+            raise ConfigurationError(message) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -64,6 +64,6 @@ def decode_cursor(cursor: str, key_length: int) -> tuple[str | int, ...]:
         key = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError) as error:
         raise InvalidCursor from error
-    if not isinstance(key, list) or len(key) != key_length or not all(isinstance(part, str | int) for part in key):
+    if not isinstance(key, list) or len(key) != key_length or not all(type(part) in (str, int) for part in key):
         raise InvalidCursor
     return tuple(key)

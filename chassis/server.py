@@ -22,10 +22,12 @@ log = structlog.get_logger()
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """Above gRPC's 4 MB, for a full batch of vectors; files and audio travel in parts all the same."""
 
+MAX_METADATA_BYTES = 16 * 1024
+
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     # Without this two processes can listen on one port, each serving half of the calls.
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),

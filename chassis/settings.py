@@ -4,6 +4,8 @@ All names start with AI_PLATFORM_; `__` stands between levels; a `.env` file in 
 Each service derives its own `Settings`; nothing else reads the environment.
 """
 
+import base64
+import binascii
 import os
 import secrets
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chassis.context import Keyring
 
@@ -87,6 +89,8 @@ class ServiceSettings(BaseSettings):
         env_nested_delimiter="__",
         env_file=".env",
         env_ignore_empty=True,
+        # One knob of a section set alone leaves the rest of it as it is by default.
+        nested_model_default_partial_update=True,
         extra="ignore",
         frozen=True,
     )
@@ -107,6 +111,9 @@ class ServiceSettings(BaseSettings):
         """The pair keys of the process `name`."""
         keys = {pair: key.get_secret_value() for pair, key in self.wire.keys.items()}
         if keys:
+            if broken := [pair for pair, key in keys.items() if not _is_wire_key(key)]:
+                message = f"AI_PLATFORM_WIRE__KEYS: the key of {broken[0]} is not base64 of {MIN_SECRET_BYTES} bytes"
+                raise ConfigurationError(message)
             return Keyring(name, keys=keys)
         if self.production:
             message = "AI_PLATFORM_WIRE__KEYS is not set: production needs the keys of this process's own pairs"
@@ -128,6 +135,13 @@ class ServiceSettings(BaseSettings):
         return found
 
 
+def _is_wire_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == MIN_SECRET_BYTES
+    except binascii.Error:
+        return False
+
+
 class ConfigurationError(Exception):
     """Settings with which a process cannot start; the text is one clear sentence."""
 
@@ -135,11 +149,13 @@ class ConfigurationError(Exception):
 def kept_secret(data_dir: Path, name: str) -> str:
     """A secret of this installation: read from the data directory, or made and kept there (mode 0600)."""
     path = data_dir / "secrets" / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return _await_content(path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot keep a secret in {path.parent}: {error.strerror or error}") from error
     with os.fdopen(descriptor, "w") as file:
         made = secrets.token_urlsafe(48)
         file.write(made)
@@ -165,5 +181,9 @@ def load(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        variable = "AI_PLATFORM_" + "__".join(str(part) for part in first["loc"]).upper()
+        name = "__".join(str(part) for part in first["loc"])
+        # A provider's own variable (OPENAI_API_KEY) stands there as it is, in capitals.
+        variable = name if name.isupper() else f"AI_PLATFORM_{name.upper()}"
         raise ConfigurationError(f"{variable}: {first['msg']}") from None
+    except SettingsError as error:
+        raise ConfigurationError(f"{error}: it takes JSON") from None

@@ -36,10 +36,17 @@ GRPC_CODE: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.St
 
 DETAILS_KEY = "grpc-status-details-bin"
 
+# Trailing metadata above 8 KiB is refused at random and arrives as another error: what a customer typed is cut.
+MAX_MESSAGE_BYTES = 512
+MAX_TEXT_BYTES = 256
+MAX_VIOLATIONS_BYTES = 2048
+
 
 def to_status(error: PlatformError, *, domain: str, request_id: str) -> status_pb2.Status:
     """The status that tells a caller of `error`; `domain` is `<short service name>.aisp`."""
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.metadata)
+    public = _cut(error.message, MAX_MESSAGE_BYTES)
+    metadata = {key: _cut(value, MAX_TEXT_BYTES) for key, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=metadata)
     details = [_pack(info), _pack(error_details_pb2.RequestInfo(request_id=request_id))]
     if error.violations:
         details.append(_pack(_violations(error)))
@@ -48,8 +55,8 @@ def to_status(error: PlatformError, *, domain: str, request_id: str) -> status_p
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     if error.code is Code.NOT_FOUND:
-        details.append(_pack(error_details_pb2.ResourceInfo(description=error.message)))
-    return status_pb2.Status(code=error.code, message=error.message, details=details)
+        details.append(_pack(error_details_pb2.ResourceInfo(description=_cut(public, MAX_TEXT_BYTES))))
+    return status_pb2.Status(code=error.code, message=public, details=details)
 
 
 def from_status(status: status_pb2.Status) -> PlatformError:
@@ -76,18 +83,38 @@ def _pack(message: Message) -> any_pb2.Any:
     return packed
 
 
+def _cut(text: str, size: int) -> str:
+    """`text` in at most `size` bytes of UTF-8, with an ellipsis where it was cut."""
+    encoded = text.encode(errors="replace")
+    if len(encoded) <= size:
+        return encoded.decode()
+    return encoded[: size - 3].decode(errors="ignore") + "…"
+
+
+def _first_violations(error: PlatformError) -> list[Violation]:
+    """As many as fit: the first is always among them."""
+    left, kept = MAX_VIOLATIONS_BYTES, []
+    for item in error.violations:
+        short = Violation(_cut(item.field, MAX_TEXT_BYTES), _cut(item.description, MAX_TEXT_BYTES))
+        left -= len(short.field.encode()) + len(short.description.encode())
+        if left < 0:
+            break
+        kept.append(short)
+    return kept
+
+
 def _violations(error: PlatformError) -> error_details_pb2.BadRequest | error_details_pb2.QuotaFailure:
     if error.code is Code.RESOURCE_EXHAUSTED:
         return error_details_pb2.QuotaFailure(
             violations=[
                 error_details_pb2.QuotaFailure.Violation(subject=item.field, description=item.description)
-                for item in error.violations
+                for item in _first_violations(error)
             ]
         )
     return error_details_pb2.BadRequest(
         field_violations=[
             error_details_pb2.BadRequest.FieldViolation(field=item.field, description=item.description)
-            for item in error.violations
+            for item in _first_violations(error)
         ]
     )
 

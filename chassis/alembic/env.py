@@ -4,10 +4,11 @@ The section of alembic.ini names the service. The section `alembic` stands for a
 """
 
 import asyncio
+import subprocess
+import sys
 from importlib import import_module
 
-from alembic import command, context
-from alembic.config import Config
+from alembic import context
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -60,17 +61,14 @@ async def connect_and_migrate(short_name: str) -> None:
 
 
 def migrate_all() -> None:
-    """The same command for each service."""
-    options = config.cmd_opts
-    verb = options.cmd[0].__name__ if options else "upgrade"
-    for name in (config.get_main_option("services") or "").split():
-        one = Config(config.config_file_name, ini_section=name)
-        if verb == "current":
-            command.current(one)
-        elif verb == "check":
-            command.check(one)
-        else:
-            getattr(command, verb)(one, getattr(options, "revision", None) or "head")
+    """The same command for each service, in processes of their own: Alembic's environment is one to a process."""
+    arguments = sys.argv[1:] if config.cmd_opts else ["upgrade", "head"]
+    names = (config.get_main_option("services") or "").split()
+    command = [sys.executable, "-m", "alembic", "-n"]
+    running = [subprocess.Popen([*command, name, *arguments]) for name in names]  # noqa: S603  # our own command line
+    codes = [process.wait() for process in running]
+    if any(codes):
+        sys.exit(max(codes))
 
 
 if config.config_ini_section == "alembic":

@@ -1,0 +1,184 @@
+"""From a caller to an admitted call: scope, lease, signed context, settlement. Every route goes through it."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aisp.common.v1 import usage_pb2
+from aisp.usage.v1 import usage_service_pb2 as usage_pb
+
+from chassis.context import RequestContext
+from chassis.errors import PlatformError
+from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
+from gateway.auth import Caller
+from gateway.clients import Clients
+from gateway.errors import BadIdempotencyKey
+from gateway.limits.meter import Admission, Lease, Line, Meter
+
+log = structlog.get_logger()
+
+UNITS = {
+    usage_pb2.UNIT_INPUT_TOKENS: "input_tokens",
+    usage_pb2.UNIT_CACHED_INPUT_TOKENS: "cached_input_tokens",
+    usage_pb2.UNIT_OUTPUT_TOKENS: "output_tokens",
+    usage_pb2.UNIT_CHARACTERS: "characters",
+    usage_pb2.UNIT_AUDIO_MILLISECONDS: "audio_milliseconds",
+    usage_pb2.UNIT_STORED_BYTES: "stored_bytes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a call is, for the meter. `kind`: ai, management or effect. Tokens are estimates."""
+
+    service: str
+    kind: str = "ai"
+    model: str = ""
+    tokens: int = 0
+    output_tokens: int = 0
+    output_bounded: bool = False
+    storage_bytes: int = 0
+
+
+MANAGEMENT = Work("", "management")
+
+
+@dataclass(slots=True)
+class Call:
+    """An admitted call: pass `context` and `on_trailers` to the stub, and tell `use` what was used."""
+
+    context: RequestContext
+    lease: Lease
+    replayed: bool = False
+    partial: bool = False
+    lines: list[Line] = field(default_factory=list)
+
+    def use(self, usage: usage_pb2.Usage) -> None:
+        """What the service says was used, in all."""
+        self.lines = [
+            Line(line.service, line.model, line.provider, UNITS[line.unit], line.amount, line.attempt or 1)
+            for line in usage.lines
+            if line.unit in UNITS
+        ]
+        self.lease.lines = self.lines
+
+    def on_trailers(self, trailers: Mapping[str, str | bytes]) -> None:
+        """Sees whether the answer was replayed."""
+        self.replayed = self.replayed or REPLAYED_KEY in trailers
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for a stub's method."""
+        return {"context": self.context, "on_trailers": self.on_trailers}
+
+
+class Gate:
+    """Admits calls."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    @asynccontextmanager
+    async def admitted(
+        self, state: Any, scope: str, work: Work, idempotency: tuple[str, str] = ("", "")
+    ) -> AsyncIterator[Call]:
+        """The call, once its caller has the scope and the meter admits it; it is settled on leaving, however that is.
+
+        `state`: the request's (caller, request_id, address). `idempotency`: key and fingerprint.
+        ScopeMissing, RateLimited, StoreUnavailable.
+        """
+        caller: Caller = state["caller"]
+        if scope:
+            caller.require(scope)
+        lease = await self._meter.reserve(_admission(caller, state["request_id"], work))
+        state["quotas"] = lease.quotas
+        call = Call(_context(caller, state, lease.id, idempotency), lease)
+        try:
+            yield call
+        except (asyncio.CancelledError, GeneratorExit):
+            call.partial = True
+            raise
+        finally:
+            status = "replayed" if call.replayed else "partial" if call.partial else "settled"
+            await self._meter.settle(lease, [] if call.replayed else call.lines, status)
+
+
+def ensure_limits(clients: Clients) -> Any:
+    """What the meter asks when limits are not in its store."""
+
+    async def ensure(admission: Admission) -> None:
+        request = usage_pb.EnsureLimitsRequest(
+            plan=admission.plan,
+            tenant_version=admission.tenant_version,
+            key_id=admission.key_id,
+            key_version=admission.key_version,
+            key_limits=admission.key_limits,
+        )
+        asking = RequestContext(admission.request_id, tenant_id=admission.tenant_id, user_id=admission.user_id)
+        try:
+            await clients.usage.EnsureLimits(request, context=asking)
+        except PlatformError as error:
+            log.warning("limits were not compiled", reason=error.reason, request_id=admission.request_id)
+            raise
+
+    return ensure
+
+
+def fingerprint(method: str, path: str, *parts: bytes) -> str:
+    """What makes two requests under one Idempotency-Key the same."""
+    digest = hashlib.sha256(f"{method} {path}".encode())
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def idempotency_key(headers: Any) -> str:
+    """The header's value; empty if there is none. BadIdempotencyKey."""
+    key = next((value for name, value in headers if name == b"idempotency-key"), None)
+    if key is None:
+        return ""
+    if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not all(32 < byte < 127 for byte in key):
+        raise BadIdempotencyKey
+    return str(key.decode())
+
+
+def _admission(caller: Caller, request_id: str, work: Work) -> Admission:
+    return Admission(
+        tenant_id=caller.tenant_id,
+        plan=caller.plan,
+        tenant_version=caller.tenant_version,
+        request_id=request_id,
+        kind=work.kind,
+        user_id=caller.user_id,
+        key_id=caller.key_id,
+        key_version=caller.key_version,
+        key_limits=caller.key_limits,
+        service=work.service,
+        model=work.model,
+        tokens=work.tokens,
+        output_tokens=work.output_tokens,
+        output_bounded=work.output_bounded,
+        storage_bytes=work.storage_bytes,
+    )
+
+
+def _context(caller: Caller, state: Any, lease_id: str, idempotency: tuple[str, str]) -> RequestContext:
+    key, digest = idempotency
+    return RequestContext(
+        request_id=state["request_id"],
+        tenant_id=caller.tenant_id,
+        user_id=caller.user_id,
+        key_id=caller.key_id,
+        session_id=caller.session_id,
+        scopes=tuple(sorted(caller.scopes)),
+        operator=caller.operator,
+        address=state.get("address", ""),
+        lease_id=lease_id,
+        # A key belongs to who sent it: two users of a tenant may choose the same.
+        idempotency_key=f"{caller.key_id or caller.user_id}:{key}" if key else "",
+        fingerprint=digest if key else "",
+    )

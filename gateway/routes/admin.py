@@ -1,0 +1,126 @@
+"""For operators: tenants, plans, prices, the catalogue."""
+
+from typing import Annotated, Any, Literal
+
+from aisp.auth.v1 import auth_service_pb2 as auth_pb
+from aisp.llm.v1 import llm_service_pb2 as llm_pb
+from aisp.usage.v1 import usage_service_pb2 as usage_pb
+from fastapi import APIRouter
+from pydantic import Field
+
+from chassis.context import RequestContext
+from chassis.errors import InvalidArgument
+from gateway.admission import UNITS, Call
+from gateway.routes.auth import tenant_document
+from gateway.routes.common import AUTHENTICATED, Body, Cursor, Limit, Services, iso, managed, page, problems
+
+router = APIRouter(prefix="/api/v1/admin", tags=["operator"])
+
+STATUS = {"active": auth_pb.TENANT_STATUS_ACTIVE, "suspended": auth_pb.TENANT_STATUS_SUSPENDED}
+
+
+class TenantChange(Body):
+    """What an operator changes of a tenant. A negative limit takes the tenant's own limit away."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
+        {"plan": "pro", "limits": {"requests_per_minute": 2000}}
+    ]}}  # fmt: skip
+
+    plan: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    status: Literal["active", "suspended"] | None = None
+    limits: Annotated[dict[str, Annotated[int, Field(ge=-1, le=2**53)]], Field(max_length=16)] | None = None
+
+
+@router.get("/tenants", responses=AUTHENTICATED | problems(400), operation_id="adminListTenants")
+async def list_tenants(
+    services: Services, limit: Limit = 50, cursor: Cursor = "", call: Call = managed("", operator=True)
+) -> dict[str, Any]:
+    """All tenants, newest first."""
+    request = auth_pb.ListTenantsRequest(page_size=limit, page_token=cursor)
+    found = await services.auth.ListTenants(request, context=call.context)
+    return page([tenant_document(tenant) for tenant in found.tenants], found.next_page_token)
+
+
+@router.patch("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404, 422), operation_id="adminPatchTenant")
+async def patch_tenant(
+    tenant_id: str, body: TenantChange, services: Services, call: Call = managed("", operator=True)
+) -> dict[str, Any]:
+    """Changes a tenant's plan, status or limits; in force at once."""
+    if body.plan is not None or body.limits:
+        await _check(services, call, body)
+    request = auth_pb.AdministerTenantRequest(id=tenant_id, plan=body.plan, limits_changed=bool(body.limits))
+    if body.status is not None:
+        request.status = STATUS[body.status]
+    tenant = (await services.auth.AdministerTenant(request, context=call.context)).tenant
+    document = tenant_document(tenant)
+    if body.limits:
+        change = usage_pb.SetTenantLimitsRequest(
+            tenant_id=tenant.id, plan=tenant.plan, tenant_version=tenant.version, limits=body.limits
+        )
+        limits = (await services.usage.SetTenantLimits(change, context=call.context)).limits
+        document["limits"] = dict(limits)
+    elif body.plan is not None:
+        ensure = usage_pb.EnsureLimitsRequest(plan=tenant.plan, tenant_version=tenant.version)
+        await services.usage.EnsureLimits(ensure, context=RequestContext(call.context.request_id, tenant_id=tenant.id))
+    return document
+
+
+@router.get("/plans", responses=AUTHENTICATED, operation_id="adminListPlans")
+async def list_plans(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+    """The plans. A limit that is absent does not limit."""
+    found = await services.usage.ListPlans(usage_pb.ListPlansRequest(), context=call.context)
+    plans = [
+        {
+            "name": plan.name,
+            "limits": dict(plan.limits),
+            "support": plan.support,
+            "sla_percent": plan.sla_basis_points / 100 or None,
+        }
+        for plan in found.plans
+    ]
+    return {"data": plans, "next_cursor": None}
+
+
+@router.get("/prices", responses=AUTHENTICATED, operation_id="adminListPrices")
+async def list_prices(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+    """The prices in force."""
+    found = await services.usage.ListPrices(usage_pb.ListPricesRequest(), context=call.context)
+    prices = [
+        {
+            "version": price.version,
+            "provider": price.provider,
+            "model": price.model,
+            "unit": UNITS[price.unit],
+            "nano_usd_per_million": price.nano_usd_per_million,
+            "effective_at": iso(price.effective_time),
+        }
+        for price in found.prices
+    ]
+    return {"data": prices, "next_cursor": None}
+
+
+@router.get("/models", responses=AUTHENTICATED, operation_id="adminListModels")
+async def list_models(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+    """The catalogue of language models."""
+    found = await services.llm.ListModels(llm_pb.ListModelsRequest(), context=call.context)
+    models = [
+        {
+            "name": model.name,
+            "provider": model.provider,
+            "capabilities": list(model.capabilities),
+            "context_length": model.context_length,
+        }
+        for model in found.models
+    ]
+    return {"data": models, "next_cursor": None}
+
+
+async def _check(services: Services, call: Call, body: TenantChange) -> None:
+    """Before anything changes: an unknown plan is refused."""
+    plans = (await services.usage.ListPlans(usage_pb.ListPlansRequest(), context=call.context)).plans
+    if body.plan is not None and body.plan not in {plan.name for plan in plans}:
+        raise UnknownPlan(f"There is no plan {body.plan}.")
+
+
+class UnknownPlan(InvalidArgument):
+    reason = "UNKNOWN_PLAN"

@@ -1,0 +1,194 @@
+"""Registration, tokens, the caller's tenant and user."""
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+import orjson
+from aisp.auth.v1 import auth_service_pb2 as pb
+from fastapi import APIRouter, Request
+from pydantic import Field, TypeAdapter, ValidationError
+
+from chassis.context import RequestContext
+from chassis.errors import Unauthenticated
+from gateway.admission import Call
+from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType, bad_body
+from gateway.routes.common import AUTHENTICATED, Body, Services, iso, managed, problems
+
+router = APIRouter(prefix="/api/v1", tags=["identity"])
+
+MAX_BYTES = 16 * 1024
+
+
+class Registration(Body):
+    """A new tenant's first user."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
+        {"email": "ada@example.com", "password": "correct horse battery", "tenant_name": "Analytical Engines"}
+    ]}}  # fmt: skip
+
+    email: Annotated[str, Field(max_length=320)]
+    password: Annotated[str, Field(max_length=1024)]
+    full_name: Annotated[str, Field(max_length=400)] = ""
+    tenant_name: Annotated[str, Field(max_length=400)] = ""
+
+
+class TokenRequest(Body):
+    """A password or a refresh token."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
+        {"email": "ada@example.com", "password": "correct horse battery"},
+        {"grant_type": "refresh_token", "refresh_token": "the one from the last answer"},
+    ]}}  # fmt: skip
+
+    grant_type: Annotated[str, Field(pattern="^(password|refresh_token)$")] = "password"
+    email: Annotated[str, Field(max_length=320)] = ""
+    username: Annotated[str, Field(max_length=320)] = ""
+    password: Annotated[str, Field(max_length=1024)] = ""
+    refresh_token: Annotated[str, Field(max_length=1024)] = ""
+    tenant_id: Annotated[str, Field(max_length=64)] = ""
+    scope: Annotated[str, Field(max_length=1024)] = ""
+    client_id: Annotated[str, Field(max_length=1024)] = ""
+    client_secret: Annotated[str, Field(max_length=1024)] = ""
+
+
+class TenantUpdate(Body):
+    """What a tenant may change of itself."""
+
+    name: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+
+
+class UserUpdate(Body):
+    """What a user may change of themselves."""
+
+    full_name: Annotated[str, Field(max_length=400)] | None = None
+    password: Annotated[str, Field(max_length=1024)] | None = None
+    current_password: Annotated[str, Field(max_length=1024)] | None = None
+
+
+@router.post("/auth/register", status_code=201, responses=problems(409, 422, 429, 503), operation_id="register")
+async def register(body: Registration, request: Request, services: Services) -> dict[str, Any]:
+    """Registers a tenant with its first user, and logs that user in."""
+    made = await services.auth.Register(pb.RegisterRequest(**body.model_dump()), context=_nobody(request))
+    return {"tenant": tenant_document(made.tenant), "user": _user(made.user), **_tokens(made.tokens)}
+
+
+TOKEN_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/TokenRequest"}},
+            "application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/TokenRequest"}},
+        },
+    }
+}
+
+
+@router.post(
+    "/auth/token", responses=problems(401, 403, 413, 415, 422, 429, 503), operation_id="token", openapi_extra=TOKEN_BODY
+)
+async def token(request: Request, services: Services) -> dict[str, Any]:
+    """Tokens by password or refresh token, as the OAuth2 form or JSON (the form's username is the e-mail address)."""
+    asked = _token_request(await request.body(), request.headers.get("content-type", ""))
+    email = asked.email or asked.username
+    throttle = request.state.throttle
+    if asked.grant_type == "refresh_token":
+        grant = pb.IssueTokenRequest(refresh_token=asked.refresh_token)
+    else:
+        throttle.check_account(email)
+        grant = pb.IssueTokenRequest(password=pb.PasswordGrant(email=email, password=asked.password))
+    grant.tenant_id = asked.tenant_id
+    try:
+        answer = await services.auth.IssueToken(grant, context=_nobody(request))
+    except Unauthenticated:
+        if asked.grant_type == "password":
+            throttle.failed(email)
+        raise
+    return _tokens(answer.tokens)
+
+
+@router.post("/auth/logout", status_code=204, responses=AUTHENTICATED, operation_id="logout")
+async def logout(services: Services, call: Call = managed("")) -> None:
+    """Ends the session: its refresh tokens, and within a second its access tokens."""
+    await services.auth.RevokeSession(pb.RevokeSessionRequest(), context=call.context)
+
+
+@router.get("/tenants/me", responses=AUTHENTICATED, operation_id="getTenant")
+async def get_tenant(services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """The caller's tenant."""
+    return tenant_document((await services.auth.GetTenant(pb.GetTenantRequest(), context=call.context)).tenant)
+
+
+@router.put("/tenants/me", responses=AUTHENTICATED | problems(422), operation_id="updateTenant")
+async def put_tenant(body: TenantUpdate, services: Services, call: Call = managed("tenant:manage")) -> dict[str, Any]:
+    """Renames the caller's tenant."""
+    change = pb.UpdateTenantRequest(**body.model_dump(exclude_none=True))
+    return tenant_document((await services.auth.UpdateTenant(change, context=call.context)).tenant)
+
+
+@router.get("/users/me", responses=AUTHENTICATED, operation_id="getUser")
+async def get_user(services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """The calling user."""
+    return _user((await services.auth.GetUser(pb.GetUserRequest(), context=call.context)).user)
+
+
+@router.put("/users/me", responses=AUTHENTICATED | problems(422), operation_id="updateUser")
+async def put_user(body: UserUpdate, services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """Changes the calling user. A new password needs the current one, and ends the other sessions."""
+    change = pb.UpdateUserRequest(**body.model_dump(exclude_none=True))
+    return _user((await services.auth.UpdateUser(change, context=call.context)).user)
+
+
+def _nobody(request: Request) -> RequestContext:
+    return RequestContext(request.state.request_id, address=request.state.address)
+
+
+_TOKEN_REQUEST = TypeAdapter(TokenRequest)
+
+
+def _token_request(body: bytes, content_type: str) -> TokenRequest:
+    if len(body) > MAX_BYTES:
+        raise BodyTooLarge
+    media_type = content_type.split(";", maxsplit=1)[0].strip().lower()
+    try:
+        if media_type == "application/x-www-form-urlencoded":
+            fields = parse_qs(body.decode(), max_num_fields=20, strict_parsing=bool(body), keep_blank_values=True)
+            document: Any = {name: values[0] for name, values in fields.items()}
+        elif media_type in ("application/json", ""):
+            document = orjson.loads(body)
+        else:
+            raise UnsupportedMediaType
+        return _TOKEN_REQUEST.validate_python(document)
+    except ValidationError as error:
+        raise bad_body([item | {"loc": ("body", *item["loc"])} for item in error.errors()]) from error
+    except ValueError as error:
+        raise BadBody("The body is not a valid form or JSON.") from error
+
+
+def _tokens(pair: pb.TokenPair) -> dict[str, Any]:
+    return {
+        "access_token": pair.access_token,
+        "refresh_token": pair.refresh_token,
+        "token_type": "bearer",
+        "expires_in": pair.expires_in_seconds,
+    }
+
+
+def tenant_document(tenant: pb.Tenant) -> dict[str, Any]:
+    status = "suspended" if tenant.status == pb.TENANT_STATUS_SUSPENDED else "active"
+    return {
+        "id": tenant.id,
+        "name": tenant.name,
+        "plan": tenant.plan,
+        "status": status,
+        "created_at": iso(tenant.create_time),
+    }
+
+
+def _user(user: pb.User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "full_name": user.full_name,
+        "role": user.role,
+        "created_at": iso(user.create_time),
+    }

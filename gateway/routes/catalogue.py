@@ -1,0 +1,134 @@
+"""What there is: models of every kind, providers, prices, vector stores."""
+
+import asyncio
+from typing import Any
+
+from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
+from aisp.llm.v1 import llm_service_pb2 as llm_pb
+from aisp.rag.v1 import rag_service_pb2 as rag_pb
+from aisp.speech.v1 import speech_service_pb2 as speech_pb
+from aisp.usage.v1 import usage_service_pb2 as usage_pb
+from fastapi import APIRouter
+
+from chassis.context import RequestContext
+from chassis.errors import NotFound, PlatformError
+from gateway.admission import UNITS, Call
+from gateway.clients import Clients
+from gateway.routes.common import AUTHENTICATED, Services, managed, problems
+
+router = APIRouter(tags=["catalogue"])
+
+HEALTH = {llm_pb.HEALTH_OK: "ok", llm_pb.HEALTH_FAILING: "failing", llm_pb.HEALTH_NOT_CONFIGURED: "not_configured"}
+
+
+class ModelNotFound(NotFound):
+    reason = "MODEL_NOT_FOUND"
+    message = "The model does not exist."
+
+
+@router.get("/v1/models", responses=AUTHENTICATED, operation_id="listModels")
+async def list_models(services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """The models of every kind, with what they can do."""
+    found, _ = await _models(services, call.context)
+    return {"object": "list", "data": [_openai_model(model) for model in found]}
+
+
+@router.get("/v1/models/{name:path}", responses=AUTHENTICATED | problems(404), operation_id="getModel")
+async def get_model(name: str, services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """One model."""
+    found, _ = await _models(services, call.context)
+    for model in found:
+        if model["name"] == name:
+            return _openai_model(model)
+    raise ModelNotFound(f"The model {name[:200]} does not exist.", metadata={"param": "model"})
+
+
+@router.get("/api/v1/services/providers", responses=AUTHENTICATED, operation_id="listProviders")
+async def list_providers(services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """Providers with their models, capabilities, health and prices; and the vector stores."""
+    (models, down), prices, stores = await asyncio.gather(
+        _models(services, call.context), _prices(services, call.context), _stores(services, call.context)
+    )
+    providers: dict[str, dict[str, Any]] = {}
+    for model in models:
+        entry = providers.setdefault(model["provider"], {"name": model["provider"], "services": [], "models": []})
+        if model["service"] not in entry["services"]:
+            entry["services"].append(model["service"])
+        entry["models"].append(
+            {key: value for key, value in model.items() if key != "provider"}
+            | {"prices": prices.get((model["provider"], model["name"]), {})}
+        )
+    rank = ("ok", "failing", "not_configured")
+    for entry in providers.values():
+        entry["health"] = min((model["health"] for model in entry["models"]), key=rank.index)
+    data = sorted(providers.values(), key=lambda entry: (rank.index(entry["health"]), entry["name"]))
+    return {"data": data, "vector_stores": stores, "unavailable_services": down}
+
+
+async def _models(services: Clients, calling: RequestContext) -> tuple[list[dict[str, Any]], list[str]]:
+    """The models of all services, and the services that did not answer."""
+    names = ("llm", "embedding", "speech")
+    answers = await asyncio.gather(
+        services.llm.ListModels(llm_pb.ListModelsRequest(), context=calling),
+        services.embedding.ListModels(embedding_pb.ListModelsRequest(), context=calling),
+        services.speech.ListModels(speech_pb.ListModelsRequest(), context=calling),
+        return_exceptions=True,
+    )
+    found: list[dict[str, Any]] = []
+    down = []
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, PlatformError):
+            down.append(name)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found += [_model(name, model) for model in answer.models]
+    return found, down
+
+
+def _model(service: str, model: Any) -> dict[str, Any]:
+    document = {
+        "name": model.name,
+        "service": service,
+        "provider": model.provider,
+        "capabilities": list(model.capabilities),
+        "health": HEALTH.get(model.health, "failing") if service == "llm" else model.health,
+    }
+    for field in ("context_length", "dimensions", "create_time_seconds"):
+        if value := getattr(model, field, 0):
+            document[field] = value
+    return document
+
+
+def _openai_model(model: dict[str, Any]) -> dict[str, Any]:
+    hidden = ("name", "provider", "create_time_seconds")
+    return {
+        "id": model["name"],
+        "object": "model",
+        "created": model.get("create_time_seconds", 0),
+        "owned_by": model["provider"],
+        **{key: value for key, value in model.items() if key not in hidden},
+    }
+
+
+async def _prices(services: Clients, calling: RequestContext) -> dict[tuple[str, str], dict[str, int]]:
+    """Nano-dollars for a million units, by provider and model."""
+    try:
+        rows = (await services.usage.ListPrices(usage_pb.ListPricesRequest(), context=calling)).prices
+    except PlatformError:
+        return {}
+    prices: dict[tuple[str, str], dict[str, int]] = {}
+    for row in rows:
+        prices.setdefault((row.provider, row.model), {})[UNITS[row.unit]] = row.nano_usd_per_million
+    return prices
+
+
+async def _stores(services: Clients, calling: RequestContext) -> list[dict[str, Any]]:
+    try:
+        found = await services.rag.ListVectorStores(rag_pb.ListVectorStoresRequest(), context=calling)
+    except PlatformError:
+        return []
+    return [
+        {"name": store.name, "capabilities": list(store.capabilities), "health": store.health}
+        for store in found.vector_stores
+    ]

@@ -1,0 +1,115 @@
+"""What the ordinary routes share: dependencies, the shapes of times and pages, errors in the OpenAPI document."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel, ConfigDict
+
+from chassis.context import OperatorOnly
+from gateway.admission import MANAGEMENT, Call, Gate, fingerprint, idempotency_key
+from gateway.clients import Clients
+from gateway.settings import GatewaySection
+
+
+class Body(BaseModel):
+    """A body of the platform's own routes: what is unknown in it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route of ours, for the OpenAPI document."""
+    texts = {
+        400: "A parameter is not valid",
+        401: "No valid credentials",
+        403: "Not allowed",
+        404: "Not there",
+        409: "In conflict with what is there",
+        413: "Too large",
+        415: "Not a media type of this route",
+        422: "The body is not valid",
+        429: "A limit binds",
+        503: "Not available at the moment",
+    }
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": texts[status], "content": content} for status in statuses}
+
+
+AUTHENTICATED = problems(401, 403, 429, 503)
+
+
+def clients(request: Request) -> Clients:
+    """The services."""
+    found: Clients = request.state.clients
+    return found
+
+
+def gate(request: Request) -> Gate:
+    """Admission."""
+    found: Gate = request.state.gate
+    return found
+
+
+def section(request: Request) -> GatewaySection:
+    """The gateway's settings."""
+    found: GatewaySection = request.state.gateway
+    return found
+
+
+def managed(scope: str, *, operator: bool = False) -> Any:
+    """A dependency: a management call of a caller with this scope, admitted."""
+
+    async def admitted(request: Request) -> AsyncIterator[Call]:
+        if operator and not request.state.caller.operator:
+            raise OperatorOnly
+        async with gate(request).admitted(request.scope["state"], scope, MANAGEMENT) as call:
+            yield call
+
+    return Depends(admitted)
+
+
+async def marks(request: Request, *parts: bytes) -> tuple[str, str]:
+    """Idempotency key and fingerprint of a request; of its whole body where no parts are given."""
+    key = idempotency_key(request.scope["headers"])
+    if not key:
+        return "", ""
+    hashed = parts or (await request.body(), str(request.query_params).encode())
+    return key, fingerprint(request.method, request.url.path, *hashed)
+
+
+Services = Annotated[Clients, Depends(clients)]
+Admission = Annotated[Gate, Depends(gate)]
+Options = Annotated[GatewaySection, Depends(section)]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many items")]
+Cursor = Annotated[str, Query(max_length=512, description="next_cursor of the page before")]
+
+
+def iso(stamp: Timestamp) -> str:
+    """A time as ISO 8601 with Z."""
+    at: datetime = stamp.ToDatetime(UTC)
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def iso_or_none(message: Any, field: str) -> str | None:
+    """A time that may be unset."""
+    return iso(getattr(message, field)) if message.HasField(field) else None
+
+
+def page(items: list[Any], next_cursor: str) -> dict[str, Any]:
+    """A list."""
+    return {"data": items, "next_cursor": next_cursor or None}

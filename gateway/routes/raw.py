@@ -1,0 +1,101 @@
+"""What the raw routes share: reading a bounded body, deciding keys, answering."""
+
+from typing import Any
+
+import orjson
+
+from chassis.errors import Violation
+from gateway.edge import Message, Receive, Scope, Send
+from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType
+
+
+async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """The whole body. BodyTooLarge, as soon as it is known; UnsupportedMediaType for what is not JSON."""
+    media_type = _header(scope, b"content-type").split(b";")[0].strip().lower()
+    if media_type not in (b"", b"application/json"):
+        raise UnsupportedMediaType("The body must be application/json.")
+    declared = _header(scope, b"content-length")
+    if declared.isdigit() and int(declared) > most:
+        raise BodyTooLarge(f"The body is larger than {most} bytes.")
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadBody("The client went away.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise BodyTooLarge(f"The body is larger than {most} bytes.")
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object; BadBody (NaN and lone surrogates are no JSON)."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadBody("The body is not valid JSON.") from error
+    if not isinstance(document, dict):
+        raise BadBody("The body must be a JSON object.")
+    return document
+
+
+def text_key(document: dict[str, Any], key: str, most: int) -> str:
+    """A key that must be a text of 1 to `most` characters."""
+    value = document.get(key)
+    if not isinstance(value, str) or not 1 <= len(value) <= most:
+        raise wrong(key, f"must be a text of 1 to {most} characters")
+    return value
+
+
+def count_key(document: dict[str, Any], key: str) -> int | None:
+    """A key that must be a whole number from 1 to 2^31, or absent."""
+    value = document.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
+        raise wrong(key, "must be a whole number above 0")
+    return value
+
+
+def flag_key(document: dict[str, Any], key: str) -> bool:
+    """A key that must be true or false, or absent."""
+    value = document.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise wrong(key, "must be true or false")
+    return bool(value)
+
+
+def wrong(key: str, description: str) -> BadBody:
+    """The error of one key."""
+    return BadBody(f"{key} {description}.", metadata={"param": key}, violations=[Violation(key, description)])
+
+
+async def answer(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answers 200 with JSON."""
+    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def begin_stream(send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    """Begins to answer 200 with an event stream."""
+    head = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+        *headers,
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+
+
+def part(body: bytes, *, more: bool = True) -> Message:
+    """A part of a streamed answer."""
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((bytes(value) for key, value in scope["headers"] if key == name), b"")
