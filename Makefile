@@ -71,7 +71,6 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: on Debian install python3-venv" >&2; exit 1; }
 
-# Building the project itself needs only hatchling; it comes from the same locked list.
 $(LOCAL): $(LOCKS)/local.txt pyproject.toml | $(BIN)/python
 	@echo "installing what is needed to run into $(VENV) (once; a few minutes without a package cache)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/local.txt

@@ -65,10 +65,14 @@ def migrate(name: str) -> None:
     # Alembic takes 150 ms to import: only for this verb.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     short_name = name.removesuffix("_service")
     config = Config(ini_section=short_name)
     config.set_section_option(short_name, "script_location", str(_directory("chassis") / "alembic"))
     config.set_section_option(short_name, "version_locations", str(_directory(name) / "migrations"))
     config.set_section_option(short_name, "path_separator", "newline")
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ConfigurationError(str(error)) from error

@@ -62,11 +62,6 @@ class ProviderNotConfigured(FailedPrecondition):
     message = "The provider of this model is not configured here."
 
 
-class BadDocument(InvalidArgument):
-    reason = "BAD_DOCUMENT"
-    message = "The body is not a valid request."
-
-
 class Unsupported(Unimplemented):
     reason = "UNSUPPORTED"
     message = "The model cannot do what is asked."

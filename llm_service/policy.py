@@ -1,14 +1,11 @@
 """Decisions about calls without I/O: what a document may hold, where a model is, what an error means."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import orjson
-
+from chassis.document import BadDocument, read_object
 from chassis.errors import PlatformError, Violation
 from llm_service.domain import (
-    BadDocument,
     Deployment,
     Model,
     ModelNotFound,
@@ -64,15 +61,7 @@ PREFIXES = {"openai/": "openai", "hf/": "hf"}
 
 def read_document(body: bytes) -> dict[str, Any]:
     """The document as an object. BadDocument if it is none, is not plain JSON, or decides something twice."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadDocument("The body is not valid JSON.") from error
-    if not isinstance(document, dict):
-        raise BadDocument("The body must be a JSON object.")
-    # An escaped or repeated name is rare: only then is the document read a second, slower time.
-    if b"\\u" in body or any(body.count(b'"%b"' % key.encode()) > 1 for key in DECIDING):
-        _refuse_doubles(body)
+    document = read_object(body, DECIDING)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         _refuse("messages", "must be a list with at least one message")
@@ -137,19 +126,6 @@ def estimate_tokens(text_bytes: int) -> int:
 
 def _refuse(field: str, description: str) -> NoReturn:
     raise BadDocument(f"{field} {description}.", metadata={"param": field}, violations=[Violation(field, description)])
-
-
-def _refuse_doubles(body: bytes) -> None:
-    tops: list[list[str]] = []
-
-    def collect(pairs: list[tuple[str, Any]]) -> None:
-        tops.append([key for key, _ in pairs])
-
-    json.loads(body, object_pairs_hook=collect)
-    top = tops[-1]
-    for key in DECIDING:
-        if top.count(key) > 1:
-            _refuse(key, "is there twice")
 
 
 def _check_depth(document: object) -> None:

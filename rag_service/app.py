@@ -30,7 +30,7 @@ from rag_service.repository.tables import jobs as jobs_table
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
 from rag_service.service.documents import INGEST, Documents
-from rag_service.service.ingestion import Ingestion
+from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.search import Search
 from rag_service.servicer import RagServicer
 from rag_service.settings import Settings
@@ -130,10 +130,7 @@ def make_runner(settings: Settings, parts: Parts) -> JobRunner:
         parts.embedder,
         ProcessExtractor(rag.extraction_seconds, rag.extraction_megabytes),
         parts.meter,
-        embedding_model=rag.embedding_model,
-        batch=rag.embedding_batch,
-        max_text_characters=rag.max_text_characters,
-        max_chunks=rag.max_chunks,
+        IngestionRules(rag.embedding_model, rag.embedding_batch, rag.max_text_characters, rag.max_chunks),
     )
     return JobRunner(
         parts.database,

@@ -24,12 +24,12 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service; its workers start when they are first needed, and end with it."""
     section = settings.speech
     models = settings.models_directory
-    bounds = {"queue": section.queue, "idle_seconds": section.idle_seconds, "seconds": section.timeout_seconds}
     whisper_model, piper_voice = models / "whisper" / "tiny.en", models / "piper" / "joe.onnx"
-    whisper = WorkerProcess(
-        "speech_service.adapters.whisper_worker", [str(whisper_model), str(section.threads)], **bounds
+    worker = partial(
+        WorkerProcess, queue=section.queue, idle_seconds=section.idle_seconds, seconds=section.timeout_seconds
     )
-    piper = WorkerProcess("speech_service.adapters.piper_worker", [str(piper_voice)], **bounds)
+    whisper = worker("speech_service.adapters.whisper_worker", [str(whisper_model), str(section.threads)])
+    piper = worker("speech_service.adapters.piper_worker", [str(piper_voice)])
     key = settings.openai_api_key.get_secret_value()
     configured = bool(key) or "openai_base_url" in settings.model_fields_set
     openai = OpenAISpeech(settings.openai_base_url, key, configured=configured, seconds=section.timeout_seconds)

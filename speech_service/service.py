@@ -1,5 +1,6 @@
 """The use cases of speech: checks, chooses the provider, and says what was used."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Speech:
 
     async def transcribe(self, model: SpeechModel, audio: Path, settings: TranscriptionSettings) -> Transcript:
         """What is said in the file. BadAudio and others of the port."""
-        if not audio.stat().st_size:
+        if not (await asyncio.to_thread(audio.stat)).st_size:
             raise BadAudio("The file is empty.", metadata={"param": "file"})
         return await self._transcribers[model.provider].transcribe(model, audio, settings)
 

@@ -63,12 +63,15 @@ async def connect_and_migrate(short_name: str) -> None:
 def migrate_all() -> None:
     """The same command for each service, in processes of their own: Alembic's environment is one to a process."""
     arguments = sys.argv[1:] if config.cmd_opts else ["upgrade", "head"]
+    alembic = [sys.executable, "-m", "alembic", "-c", str(config.config_file_name), "-n"]
     names = (config.get_main_option("services") or "").split()
-    command = [sys.executable, "-m", "alembic", "-n"]
-    running = [subprocess.Popen([*command, name, *arguments]) for name in names]  # noqa: S603  # our own command line
-    codes = [process.wait() for process in running]
-    if any(codes):
-        sys.exit(max(codes))
+    children = [subprocess.Popen([*alembic, name, *arguments]) for name in names]  # noqa: S603  # our own command again
+    failed = [name for name, child in zip(names, children, strict=True) if child.wait()]
+    if failed:
+        sys.exit(f"failed for: {', '.join(failed)}")
+    if config.cmd_opts:
+        # What Alembic would do after this belongs to one database.
+        sys.exit(0)
 
 
 if config.config_ini_section == "alembic":

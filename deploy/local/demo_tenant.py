@@ -11,6 +11,12 @@ from deploy.local.errors import LocalError
 from deploy.local.platform import Platform
 from deploy.local.state import Credentials
 
+SCOPES = (
+    "inference", "documents:read", "documents:write", "usage:read", "keys:manage", "members:manage", "tenant:manage",
+    "audit:read",
+)  # fmt: skip
+"""The demo's key may do everything that the owner may."""
+
 
 async def ensure_demo(platform: Platform, base_url: str) -> Credentials:
     """Makes operator, tenant (on plan pro) and key at the first start; afterwards only reads them."""
@@ -22,7 +28,7 @@ async def ensure_demo(platform: Platform, base_url: str) -> Credentials:
         login = {"email": credentials.email, "password": credentials.password}
         made = await _post(session, "/api/v1/auth/register", login | {"full_name": "Demo", "tenant_name": "Demo"})
         credentials.tenant_id = made["tenant"]["id"]
-        key = await _post(session, "/api/v1/api-keys", {"name": "demo"}, made["access_token"])
+        key = await _post(session, "/api/v1/api-keys", {"name": "demo", "scopes": SCOPES}, made["access_token"])
         operator = {"email": credentials.operator_email, "password": credentials.operator_password}
         token = (await _post(session, "/api/v1/auth/token", operator))["access_token"]
         path = f"/api/v1/admin/tenants/{credentials.tenant_id}"

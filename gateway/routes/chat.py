@@ -8,6 +8,7 @@ import orjson
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 
+from chassis.document import read_object
 from chassis.errors import PlatformError
 from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
 from gateway.clients import Clients
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 
 PATH = "/v1/chat/completions"
 MAX_MODEL_CHARACTERS = 200
+DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
 BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
@@ -41,7 +43,7 @@ class ChatRoute:
         state["caller"].require("inference")
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
-        document = raw.read_object(body)
+        document = read_object(body, DECIDING)
         streamed = raw.flag_key(document, "stream")
         envelope, work = self._envelope(document, body)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from aisp.embedding.v1 import embedding_service_pb2 as pb
 
+from chassis.document import read_object
 from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
@@ -33,7 +34,7 @@ class EmbeddingsRoute:
         state["caller"].require("inference")
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
-        document = raw.read_object(body)
+        document = read_object(body, ("model", "dimensions", "encoding_format", "input_type"))
         request = _request(document)
         as_base64 = _as_base64(document)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")

@@ -1,8 +1,6 @@
-"""What the raw routes share: reading a bounded body, deciding keys, answering."""
+"""What the raw routes share: reading a bounded body, keys that decide, answering."""
 
 from typing import Any
-
-import orjson
 
 from chassis.errors import Violation
 from gateway.edge import Message, Receive, Scope, Send
@@ -30,17 +28,6 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         parts.append(part)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object; BadBody (NaN and lone surrogates are no JSON)."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadBody("The body is not valid JSON.") from error
-    if not isinstance(document, dict):
-        raise BadBody("The body must be a JSON object.")
-    return document
 
 
 def text_key(document: dict[str, Any], key: str, most: int) -> str:

@@ -68,6 +68,7 @@ class LlmUpstream:
             "messages": [{"role": message.role, "content": message.content} for message in messages],
             "max_tokens": max_tokens,
             "temperature": 0,
+            "frequency_penalty": 0.3,
         }
         envelope = llm_pb.Envelope(model=model, format=llm_pb.FORMAT_CHAT_COMPLETIONS, body=orjson.dumps(document))
         async with aclosing(self._stub.StreamComplete(llm_pb.StreamCompleteRequest(envelope=envelope))) as parts:

@@ -13,7 +13,12 @@ from rag_service.policy.terms import terms
 TARGET_WEIGHT = 220
 """Tokens, as estimated by `weight`, that a chunk has at most."""
 OVERLAP_WEIGHT = 40
-_PIECE = re.compile(r"[^.!?\n]*(?:[.!?]+(?=\s|$)|\n|$|[.!?]+)[ \t]*")
+_PIECE = re.compile(
+    r"(?:(?<!\S)\d{1,3}\.(?=\s)"  # the number of a list's item ends no sentence
+    r"|[^.!?\n]|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py
+    r"|\n(?!\s*(?:\n|[-*#|>+]|\d{1,3}\.\s|$)))+"  # nor a wrapped line
+    r"[.!?]*\s*|[.!?]+\s*|\s+"
+)
 _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*\s*$")
 MAX_PIECE_CHARACTERS = 600
 

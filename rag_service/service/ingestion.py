@@ -6,12 +6,13 @@ nothing. Chunks become visible in one transaction, after their vectors are there
 
 import asyncio
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from chassis.errors import PlatformError
-from chassis.jobs import Job
+from chassis.job import Job
 from rag_service.domain import (
     Chunk,
     ChunkVector,
@@ -36,6 +37,16 @@ class DocumentGone(Exception):  # named by what happened
     """The document was deleted while it was ingested."""
 
 
+@dataclass(frozen=True, slots=True)
+class IngestionRules:
+    """The model that embeds, how many chunks it gets at once, and how large a document may be."""
+
+    embedding_model: str
+    batch: int
+    max_text_characters: int
+    max_chunks: int
+
+
 class Ingestion:
     """Does the jobs of kind ingest."""
 
@@ -47,11 +58,7 @@ class Ingestion:
         embedder: Embedder,
         extractor: Extractor,
         meter: Meter,
-        *,
-        embedding_model: str,
-        batch: int,
-        max_text_characters: int,
-        max_chunks: int,
+        rules: IngestionRules,
     ) -> None:
         self._store = store
         self._objects = objects
@@ -59,10 +66,7 @@ class Ingestion:
         self._embedder = embedder
         self._extractor = extractor
         self._meter = meter
-        self._embedding_model = embedding_model
-        self._batch = batch
-        self._max_text_characters = max_text_characters
-        self._max_chunks = max_chunks
+        self._rules = rules
 
     async def run(self, job: Job) -> None:
         """Ingests the job's document. A document from which nothing can be had fails, with the reason in its row."""
@@ -94,8 +98,8 @@ class Ingestion:
         chunks = await asyncio.to_thread(chunk, document.id, document.version, text)
         if not chunks:
             raise ExtractionFailed("The document has no text.")
-        if len(chunks) > self._max_chunks:
-            raise ExtractionFailed(f"The document has more than {self._max_chunks} passages.")
+        if len(chunks) > self._rules.max_chunks:
+            raise ExtractionFailed(f"The document has more than {self._rules.max_chunks} passages.")
         await self._progress(document, "embedding", 30)
         await self._embed(document, chunks)
         await self._progress(document, "indexing", 95)
@@ -114,19 +118,19 @@ class Ingestion:
             except FileNotFoundError:
                 raise DocumentGone from None
             text = await self._extractor.extract(original, document.file_name, document.media_type)
-        if len(text.content) > self._max_text_characters:
-            raise ExtractionFailed(f"The document has more than {self._max_text_characters} characters.")
+        if len(text.content) > self._rules.max_text_characters:
+            raise ExtractionFailed(f"The document has more than {self._rules.max_text_characters} characters.")
         return text
 
     async def _embed(self, document: Document, chunks: list[Chunk]) -> None:
         """Batch by batch, under a lease of its own each: a limit that binds makes the job wait, not fail."""
-        for start in range(0, len(chunks), self._batch):
-            batch = chunks[start : start + self._batch]
+        for start in range(0, len(chunks), self._rules.batch):
+            batch = chunks[start : start + self._rules.batch]
             texts = ["\n".join(filter(None, (document.title, item.heading, item.text))) for item in batch]
             tally = Tally()
             lease = await self._meter.reserve(sum(map(weight, texts)))
             try:
-                vectors = await self._embedder.embed_documents(self._embedding_model, texts, tally)
+                vectors = await self._embedder.embed_documents(self._rules.embedding_model, texts, tally)
             finally:
                 await self._meter.settle(lease, tally)
             rows = [
@@ -134,7 +138,9 @@ class Ingestion:
                 for item, vector in zip(batch, vectors, strict=True)
             ]
             await self._vectors.upsert(document.tenant_id, document.collection_id, rows)
-            await self._progress(document, "embedding", 30 + 60 * min(start + self._batch, len(chunks)) // len(chunks))
+            await self._progress(
+                document, "embedding", 30 + 60 * min(start + self._rules.batch, len(chunks)) // len(chunks)
+            )
 
     async def _progress(self, document: Document, stage: str, progress: int) -> None:
         async with self._store.transaction(document.tenant_id) as repository:

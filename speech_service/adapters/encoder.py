@@ -84,9 +84,10 @@ class ContainerEncoder:
         self._rate = sample_rate
         self._sink = _Sink()
         self._container: Any = av.open(self._sink, mode="w", format=container)
-        self._stream: Any = self._container.add_stream(codec, rate=rate or sample_rate)
-        self._stream.layout = "mono"
-        wanted = self._stream.codec_context
+        stream: Any = self._container.add_stream(codec, rate=rate or sample_rate)
+        stream.layout = "mono"
+        self._stream = stream
+        wanted = stream.codec_context
         self._resampler = av.AudioResampler(format=wanted.format or "s16", layout="mono", rate=wanted.sample_rate)
         self._position = 0
 

@@ -96,7 +96,7 @@ class WorkerProcess:
 
     def _stop_when_idle(self) -> None:
         loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(self._idle_seconds, lambda: self._kill())
+        self._idle = loop.call_later(self._idle_seconds, self._kill)
 
     def _kill(self) -> None:
         if self._process is not None:

@@ -1,0 +1,132 @@
+"""The whole platform as processes, over HTTP: started by `deploy.local run`, or the one that AISP_BASE_URL names.
+
+Every test gets tenants of its own.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where it is, and its operator. `directory` is its data, where this suite started it."""
+
+    base_url: str
+    operator_email: str
+    operator_password: str
+    directory: Path | None = None
+
+    @property
+    def run(self) -> dict[str, object]:
+        assert self.directory is not None
+        document: dict[str, object] = json.loads((self.directory / "run.json").read_text())
+        return document
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A customer of a test: a client with an access token, one with an API key, one without anything."""
+
+    id: str
+    email: str
+    password: str
+    refresh_token: str
+    token: str
+    key: str
+    client: httpx.Client
+    base_url: str
+
+    def with_key(self) -> httpx.Client:
+        return httpx.Client(base_url=self.base_url, headers={"x-api-key": self.key}, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    if url := os.environ.get("AISP_BASE_URL"):
+        yield Platform(url, os.environ["AISP_OPERATOR_EMAIL"], os.environ["AISP_OPERATOR_PASSWORD"])
+        return
+    directory = tmp_path_factory.mktemp("platform")
+    for path in (directory, directory.parent, directory.parent.parent):
+        # PostgreSQL does not run as root but as nobody, who must be able to reach its directory.
+        path.chmod(path.stat().st_mode | 0o011)
+    models = os.environ.get("AI_PLATFORM_MODELS_DIR", str(ROOT / ".data" / "models"))
+    environment = os.environ | {
+        "AI_PLATFORM_DATA_DIR": str(directory / "data"),
+        "AI_PLATFORM_MODELS_DIR": models,
+        "AI_PLATFORM_GATEWAY__PORT": "0",
+    }
+    log = (directory / "run.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local", "run"], cwd=ROOT, env=environment, stdout=log, stderr=log
+    )
+    try:
+        run_file = directory / "data" / "run.json"
+        deadline = time.monotonic() + START_SECONDS
+        while not run_file.exists():
+            assert process.poll() is None, (directory / "run.log").read_text()
+            assert time.monotonic() < deadline, (directory / "run.log").read_text()
+            time.sleep(0.2)
+        run = json.loads(run_file.read_text())
+        yield Platform(run["base_url"], run["operator"]["email"], run["operator"]["password"], directory / "data")
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(15)
+        finally:
+            process.kill()
+            log.close()
+
+
+@pytest.fixture(scope="session")
+def operator(platform: Platform) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=platform.base_url, timeout=60) as client:
+        login = {"email": platform.operator_email, "password": platform.operator_password}
+        token = client.post("/api/v1/auth/token", json=login).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+@pytest.fixture
+def new_tenant(platform: Platform, operator: httpx.Client) -> Iterator[Callable[..., Tenant]]:
+    clients = []
+
+    def make(plan: str = "pro") -> Tenant:
+        client = httpx.Client(base_url=platform.base_url, timeout=120)
+        clients.append(client)
+        email, password = f"{uuid4().hex}@example.com", "correct horse battery"
+        body = {"email": email, "password": password, "full_name": "Ada", "tenant_name": "Engines"}
+        made = client.post("/api/v1/auth/register", json=body)
+        assert made.status_code == 201, made.text
+        told = made.json()
+        client.headers["Authorization"] = f"Bearer {told['access_token']}"
+        if plan != "free":
+            changed = operator.patch(f"/api/v1/admin/tenants/{told['tenant']['id']}", json={"plan": plan})
+            assert changed.status_code == 200, changed.text
+        key = client.post("/api/v1/api-keys", json={"name": "test"}).raise_for_status().json()["key"]
+        return Tenant(
+            told["tenant"]["id"], email, password, told["refresh_token"], told["access_token"], key, client,
+            platform.base_url,
+        )  # fmt: skip
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def tenant(new_tenant: Callable[..., Tenant]) -> Tenant:
+    return new_tenant()

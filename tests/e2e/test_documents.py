@@ -1,0 +1,165 @@
+"""A document of theirs is answered with citations."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from tests.e2e.conftest import Tenant
+
+TEXT = (
+    "The Falcon vacuum cleaner has a warranty of three years. The warranty covers the motor and the battery.\n\n"
+    "Returns are accepted within thirty days. The café in the lobby sells 🍰 and tea."
+)
+
+
+def upload(tenant: Tenant, **body: Any) -> dict[str, Any]:
+    made = tenant.client.post("/api/v1/services/rag/documents", json={"text": TEXT, "title": "Falcon"} | body)
+    assert made.status_code == 202, made.text
+    assert made.json()["status"] == "queued"
+    ready = tenant.client.get(f"/api/v1/services/rag/documents/{made.json()['id']}?wait=30").json()
+    assert ready["status"] == "ready", ready
+    document: dict[str, Any] = ready
+    return document
+
+
+def events(text: str) -> list[tuple[str, Any]]:
+    blocks = [block for block in text.split("\n\n") if block and not block.startswith(":")]
+    return [(b.split("\n")[0].removeprefix("event: "), json.loads(b.split("\n")[1][6:])) for b in blocks]
+
+
+def test_upload_search_and_delete(tenant: Tenant) -> None:
+    document = upload(tenant, metadata={"year": 2026})
+    path = f"/api/v1/services/rag/documents/{document['id']}"
+    text = tenant.client.get(f"{path}/text")
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert text.text == TEXT
+    for mode in ("dense", "lexical", "hybrid"):
+        found = tenant.client.post(
+            "/api/v1/services/rag/search", json={"query": "How long is the warranty?", "mode": mode}
+        ).json()["results"]
+        assert found[0]["document_id"] == document["id"], mode
+        assert found[0]["text"] == TEXT[found[0]["start"] : found[0]["end"]]
+        assert found[0]["metadata"] == {"year": 2026}
+    by_query = tenant.client.post("/api/v1/services/rag/search", params={"query": "warranty", "top_k": 1})
+    assert len(by_query.json()["results"]) == 1
+    assert tenant.client.delete(path).status_code == 204
+    assert tenant.client.get(path).status_code == 404
+    assert tenant.client.post("/api/v1/services/rag/search", json={"query": "warranty"}).json()["results"] == []
+
+
+def test_filters(tenant: Tenant) -> None:
+    upload(tenant, title="old", metadata={"year": 2020, "kind": "a"})
+    upload(tenant, title="new", metadata={"year": 2026, "kind": "b"})
+
+    def titles(wanted: dict[str, Any]) -> set[str]:
+        body = {"query": "warranty", "filter": wanted}
+        answer = tenant.client.post("/api/v1/services/rag/search", json=body)
+        assert answer.status_code == 200, answer.text
+        return {row["title"] for row in answer.json()["results"]}
+
+    recent = {"op": "gt", "field": "year", "value": 2021}
+    assert titles(recent) == {"new"}
+    assert titles({"op": "or", "filters": [recent, {"op": "eq", "field": "kind", "value": "a"}]}) == {"old", "new"}
+    assert titles({"op": "in", "field": "kind", "value": ["a"]}) == {"old"}
+    bad = tenant.client.post("/api/v1/services/rag/search", json={"query": "x", "filter": {"op": "like"}})
+    assert (bad.status_code, bad.json()["code"]) == (422, "BAD_FILTER")
+
+
+def test_an_answer_cites_the_very_words(tenant: Tenant) -> None:
+    document = upload(tenant)
+    answer = tenant.client.post(
+        "/api/v1/services/rag/generate", json={"query": "How long is the warranty of the Falcon?"}
+    ).json()
+    assert answer["state"] in ("answered", "partial")
+    assert answer["answer"] == answer["message"]["content"]
+    assert answer["citations"]
+    for citation in answer["citations"]:
+        assert citation["document_id"] == document["id"]
+        assert citation["quote"] == TEXT[citation["start"] : citation["end"]]
+        assert f"[{citation['number']}]" in answer["answer"]
+
+
+def test_a_streamed_answer(tenant: Tenant) -> None:
+    upload(tenant)
+    body = {"messages": [{"role": "user", "content": "What does the warranty cover?"}], "stream": True}
+    with tenant.client.stream("POST", "/api/v1/services/rag/chat", json=body) as response:
+        told = events(response.read().decode())
+    names = [name for name, _ in told]
+    assert names[0] == "citations"
+    assert names[-1] == "done"
+    assert "delta" in names
+    assert told[-1][1]["message"]["content"]
+
+
+def test_the_first_documentations_examples_work_in_an_empty_tenant(tenant: Tenant) -> None:
+    headers = {"Authorization": f"Bearer {tenant.token}"}
+    found = httpx.post(
+        f"{tenant.base_url}/api/v1/services/rag/search",
+        params={"query": "What is machine learning?", "top_k": 5},
+        headers=headers,
+    )
+    assert found.json()["results"] == []
+    messages = [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": "Explain quantum computing."},
+    ]
+    answer = httpx.post(
+        f"{tenant.base_url}/api/v1/services/rag/chat", json={"messages": messages}, headers=headers, timeout=120
+    ).json()
+    assert answer["state"] == "ungrounded"
+    assert answer["citations"] == []
+    assert answer["message"]["content"]
+    silent = tenant.client.post("/api/v1/services/rag/generate", json={"query": "What is it?"}).json()
+    assert silent["state"] == "abstained"
+
+
+def test_collections_keep_documents_apart(tenant: Tenant) -> None:
+    made = tenant.client.post("/api/v1/services/rag/collections", json={"name": "contracts"})
+    assert made.status_code == 201
+    assert tenant.client.post("/api/v1/services/rag/collections", json={"name": "contracts"}).status_code == 409
+    upload(tenant, collection="contracts")
+    assert tenant.client.post("/api/v1/services/rag/search", json={"query": "warranty"}).json()["results"] == []
+    names = {row["name"] for row in tenant.client.get("/api/v1/services/rag/collections").json()["data"]}
+    assert names == {"default", "contracts"}
+    for path, body in (("search", {"query": "x"}), ("generate", {"query": "x"}), ("documents", {"text": "x"})):
+        answer = tenant.client.post(f"/api/v1/services/rag/{path}", json=body | {"collection": "nope"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "COLLECTION_NOT_FOUND"), path
+
+
+def test_files_of_other_kinds(tenant: Tenant) -> None:
+    html = b"<html><body><h1>Opening hours</h1><p>The library opens at nine.</p></body></html>"
+    made = tenant.client.post("/api/v1/services/rag/documents", files={"file": ("hours.html", html, "text/html")})
+    ready = tenant.client.get(f"/api/v1/services/rag/documents/{made.json()['id']}?wait=30").json()
+    assert ready["status"] == "ready", ready
+    assert "<p>" not in tenant.client.get(f"/api/v1/services/rag/documents/{ready['id']}/text").text
+    broken = tenant.client.post("/api/v1/services/rag/documents", files={"file": ("a.pdf", b"%PDF-1.4 broken")})
+    failed = tenant.client.get(f"/api/v1/services/rag/documents/{broken.json()['id']}?wait=30").json()
+    assert failed["status"] == "failed"
+    assert failed["error"]
+
+
+def test_bad_uploads(tenant: Tenant) -> None:
+    path = "/api/v1/services/rag/documents"
+    assert tenant.client.post(path, files={"file": ("a.txt", b"")}).json()["code"] == "EMPTY_DOCUMENT"
+    assert tenant.client.post(path, json={"text": ""}).json()["code"] == "EMPTY_DOCUMENT"
+    assert tenant.client.post(path, json={"text": "x", "nope": 1}).status_code == 422
+    assert tenant.client.post(path, content=b"x", headers={"content-type": "image/png"}).status_code == 415
+    assert tenant.client.post(path, files={"file": ("a.txt", b"x")}, data={"metadata": "[1]"}).status_code == 422
+    huge = tenant.client.post(path, files={"file": ("a.txt", b"x" * (33 * 1024 * 1024))})
+    assert huge.status_code == 413
+
+
+def test_stored_bytes_are_metered_and_given_back(new_tenant: Callable[..., Tenant], operator: httpx.Client) -> None:
+    tenant = new_tenant()
+    document = upload(tenant)
+    size = len(TEXT.encode())
+    limits = {row["name"]: row for row in tenant.client.get("/api/v1/usage/limits").json()["data"]}
+    assert limits["storage_bytes"]["used"] == size
+    operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"limits": {"storage_bytes": size + 10}})
+    full = tenant.client.post("/api/v1/services/rag/documents", json={"text": TEXT})
+    assert (full.status_code, full.json()["limit"]) == (429, "storage_bytes")
+    tenant.client.delete(f"/api/v1/services/rag/documents/{document['id']}")
+    limits = {row["name"]: row for row in tenant.client.get("/api/v1/usage/limits").json()["data"]}
+    assert limits["storage_bytes"]["used"] == 0

@@ -1,0 +1,99 @@
+"""What was used is on the books, with its price; limits bind exactly; the books balance."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from tests.e2e.conftest import Tenant
+
+EMBED = {"model": "local/all-minilm-l6-v2", "input": "hello"}
+CHAT = {"model": "local/smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hi."}], "max_tokens": 4}
+
+
+def summary(tenant: Tenant, requests: int) -> dict[str, Any]:
+    deadline = time.monotonic() + 10
+    while True:
+        document: dict[str, Any] = tenant.client.get("/api/v1/usage/summary").json()
+        if document["totals"]["requests"] >= requests or time.monotonic() > deadline:
+            return document
+        time.sleep(0.1)
+
+
+def test_the_usage_page_shows_what_it_cost(tenant: Tenant) -> None:
+    answer = tenant.client.post("/v1/chat/completions", json=CHAT, headers={"X-Request-Id": "find-me"}).json()
+    tenant.client.post("/v1/embeddings", json=EMBED)
+    found = summary(tenant, 2)
+    assert found["plan"] == "pro"
+    assert found["totals"]["requests"] == 2
+    assert found["totals"]["output_tokens"] == answer["usage"]["completion_tokens"]
+    assert found["totals"]["cost_nano_usd"] > 0
+    assert {row["service"] for row in found["by_service"]} == {"llm", "embedding"}
+    assert sum(row["cost_nano_usd"] for row in found["by_model"]) == found["totals"]["cost_nano_usd"]
+    daily = tenant.client.get("/api/v1/usage/daily").json()["data"]
+    assert sum(row["requests"] for row in daily) == 2
+    events = tenant.client.get("/api/v1/usage/events").json()["data"]
+    chat = next(event for event in events if event["request_id"] == "find-me")
+    assert (chat["service"], chat["model"], chat["provider"], chat["status"]) == (
+        "llm", CHAT["model"], "local", "settled",
+    )  # fmt: skip
+    assert chat["price_version"]
+    assert tenant.client.get("/api/v1/usage/summary?from=2026-02-30").status_code == 400
+
+
+def test_exactly_the_limit_is_admitted(new_tenant: Callable[..., Tenant], operator: httpx.Client) -> None:
+    tenant = new_tenant()
+    limits = {"requests_per_minute": 20}
+    assert operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"limits": limits}).status_code == 200
+    with tenant.with_key() as client, ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/embeddings", json=EMBED), range(60)))
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(200), statuses.count(429)) == (20, 40)
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+def test_a_plans_change_is_in_force_at_once(new_tenant: Callable[..., Tenant], operator: httpx.Client) -> None:
+    tenant = new_tenant("free")
+    first = tenant.client.post("/v1/embeddings", json=EMBED)
+    assert first.headers["x-ratelimit-limit-requests"] == "100"
+    operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"plan": "pro"})
+    second = tenant.client.post("/v1/embeddings", json=EMBED)
+    assert second.headers["x-ratelimit-limit-requests"] == "1000"
+
+
+def test_a_suspended_tenant_is_out_within_a_second(new_tenant: Callable[..., Tenant], operator: httpx.Client) -> None:
+    tenant = new_tenant()
+    operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"status": "suspended"})
+    deadline = time.monotonic() + 2
+    while tenant.client.get("/v1/models").status_code != 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert httpx.get(f"{tenant.base_url}/v1/models", headers={"x-api-key": tenant.key}).status_code == 403
+
+
+def test_a_client_that_goes_away_is_charged_for_what_was_made(tenant: Tenant) -> None:
+    body = CHAT | {"stream": True, "max_tokens": 200, "messages": [{"role": "user", "content": "Tell a long story."}]}
+    with tenant.client.stream("POST", "/v1/chat/completions", json=body) as response:
+        for _ in zip(response.iter_lines(), range(4), strict=False):
+            pass
+    found = summary(tenant, 1)
+    assert found["totals"]["requests"] == 1
+    events = tenant.client.get("/api/v1/usage/events").json()["data"]
+    assert events[0]["status"] == "partial"
+    assert events[0]["input_tokens"] > 0
+
+
+def test_the_books_balance(operator: httpx.Client) -> None:
+    deadline = time.monotonic() + 5
+    while True:
+        books = operator.get("/api/v1/usage/invariants").json()
+        assert books["admitted"] == books["settled"] + books["abandoned"] + books["live"]
+        assert books["balanced"]
+        if books["live"] == 0 or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
