@@ -4,9 +4,10 @@ A layer is an object whose `around(call)` is an async context manager; `Layers` 
 outermost layer first, so that a layer is written once for unary calls and streams alike.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +20,9 @@ from chassis.context import METADATA_KEY, BadContext, RequestContext, Verifier
 from chassis.errors import Internal, PlatformError
 
 log = structlog.get_logger()
+
+HEAR_OUT_SECONDS = 5.0
+"""How long a client that is refused may go on sending."""
 
 OPEN_PREFIXES = ("/grpc.health.", "/grpc.reflection.")
 """Methods that carry no request context: health checks and reflection."""
@@ -146,6 +150,8 @@ class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no
             return handler
         wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
         behaviour, make = parts(handler)
+        if handler.request_streaming:
+            behaviour = _draining_stream(behaviour) if handler.response_streaming else _draining_unary(behaviour)
         return make(
             wrap(details.method, behaviour),
             request_deserializer=handler.request_deserializer,
@@ -174,6 +180,40 @@ class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no
     async def _enter(self, stack: AsyncExitStack, call: ServerCall) -> None:
         for layer in self._layers:
             await stack.enter_async_context(layer.around(call))
+
+
+def _draining_unary(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Hears a client out before it is refused: gRPC resets a stream on which a client still writes, and the error's
+    details get lost on the way.
+    """
+
+    async def wrapped(requests: Any, servicer_context: Any) -> Any:
+        try:
+            return await behaviour(requests, servicer_context)
+        except Exception:
+            await _hear_out(requests)
+            raise
+
+    return wrapped
+
+
+def _draining_stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    async def wrapped(requests: Any, servicer_context: Any) -> AsyncIterator[Any]:
+        try:
+            async for response in behaviour(requests, servicer_context):
+                yield response
+        except Exception:
+            await _hear_out(requests)
+            raise
+
+    return wrapped
+
+
+async def _hear_out(requests: Any) -> None:
+    with suppress(Exception):
+        async with asyncio.timeout(HEAR_OUT_SECONDS):
+            async for _ in requests:
+                pass
 
 
 def parts(handler: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

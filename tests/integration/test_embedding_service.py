@@ -5,6 +5,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aisp.embedding.v1 import embedding_service_pb2 as pb
@@ -35,7 +36,7 @@ async def stub(valkey: RedisSettings, serve: Serve) -> AsyncIterator[EmbeddingSe
         yield stub
 
 
-async def embed(stub: EmbeddingServiceStub, *texts: str, **fields: object) -> pb.EmbedTextsResponse:
+async def embed(stub: EmbeddingServiceStub, *texts: str, **fields: Any) -> pb.EmbedTextsResponse:
     inputs = [pb.Input(text=text) for text in texts]
     answer: pb.EmbedTextsResponse = await stub.EmbedTexts(
         pb.EmbedTextsRequest(inputs=inputs, **fields), context=CONTEXT

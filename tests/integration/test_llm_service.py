@@ -55,6 +55,10 @@ def envelope(model: str = LOCAL, **fields: object) -> pb.Envelope:
     return pb.Envelope(model=model, format=pb.FORMAT_CHAT_COMPLETIONS, body=orjson.dumps(document))
 
 
+def raw(body: bytes) -> pb.Envelope:
+    return pb.Envelope(model=LOCAL, format=pb.FORMAT_CHAT_COMPLETIONS, body=body)
+
+
 async def test_the_local_model_answers_whole_and_streamed(stub: LlmServiceStub) -> None:
     whole = await stub.Complete(pb.CompleteRequest(envelope=envelope()), context=CONTEXT)
     document = orjson.loads(whole.body)
@@ -86,11 +90,17 @@ async def test_a_json_schema_binds_the_local_model(stub: LlmServiceStub) -> None
         (envelope(messages=[]), InvalidArgument, "BAD_DOCUMENT"),
         (envelope("openai/gpt-x"), FailedPrecondition, "PROVIDER_NOT_CONFIGURED"),
         (
-            pb.Envelope(model=LOCAL, format=1, body=b'{"model":"a","model":"b","messages":[{}]}'),
+            pb.Envelope(
+                model=LOCAL, format=pb.FORMAT_CHAT_COMPLETIONS, body=b'{"model":"a","model":"b","messages":[{}]}'
+            ),
             InvalidArgument,
             "BAD_DOCUMENT",
         ),
-        (pb.Envelope(model=LOCAL, format=1, body=b'{"messages":[{"content":NaN}]}'), InvalidArgument, "BAD_DOCUMENT"),
+        (
+            raw(b'{"messages":[{"content":NaN}]}'),
+            InvalidArgument,
+            "BAD_DOCUMENT",
+        ),
     ],
 )
 async def test_what_cannot_be_is_refused_with_a_reason(

@@ -5,6 +5,7 @@ import os
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -40,14 +41,14 @@ async def stub(valkey: RedisSettings, serve: Serve) -> AsyncIterator[SpeechServi
 
 
 async def speak(
-    stub: SpeechServiceStub, audio_format: str = "WAV", **fields: object
+    stub: SpeechServiceStub, audio_format: str = "WAV", **fields: Any
 ) -> tuple[bytes, list[pb.SynthesizeSpeechResponse]]:
     request = pb.SynthesizeSpeechRequest(**({"input": TEXT} | fields), format=f"AUDIO_FORMAT_{audio_format}")
     parts = [part async for part in stub.SynthesizeSpeech(request, context=CONTEXT)]
     return b"".join(part.audio for part in parts), parts
 
 
-async def transcribe(stub: SpeechServiceStub, audio: bytes, **settings: object) -> pb.TranscribeAudioResponse:
+async def transcribe(stub: SpeechServiceStub, audio: bytes, **settings: Any) -> pb.TranscribeAudioResponse:
     async def requests() -> AsyncIterator[pb.TranscribeAudioRequest]:
         yield pb.TranscribeAudioRequest(settings=pb.TranscriptionSettings(**settings))
         for start in range(0, len(audio), 65_536):
@@ -75,8 +76,9 @@ async def test_what_is_spoken_is_understood(stub: SpeechServiceStub) -> None:
 async def test_every_format_can_be_read_again(stub: SpeechServiceStub, audio_format: str) -> None:
     audio, parts = await speak(stub, audio_format, input="One two three.")
     assert parts[0].started.media_type.startswith("audio/")
+    container: Any
     with av.open(io.BytesIO(audio)) as container:
-        samples = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+        samples: float = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
     assert 0.5 < samples < 5
 
 
