@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from aisp.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from redis.asyncio import Redis
 
 from auth_service.adapters.argon2 import Argon2Hasher
 from auth_service.adapters.jwt import JwtSigner
@@ -22,6 +23,7 @@ from auth_service.servicer import AuthServicer
 from auth_service.settings import Settings
 from chassis.context import derive_key
 from chassis.database import Database
+from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError
 
@@ -47,6 +49,9 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         grace=timedelta(seconds=auth.refresh_grace_seconds),
     )
     hasher = Argon2Hasher(auth.password_workers, auth.password_queue)
+    at = settings.cache or settings.redis
+    password = at.password.get_secret_value() or None
+    cache = Redis(host=at.host, port=at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
     async with Database(settings.database, "auth") as database:
         store = PostgresStore(database)
         kept = timedelta(seconds=auth.changes_kept_seconds)
@@ -68,8 +73,10 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 register=partial(add_AuthServiceServicer_to_server, servicer),
                 services=("aisp.auth.v1.AuthService",),
                 ready=database.check,
+                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring("auth_service")),),
             )
         finally:
+            await cache.aclose()
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)

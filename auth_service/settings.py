@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import DatabaseSettings, Endpoint, Section, ServiceSettings
+from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, Section, ServiceSettings
 
 
 class JwtSettings(Section):
@@ -41,6 +41,8 @@ class Settings(ServiceSettings):
     """All of it."""
 
     database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    cache: RedisSettings | None = None
     jwt: JwtSettings = JwtSettings()
     auth: AuthSection = AuthSection()
     operator: OperatorSettings = OperatorSettings()

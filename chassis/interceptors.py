@@ -197,11 +197,12 @@ def _draining_unary(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., A
     return wrapped
 
 
-def _draining_stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-    async def wrapped(requests: Any, servicer_context: Any) -> AsyncIterator[Any]:
+def _draining_stream(behaviour: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
+    async def wrapped(requests: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
         try:
-            async for response in behaviour(requests, servicer_context):
-                yield response
+            async with aclosing(behaviour(requests, servicer_context)) as responses:
+                async for response in responses:
+                    yield response
         except Exception:
             await _hear_out(requests)
             raise

@@ -98,6 +98,7 @@ class Meter:
         self._client = client
         self._ensure = ensure
         self._clock = clock
+        self._ensuring: dict[tuple[str, int, str, int], asyncio.Task[None]] = {}
         self._open: dict[str, Lease] = {}
         self._unsettled: asyncio.Queue[tuple[str, tuple[str | int, ...]]] = asyncio.Queue(MAX_UNSETTLED)
         self._settling: set[asyncio.Task[None]] = set()
@@ -108,7 +109,7 @@ class Meter:
         for _ in range(3):
             answer = await self._reserve(admission, lease_id)
             if answer is None:
-                await self._ensure(admission)
+                await self._ensure_once(admission)
                 continue
             if answer[0] == b"LIMITED":
                 raise _limited(answer)
@@ -168,6 +169,19 @@ class Meter:
                 return None
             raise
         return None if answer[0] == b"NEED_LIMITS" else answer
+
+    async def _ensure_once(self, admission: Admission) -> None:
+        """A thousand first calls of a tenant have its limits compiled once."""
+        wanted = (admission.tenant_id, admission.tenant_version, admission.key_id, admission.key_version)
+        task = self._ensuring.get(wanted)
+        if task is None:
+            task = asyncio.create_task(self._run_ensure(admission))
+            self._ensuring[wanted] = task
+            task.add_done_callback(lambda _: self._ensuring.pop(wanted, None))
+        await asyncio.shield(task)
+
+    async def _run_ensure(self, admission: Admission) -> None:
+        await self._ensure(admission)
 
     async def _settle(self, tenant_id: str, command: tuple[str | int, ...]) -> None:
         try:

@@ -77,7 +77,8 @@ def managed(scope: str, *, operator: bool = False) -> Any:
     async def admitted(request: Request) -> AsyncIterator[Call]:
         if operator and not request.state.caller.operator:
             raise OperatorOnly
-        async with gate(request).admitted(request.scope["state"], scope, MANAGEMENT) as call:
+        key = await marks(request) if request.method == "POST" else ("", "")
+        async with gate(request).admitted(request.scope["state"], scope, MANAGEMENT, key) as call:
             yield call
 
     return Depends(admitted)

@@ -1,8 +1,10 @@
 """The catalogue, with the local model and the best-known bare names."""
 
+import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
-from llm_service.repository import deployments, metadata, models
+from llm_service.repository import deployments, models
 
 revision = "llm_0001"
 down_revision = None
@@ -22,7 +24,7 @@ CATALOGUE = [
 
 def upgrade() -> None:
     connection = op.get_bind()
-    metadata.create_all(connection)
+    make_tables()
     for name, capabilities, context_length, provider, upstream in CATALOGUE:
         connection.execute(models.insert().values(name=name, capabilities=capabilities, context_length=context_length))
         connection.execute(
@@ -30,5 +32,29 @@ def upgrade() -> None:
         )
 
 
+def make_tables() -> None:
+    """The tables, spelt out: what the repository declares later must not change this revision."""
+    op.create_table(
+        "models",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("capabilities", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("context_length", sa.Integer(), nullable=False),
+        sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_models")),
+    )
+    op.create_table(
+        "deployments",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("upstream_model", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model"], ["models.name"], name=op.f("fk_deployments_model_models"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model", "priority", name=op.f("pk_deployments")),
+    )
+
+
 def downgrade() -> None:
-    metadata.drop_all(op.get_bind())
+    op.drop_table("deployments")
+    op.drop_table("models")

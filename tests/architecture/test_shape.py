@@ -107,6 +107,8 @@ def test_functions_fit_one_screen() -> None:
     long = {
         f"{name(path)}:{node.lineno} {node.name}": lines
         for path in sources()
+        # A revision is a list of tables, generated once and never changed.
+        if "migrations" not in path.parts
         for node in functions(path)
         if node.end_lineno and (lines := node.end_lineno - node.lineno + 1) > MAX_FUNCTION_LINES
     }

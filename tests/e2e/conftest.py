@@ -60,9 +60,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield Platform(url, os.environ["AISP_OPERATOR_EMAIL"], os.environ["AISP_OPERATOR_PASSWORD"])
         return
     directory = tmp_path_factory.mktemp("platform")
-    for path in (directory, directory.parent, directory.parent.parent):
+    for path in (directory, *directory.parents):
         # PostgreSQL does not run as root but as nobody, who must be able to reach its directory.
-        path.chmod(path.stat().st_mode | 0o011)
+        if path.stat().st_mode & 0o011 != 0o011 and path.owner() == Path.home().owner():
+            path.chmod(path.stat().st_mode | 0o011)
     models = os.environ.get("AI_PLATFORM_MODELS_DIR", str(ROOT / ".data" / "models"))
     environment = os.environ | {
         "AI_PLATFORM_DATA_DIR": str(directory / "data"),

@@ -56,6 +56,15 @@ def test_keys_are_shown_once_listed_rotated_and_revoked(tenant: Tenant) -> None:
         time.sleep(0.05)
 
 
+def test_a_repeated_idempotency_key_makes_one_key(tenant: Tenant) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first, second = (tenant.client.post("/api/v1/api-keys", json={"name": "a"}, headers=headers) for _ in range(2))
+    assert first.json() == second.json()
+    assert len(tenant.client.get("/api/v1/api-keys").json()["data"]) == 2
+    other = tenant.client.post("/api/v1/api-keys", json={"name": "b"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+
+
 def test_another_tenants_ids_are_404(new_tenant: Callable[..., Tenant]) -> None:
     owner, stranger = new_tenant(), new_tenant()
     key_id = owner.client.get("/api/v1/api-keys").json()["data"][0]["id"]

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 from chassis.database import isolation
-from usage_service.repository import metadata, plans, prices
+from usage_service.repository import plans, prices
 
 revision = "usage_0001"
 down_revision = None
@@ -45,7 +47,7 @@ DOLLARS = [
 
 def upgrade() -> None:
     connection = op.get_bind()
-    metadata.create_all(connection)
+    make_tables()
     op.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
     # The runtime role owns nothing and makes no tables: this function makes one kind of table for it.
     op.execute("""
@@ -87,6 +89,97 @@ def upgrade() -> None:
     )
 
 
+def make_tables() -> None:
+    """The tables, spelt out: what the repository declares later must not change this revision."""
+    op.create_table(
+        "conflicts",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("event", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("found_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_conflicts")),
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("counts_request", sa.Boolean(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("characters", sa.BigInteger(), nullable=False),
+        sa.Column("audio_milliseconds", sa.BigInteger(), nullable=False),
+        sa.Column("stored_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),
+        sa.Column("lines", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", "kind", "day", name=op.f("pk_events")),
+        postgresql_partition_by="RANGE (day)",
+    )
+    op.create_index("ix_events_tenant_id_at", "events", ["tenant_id", "at"], unique=False)
+    op.create_table(
+        "plans",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("limits", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("support", sa.Text(), nullable=False),
+        sa.Column("sla_basis_points", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_plans")),
+    )
+    op.create_table(
+        "prices",
+        sa.Column("version", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("nano_usd_per_million", sa.BigInteger(), nullable=False),
+        sa.Column("effective_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_prices")),
+        sa.UniqueConstraint(
+            "provider", "model", "unit", "effective_at", name=op.f("uq_prices_provider_model_unit_effective_at")
+        ),
+    )
+    op.create_table(
+        "rollups",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("characters", sa.BigInteger(), nullable=False),
+        sa.Column("audio_milliseconds", sa.BigInteger(), nullable=False),
+        sa.Column("stored_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "day", "service", "model", name=op.f("pk_rollups")),
+    )
+    op.create_table(
+        "tenant_states",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("limits", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_tenant_states")),
+    )
+
+
 def downgrade() -> None:
     op.execute("DROP FUNCTION ensure_event_partition(date)")
-    metadata.drop_all(op.get_bind())
+    op.drop_table("tenant_states")
+    op.drop_table("rollups")
+    op.drop_table("prices")
+    op.drop_table("plans")
+    op.drop_index("ix_events_tenant_id_at", table_name="events")
+    op.drop_table("events")
+    op.drop_table("conflicts")
