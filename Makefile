@@ -73,12 +73,12 @@ $(BIN)/python:
 
 $(LOCAL): $(LOCKS)/local.txt pyproject.toml | $(BIN)/python
 	@echo "installing what is needed to run into $(VENV) (once; a few minutes without a package cache)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/local.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(LOCKS)/local.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(DEV): $(LOCKS)/dev.txt pyproject.toml | $(BIN)/python
 	@echo "installing what is needed to run and develop into $(VENV) (once; a few minutes without a package cache)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
 	@touch $@ $(LOCAL)

@@ -33,7 +33,7 @@ class RagSection(Endpoint):
     embedding_batch: int = Field(default=64, ge=1, le=2048)
     jobs_at_once: int = Field(default=2, ge=1, le=64)
     poll_seconds: float = Field(default=0.25, gt=0, le=60)
-    answer_tokens: int = Field(default=256, ge=16, le=8192)
+    answer_tokens: int = Field(default=160, ge=16, le=8192)
     """Tokens that an answer may have."""
     context_tokens: int = Field(default=2400, ge=256)
     """Tokens of passages and conversation that are given to the model."""

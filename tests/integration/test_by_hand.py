@@ -52,6 +52,21 @@ class Hand:
         log = (self.home / f"{name}.log").open("wb")
         self.started[name] = subprocess.Popen(command, cwd=self.home, stdout=log, stderr=log, **options)
 
+    def listen(self, name: str, *command: str, **options: Any) -> int:
+        """Starts a server on a free port, the last argument. Somebody may be faster to the port: then on another."""
+        for _ in range(5):
+            port = free_port()
+            self.start(name, *command, str(port), **options)
+            deadline = time.monotonic() + 15
+            while time.monotonic() < deadline and self.started[name].poll() is None:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        return port
+                time.sleep(0.05)
+            self.started[name].kill()
+            self.started[name].wait()
+        pytest.fail(f"{name} does not listen:\n{self.log(name)}")
+
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = clean() | variables
         return subprocess.run(
@@ -100,7 +115,6 @@ def hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
 @pytest.fixture(scope="module")
 def servers(hand: Hand) -> dict[str, int]:
     """Somebody's own PostgreSQL and Redis."""
-    ports = {"postgres": free_port(), "redis": free_port()}
     programs = POSTGRES[-1].parent
     cluster = hand.home / "cluster"
     cluster.mkdir()
@@ -116,24 +130,12 @@ def servers(hand: Hand) -> dict[str, int]:
     subprocess.run(initdb, check=True, capture_output=True, cwd=cluster, **options)
     settings = ("fsync=off", f"unix_socket_directories={cluster}", "listen_addresses=127.0.0.1")
     flags = [item for setting in settings for item in ("-c", setting)]
-    hand.start(
-        "postgres", str(programs / "postgres"), "-D", str(cluster), "-p", str(ports["postgres"]), *flags, **options
-    )
-    redis = [str(REDIS), "--port", str(ports["redis"]), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
-    hand.start("redis", *redis, "--dir", str(hand.home), "--requirepass", "by-hand")
-    for port in ports.values():
-        await_port(port)
-    return ports
-
-
-def await_port(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail(f"nobody listens on {port}")
+    postgres = (str(programs / "postgres"), "-D", str(cluster), *flags, "-p")
+    redis = (str(REDIS), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", str(hand.home))
+    return {
+        "postgres": hand.listen("postgres", *postgres, **options),
+        "redis": hand.listen("redis", *redis, "--requirepass", "by-hand", "--port"),
+    }
 
 
 @pytest.fixture(scope="module")
