@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
+from chassis.settings import ConfigurationError
+
 T = TypeVar("T")
 
 
@@ -19,9 +21,9 @@ class Registry(Generic[T]):
         return iter(self._rows)
 
     def load(self, name: str) -> Any:
-        """The class behind `name`; ValueError names the choices if there is none."""
+        """The class behind `name`; ConfigurationError names the choices if there is none."""
         if name not in self._rows:
             message = f"unknown {self._kind} {name!r}: choose one of {', '.join(sorted(self._rows))}"
-            raise ValueError(message)
+            raise ConfigurationError(message)
         module, _, attribute = self._rows[name].partition(":")
         return getattr(import_module(module), attribute)

@@ -142,7 +142,7 @@ def _is_wire_key(key: str) -> bool:
         return False
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(ValueError):
     """Settings with which a process cannot start; the text is one clear sentence."""
 
 

@@ -15,7 +15,7 @@ from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
 from redis.asyncio import Redis
 
 from chassis.client import Channel, read_service_config
-from chassis.database import Database
+from chassis.database import Database, DatabaseUnavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.jobs import JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
@@ -25,6 +25,7 @@ from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
 from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream
 from rag_service.domain import VectorStore
+from rag_service.repository.pgvector import has_pgvector
 from rag_service.repository.store import PostgresStore
 from rag_service.repository.tables import jobs as jobs_table
 from rag_service.service.answers import Answers
@@ -38,6 +39,7 @@ from rag_service.settings import Settings
 log = structlog.get_logger()
 
 NAME = "rag_service"
+WAIT_SECONDS = 1.0
 
 
 def now() -> datetime:
@@ -52,6 +54,7 @@ class Parts:
     database: Database
     store: PostgresStore
     objects: Objects
+    vector_store: str
     vectors: VectorStore
     embedder: EmbeddingUpstream
     answerer: LlmUpstream
@@ -70,17 +73,29 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
             return await stack.enter_async_context(made)
 
         database = await stack.enter_async_context(Database(settings.database, "rag"))
+        name = settings.rag.vector_store or await _what_there_is(database)
         yield Parts(
             database=database,
             store=PostgresStore(database, Jobs(jobs_table, keyring)),
             objects=Objects(settings.rag.objects, settings.data_dir / "objects"),
-            vectors=VECTOR_STORES.load(settings.rag.vector_store)(database),
+            vector_store=name,
+            vectors=VECTOR_STORES.load(name)(database),
             embedder=EmbeddingUpstream(
                 EmbeddingServiceStub(await channel(settings.embedding.address, "embedding_service"))
             ),
             answerer=LlmUpstream(LlmServiceStub(await channel(settings.llm.address, "llm_service"))),
             meter=UsageUpstream(UsageServiceStub(await channel(settings.usage.address, "usage_service"))),
         )
+
+
+async def _what_there_is(database: Database) -> str:
+    """The vector store that the database was migrated for; waits while it does not answer."""
+    while True:
+        try:
+            return "pgvector" if await has_pgvector(database) else "arrays"
+        except DatabaseUnavailable:
+            log.warning("waiting for the database")
+            await asyncio.sleep(WAIT_SECONDS)
 
 
 @asynccontextmanager
@@ -92,7 +107,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     cache = Redis(host=cache_at.host, port=cache_at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
     try:
         async with connect(settings) as parts:
-            collections = Collections(parts.store, now, rag.vector_store, rag.embedding_model)
+            collections = Collections(parts.store, now, parts.vector_store, rag.embedding_model)
             documents = Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes)
             search = Search(parts.store, parts.vectors, parts.embedder, collections, rag.max_query_characters)
             answers = Answers(
@@ -103,7 +118,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 context_tokens=rag.context_tokens,
                 max_query=rag.max_query_characters,
             )
-            stores = {rag.vector_store: parts.vectors}
+            stores = {parts.vector_store: parts.vectors}
             servicer = RagServicer(collections, documents, search, answers, stores, rag.max_document_bytes)
             yield App(
                 register=partial(add_RagServiceServicer_to_server, servicer),

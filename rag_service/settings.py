@@ -19,7 +19,8 @@ class RagSection(Endpoint):
     worker_ops_port: int = 9013
     objects: str = ""
     """Where originals and texts are: a URL (s3://, gs://, az://, file://); empty means below the data directory."""
-    vector_store: str = "pgvector"
+    vector_store: str = ""
+    """Where vectors are: pgvector, or arrays where PostgreSQL lacks that extension; empty means by what there is."""
     embedding_model: str = "local/all-minilm-l6-v2"
     answer_model: str = "local/smollm2-135m-instruct"
     max_document_bytes: int = Field(default=32 * 1024 * 1024, ge=1)

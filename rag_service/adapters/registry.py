@@ -1,7 +1,13 @@
-"""The vector stores that a setting or a collection can name."""
+"""The vector stores that a setting can name."""
 
 from typing import Any
 
 from chassis.registry import Registry
 
-VECTOR_STORES: Registry[Any] = Registry("vector store", {"pgvector": "rag_service.repository.pgvector:PgVectorStore"})
+VECTOR_STORES: Registry[Any] = Registry(
+    "vector store",
+    {
+        "pgvector": "rag_service.repository.pgvector:PgVectorStore",
+        "arrays": "rag_service.repository.pgvector:ArrayVectorStore",
+    },
+)

@@ -1,8 +1,9 @@
 """Collections, documents, chunks, postings, vectors, jobs."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
-from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 from chassis.database import isolation
@@ -15,15 +16,22 @@ depends_on = None
 
 
 def upgrade() -> None:
-    if not op.get_bind().scalar(sa.text("SELECT 1 FROM pg_extension WHERE extname = 'vector'")):
-        raise CommandError(
-            "the database aisp_rag lacks the extension vector: install pgvector on the PostgreSQL server, "
-            "repeat `python -m deploy.local databases`, and migrate again"
-        )
     make_tables()
+    op.execute("""
+        CREATE FUNCTION dot_product(a real[], b real[]) RETURNS double precision
+        LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+        AS $$ SELECT sum(x::double precision * y::double precision) FROM unnest(a, b) AS pair(x, y) $$
+    """)
     for table in ("collections", "documents", "chunks", "postings", "vectors", "jobs"):
         for statement in isolation(table):
             op.execute(statement)
+
+
+def vector_type() -> sa.types.TypeEngine[Any]:
+    """pgvector's type, or plain arrays where the server lacks it (Debian 12's packages do). To change over later:
+    CREATE EXTENSION vector; ALTER TABLE vectors ALTER COLUMN embedding TYPE vector USING embedding::vector."""
+    has_pgvector = op.get_bind().scalar(sa.text("SELECT 1 FROM pg_extension WHERE extname = 'vector'"))
+    return Vector() if has_pgvector else postgresql.ARRAY(postgresql.REAL())
 
 
 def make_tables() -> None:
@@ -59,7 +67,7 @@ def make_tables() -> None:
         sa.Column("collection_id", sa.UUID(as_uuid=False), nullable=False),
         sa.Column("document_id", sa.UUID(as_uuid=False), nullable=False),
         sa.Column("metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("embedding", Vector(), nullable=False),
+        sa.Column("embedding", vector_type(), nullable=False),
         sa.PrimaryKeyConstraint("chunk_id", name=op.f("pk_vectors")),
     )
     op.create_index(op.f("ix_vectors_document_id"), "vectors", ["document_id"], unique=False)
@@ -136,6 +144,7 @@ def downgrade() -> None:
     op.drop_index("ix_vectors_tenant_id_collection_id", table_name="vectors")
     op.drop_index(op.f("ix_vectors_document_id"), table_name="vectors")
     op.drop_table("vectors")
+    op.execute("DROP FUNCTION dot_product(real[], real[])")
     op.drop_index("ix_jobs_run_at", table_name="jobs")
     op.drop_table("jobs")
     op.drop_table("collections")

@@ -3,6 +3,7 @@
 What a call does is the test's: `behave` gets each message's text and answers it, raises, or waits.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -135,3 +136,5 @@ async def served(echo: Echo, interceptors: Sequence[Any] = (), **changes: Any) -
     endpoint = Endpoint(address="127.0.0.1:0")
     async with listening(NAME, make_settings(**changes), endpoint, echo.app(interceptors)) as (server, health, port):
         yield Served(port, server, health)
+        # gRPC 1.78 crashes now and then when a server ends in the very moment in which a call's deadline passes.
+        await asyncio.sleep(0.03)
