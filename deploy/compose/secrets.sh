@@ -41,7 +41,7 @@ put valkey-cache "REDISCLI_AUTH=$cache"
 for name in gateway auth_service; do put "$name" "AI_PLATFORM_JWT__SECRET_KEY=$jwt"; done
 for name in auth_service usage_service rag_service llm_service; do put "$name" "AI_PLATFORM_DATABASE__PASSWORD=$runtime"; done
 for name in gateway usage_service; do put "$name" "AI_PLATFORM_REDIS__PASSWORD=$meter"; done
-for name in rag_service llm_service embedding_service speech_service; do put "$name" "AI_PLATFORM_CACHE__PASSWORD=$cache"; done
+for name in auth_service rag_service llm_service embedding_service speech_service; do put "$name" "AI_PLATFORM_CACHE__PASSWORD=$cache"; done
 
 touch "$directory/.complete"
 echo "made the secrets in $directory: keep them out of version control, and with your backups"

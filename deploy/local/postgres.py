@@ -85,7 +85,17 @@ class Postgres:
             if user is not None:
                 for path in (fresh, pwfile):
                     os.chown(path, user, user)
-            command = [str(binaries() / "initdb"), "-D", str(fresh), "-U", ADMIN, "-E", "UTF8", "--locale=C.UTF-8"]
+            command = [
+                *self._unprivileged.prefix,
+                str(binaries() / "initdb"),
+                "-D",
+                str(fresh),
+                "-U",
+                ADMIN,
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            ]
             command += ["--auth=scram-sha-256", f"--pwfile={pwfile}", "--no-instructions"]
             done = subprocess.run(
                 command,
@@ -95,7 +105,6 @@ class Postgres:
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],
-                preexec_fn=self._unprivileged.enter,  # one call, before any thread of ours exists there
             )
         except PermissionError as error:
             raise LocalError(f"PostgreSQL's programs cannot be run from {binaries()}: {error.strerror}") from error

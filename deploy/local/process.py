@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,15 +14,21 @@ from pathlib import Path
 from deploy.local.unprivileged import Unprivileged
 
 PR_SET_PDEATHSIG = 1
+PORTS = (15_000, 32_000)
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody uses at this moment, outside of those that outgoing connections take by themselves:
+    what is free now is free still when a service that has to start first listens on it.
+    """
+    for _ in range(1000):
+        port = random.randrange(*PORTS)  # noqa: S311  # no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = "no free port on the loopback address"
+    raise OSError(message)
 
 
 def _die_with_parent() -> None:
@@ -45,10 +52,10 @@ class Process:
     ) -> None:
         self.name = name
         self.restarts = 0
-        self._command = list(command)
         self._log = log
         self._environment = dict(environment or os.environ)
-        self._unprivileged = unprivileged or Unprivileged()
+        self._user = unprivileged.user if unprivileged else None
+        self._command = [*(unprivileged.prefix if unprivileged else ()), *command]
         self._stop_signal = stop_signal
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -67,7 +74,6 @@ class Process:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
-        user = self._unprivileged.user
         with self._log.open("ab") as sink:
             self._child = subprocess.Popen(
                 self._command,
@@ -75,18 +81,12 @@ class Process:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
+                user=self._user,
+                group=self._user,
+                extra_groups=None if self._user is None else [],
                 start_new_session=True,
-                preexec_fn=self._prepare,  # noqa: PLW1509  # two calls, before any thread of ours exists there
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # one call, which takes no lock
             )
-
-    def _prepare(self) -> None:
-        """Runs in the child before it becomes the program."""
-        if self._unprivileged.enter is not None:
-            self._unprivileged.enter()
-        _die_with_parent()
 
     def ask_to_stop(self) -> None:
         """Sends the polite signal."""

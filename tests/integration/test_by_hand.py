@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.local.process import free_port
+
 ROOT = Path(__file__).parents[2]
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
 REDIS = shutil.which("redis-server")
@@ -32,13 +34,6 @@ pytestmark = [
     pytest.mark.skipif(not REDIS, reason="Debian's Redis is not installed (apt-get install redis-server)"),
     pytest.mark.skipif(not MODELS.exists(), reason="the model files are not there (make models)"),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,14 +19,8 @@ from chassis.client import Channel
 from chassis.context import Keyring
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError, Endpoint
+from deploy.local.process import free_port
 from tests.standins.echo_service import CALLING, CONFIG, NAME, ROOT, SERVICE, Echo, EchoStub, make_settings, served
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def health_of(address: str, service: str) -> int:
