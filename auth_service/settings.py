@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, Section, ServiceSettings
+from chassis.settings import DatabaseSettings, Endpoint, OutboundSettings, RedisSettings, Section, ServiceSettings
 
 
 class JwtSettings(Section):
@@ -46,3 +46,4 @@ class Settings(ServiceSettings):
     jwt: JwtSettings = JwtSettings()
     auth: AuthSection = AuthSection()
     operator: OperatorSettings = OperatorSettings()
+    outbound: OutboundSettings = OutboundSettings()

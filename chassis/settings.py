@@ -9,6 +9,7 @@ import binascii
 import os
 import secrets
 import time
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -63,6 +64,17 @@ class TelemetrySettings(Section):
 
     otlp_endpoint: str = ""
     sample_ratio: float = Field(default=0.05, ge=0, le=1)
+
+
+class OutboundSettings(Section):
+    """Calls to addresses that a tenant chose (webhooks, providers and issuers of their own)."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Reached although they are not public: a model server in the cluster, loopback in development."""
+    plain_http: bool = False
+    connect_seconds: float = Field(default=5, gt=0, le=60)
+    total_seconds: float = Field(default=15, gt=0, le=300)
+    max_answer_bytes: int = Field(default=1_048_576, ge=1024, le=2**30)
 
 
 class Endpoint(Section):
