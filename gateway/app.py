@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -17,7 +16,7 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import PlatformError
 from chassis.ops import Readiness, serve_ops
-from chassis.settings import ConfigurationError, load
+from chassis.settings import load
 from gateway.admission import Gate, ensure_limits
 from gateway.auth import Authenticator, ChangeWatcher, JwtRules
 from gateway.clients import Clients, connect
@@ -27,7 +26,8 @@ from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from gateway.openapi import describe
 from gateway.routes import admin, audio, auth, catalogue, chat, documents, embeddings, keys, rag, usage
-from gateway.settings import Settings
+from gateway.server import Server, listen
+from gateway.settings import GatewaySection, Settings
 from gateway.throttle import Throttle
 
 log = structlog.get_logger()
@@ -46,13 +46,13 @@ def create_app(settings: Settings) -> Any:
         lifespan=lifespan,
         docs_url=None if settings.production else "/docs",
         redoc_url=None,
-        max_body_size=max(settings.gateway.max_document_bytes * 2, settings.gateway.max_audio_bytes) + 1_000_000,
+        max_body_size=settings.gateway.max_management_bytes,
     )
     # The hot routes stand first, and are raw ASGI: they cost a fraction of an ordinary one.
     for path, hot in ((chat.PATH, lifespan.chat), (embeddings.PATH, lifespan.embeddings)):
         api.router.routes.insert(0, Route(path, hot, methods=["POST"], include_in_schema=False))
     for module in ROUTERS:
-        api.include_router(module.router)
+        api.include_router(module.router, max_body_size=_most_bytes(module, settings.gateway))
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     api.add_exception_handler(PlatformError, _platform_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
@@ -65,7 +65,18 @@ def create_app(settings: Settings) -> Any:
             allow_headers=["authorization", "content-type", "x-api-key", "x-request-id", "idempotency-key"],
             expose_headers=["x-request-id", "ratelimit", "ratelimit-policy", "retry-after"],
         )
-    return lifespan.with_state(Edge(api))
+    return lifespan.with_state(Edge(api, settings.edge, settings.gateway.admin_port))
+
+
+def _most_bytes(module: Any, section: GatewaySection) -> int | None:
+    """What a body on a module's routes may have, where that is more than a management call's."""
+    envelope = 1024 * 1024
+    if module is documents:
+        # A text as JSON may be escaped to twice its size.
+        return 2 * section.max_document_bytes + envelope
+    if module is audio:
+        return section.max_audio_bytes + envelope
+    return section.max_body_bytes if module is rag else None
 
 
 class Lifespan:
@@ -183,29 +194,13 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until told to stop. ConfigurationError if the port is taken."""
+    """Serves until told to stop. ConfigurationError if a port is taken."""
     section = settings.gateway
-    config = uvicorn.Config(
-        create_app(settings),
-        host=section.host,
-        port=section.port,
-        http="httptools",
-        loop="uvloop",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=int(section.drain_seconds) or 1,
-        timeout_keep_alive=75,
-    )
-    try:
-        await uvicorn.Server(config).serve()
-    except SystemExit as error:
-        # uvicorn exits by itself when it cannot listen.
-        raise ConfigurationError(
-            f"cannot listen on {section.host}:{section.port}: is another process using it?"
-        ) from error
+    sockets = [listen(section.host, section.port)]
+    if section.admin_port:
+        sockets.append(listen(section.admin_host, section.admin_port))
+    app = create_app(settings)
+    await Server(app, section, settings.edge, app.readiness).serve(sockets)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,10 @@
 """The outermost layer: request id, one Host, the second base path, who calls, a log line, errors not rendered yet.
 
 Pure ASGI. It authenticates before anything of the request is read; what the caller may do is the routes' to say.
+A request that the drain cuts off is told so here, whatever kind of answer was under way.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,9 +16,11 @@ from prometheus_client import Counter, Histogram
 
 from chassis.errors import Internal, PlatformError
 from chassis.telemetry import CALL_BUCKETS
+from gateway.address import client_address, throttled_as
 from gateway.auth import Authenticator
-from gateway.errors import BadHost, Header, render
+from gateway.errors import BadHost, Draining, Header, RepeatedHeader, RouteNotFound, render, render_event
 from gateway.limits.quotas import headers as quota_headers
+from gateway.settings import EdgeSection
 from gateway.throttle import Throttle
 
 Scope = MutableMapping[str, Any]
@@ -36,25 +40,36 @@ TWO_BASES = re.compile(r"/api(/v1/(?:chat|embeddings|models|audio)(?:/.*)?)")
 OPEN = frozenset(("/api/v1/auth/register", "/api/v1/auth/token"))
 """Routes that nobody need be known for; they are throttled instead."""
 GUARDED = ("/api/v1/", "/v1/")
+ADMIN = "/api/v1/admin"
+_HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_ONCE = frozenset((b"authorization", b"x-api-key", b"content-type", b"content-length", b"idempotency-key"))
+"""Headers that decide something: sent twice, two readers might each believe another."""
 
 
 class Edge:
     """Wraps the application."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, bounds: EdgeSection, admin_port: int = 0) -> None:
+        """`admin_port`: the only one on which operators' routes are, unless it is 0."""
         self._app = app
+        self._bounds = bounds
+        self._admin_port = admin_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, send)
+        exchange = Exchange(scope, send, self._bounds)
         try:
-            exchange.check_host()
+            exchange.check_headers()
+            exchange.check_port(self._admin_port)
             await exchange.authenticate()
             await self._app(scope, receive, exchange.send)
         except PlatformError as error:
             await exchange.fail(error)
+        except asyncio.CancelledError:
+            # Only the drain cancels a request from without; it waits until that is told.
+            await exchange.cut_off(Draining(retry_after=1.0))
         except Exception as error:
             log.exception("unexpected error", request_id=exchange.request_id)
             hidden = Internal(f"Something went wrong on our side (request {exchange.request_id}).")
@@ -67,9 +82,11 @@ class Edge:
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, bounds: EdgeSection) -> None:
         self._scope = scope
         self._send = send
+        self._bounds = bounds
+        self._event_stream = False
         self._started = time.perf_counter()
         self._status = 499
         headers: list[Header] = scope["headers"]
@@ -83,10 +100,31 @@ class Exchange:
         state["request_id"] = self.request_id
         self._state = state
 
-    def check_host(self) -> None:
-        """BadHost unless there is exactly one."""
-        if sum(1 for name, _ in self._scope["headers"] if name == b"host") != 1:
+    def check_headers(self) -> None:
+        """BadHost unless there is exactly one, of those that are served; RepeatedHeader for what may come only once."""
+        hosts: list[bytes] = []
+        seen: set[bytes] = set()
+        for name, value in self._scope["headers"]:
+            if name == b"host":
+                hosts.append(value)
+            elif name in _ONCE:
+                if name in seen:
+                    raise RepeatedHeader(f"The header {name.decode()} was sent twice.")
+                seen.add(name)
+        if len(hosts) != 1:
             raise BadHost
+        match = _HOST.fullmatch(hosts[0])
+        served = self._bounds.hosts
+        if match is None or (served and match[1].decode().lower() not in served):
+            raise BadHost("The Host header names no host that is served here.")
+
+    def check_port(self, admin_port: int) -> None:
+        """RouteNotFound for an operator's route anywhere but on the port for operators, and for others there."""
+        if not admin_port:
+            return
+        server = self._scope.get("server") or ("", 0)
+        if (server[1] == admin_port) != self._scope["path"].startswith(ADMIN):
+            raise RouteNotFound
 
     async def authenticate(self) -> None:
         """Puts the caller into the state. Unauthenticated; throttled by address where credentials are bad."""
@@ -94,22 +132,25 @@ class Exchange:
         if not path.startswith(GUARDED):
             return
         throttle: Throttle = state["throttle"]
-        address = (self._scope.get("client") or ("",))[0]
-        state["address"] = address
-        if path in OPEN:
-            throttle.attempt(address)
-            return
-        credentials = {b"authorization": None, b"x-api-key": None}
+        credentials: dict[bytes, str | None] = {b"authorization": None, b"x-api-key": None}
+        forwarded: list[bytes] = []
         for name, value in self._scope["headers"]:
             if name in credentials:
                 credentials[name] = value.decode("latin-1")
+            elif name == b"x-forwarded-for":
+                forwarded.append(value)
+        peer = (self._scope.get("client") or ("",))[0]
+        address = state["address"] = client_address(peer, forwarded, self._bounds.trusted_proxies)
+        if path in OPEN:
+            throttle.attempt(throttled_as(address))
+            return
         authenticator: Authenticator = state["authenticator"]
         try:
             state["caller"] = await authenticator.authenticate(
                 credentials[b"authorization"], credentials[b"x-api-key"], self.request_id
             )
         except PlatformError:
-            throttle.attempt(address)
+            throttle.attempt(throttled_as(address))
             raise
 
     async def send(self, message: Message) -> None:
@@ -117,7 +158,9 @@ class Exchange:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             added = [(b"x-request-id", self.request_id.encode()), *quota_headers(self._state.get("quotas", ()))]
-            message["headers"] = [*message.get("headers", ()), *added]
+            given: list[Header] = message.get("headers", [])
+            self._event_stream = any(name == b"content-type" and value.startswith(EVENTS) for name, value in given)
+            message["headers"] = [*given, *added]
         await self._send(message)
 
     async def fail(self, error: PlatformError) -> None:
@@ -131,6 +174,15 @@ class Exchange:
         self._state["reason"] = error.reason
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+    async def cut_off(self, error: PlatformError) -> None:
+        """Ends an answer that will not be finished: with an error, or an event that says so, or a broken transfer."""
+        if self._status == 499:
+            await self.fail(error)
+        elif self._event_stream:
+            self._state["reason"] = error.reason
+            event = render_event(error, self._scope["path"], self.request_id)
+            await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
     def tell(self) -> None:
         """One line and two metrics."""
@@ -153,6 +205,7 @@ class Exchange:
         )
 
 
+EVENTS = b"text/event-stream"
 KNOWN_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 
 

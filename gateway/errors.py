@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from chassis.errors import Code, InvalidArgument, NotFound, PlatformError, Unimplemented, Violation
+from chassis.errors import Code, InvalidArgument, NotFound, PlatformError, Unavailable, Unimplemented, Violation
 
 Header = tuple[bytes, bytes]
 
@@ -36,6 +36,8 @@ BY_REASON = {
     "BODY_TOO_LARGE": 413,
     "DOCUMENT_TOO_LARGE": 413,
     "AUDIO_TOO_LARGE": 413,
+    "HEADERS_TOO_LARGE": 431,
+    "REQUEST_TOO_SLOW": 408,
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "METHOD_NOT_ALLOWED": 405,
     "IDEMPOTENCY_MISMATCH": 422,
@@ -46,7 +48,16 @@ BY_REASON = {
     "PROVIDER_BAD_ANSWER": 502,
 }
 ALWAYS_400 = frozenset(
-    ("BAD_PARAMETER", "INVALID_CURSOR", "BAD_DATE_RANGE", "TWO_CREDENTIALS", "BAD_HOST", "BAD_IDEMPOTENCY_KEY")
+    (
+        "BAD_PARAMETER",
+        "BAD_HTTP",
+        "REPEATED_HEADER",
+        "INVALID_CURSOR",
+        "BAD_DATE_RANGE",
+        "TWO_CREDENTIALS",
+        "BAD_HOST",
+        "BAD_IDEMPOTENCY_KEY",
+    )
 )
 OPENAI_TYPES = {
     400: "invalid_request_error",
@@ -87,6 +98,36 @@ class BadHost(InvalidArgument):
     message = "Exactly one Host header is needed."
 
 
+class RepeatedHeader(InvalidArgument):
+    reason = "REPEATED_HEADER"
+    message = "A header that decides was sent twice."
+
+
+class BadHttp(InvalidArgument):
+    reason = "BAD_HTTP"
+    message = "This is not a request of HTTP/1.1."
+
+
+class HeadersTooLarge(InvalidArgument):
+    reason = "HEADERS_TOO_LARGE"
+    message = "The headers are too large or too many."
+
+
+class RequestTooSlow(InvalidArgument):
+    reason = "REQUEST_TOO_SLOW"
+    message = "The request came too slowly."
+
+
+class TooManyConnections(Unavailable):
+    reason = "TOO_MANY_CONNECTIONS"
+    message = "There are too many open connections; close some or try again."
+
+
+class Draining(Unavailable):
+    reason = "DRAINING"
+    message = "This server is being restarted; send the request again."
+
+
 class BadIdempotencyKey(InvalidArgument):
     reason = "BAD_IDEMPOTENCY_KEY"
     message = "An Idempotency-Key has 1 to 255 printable ASCII characters."
@@ -125,6 +166,15 @@ def render(error: PlatformError, path: str, request_id: str) -> tuple[int, list[
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return status, headers, orjson.dumps(document)
+
+
+def render_event(error: PlatformError, path: str, request_id: str) -> bytes:
+    """The event that ends a stream which failed after it began, in the format of the route's family."""
+    ecosystem = path.startswith(ECOSYSTEM)
+    status = status_of(error, ecosystem=ecosystem)
+    if ecosystem:
+        return b"data: " + orjson.dumps(openai_document(error, status)) + b"\n\n"
+    return b"event: error\ndata: " + orjson.dumps(problem(error, status, request_id)) + b"\n\n"
 
 
 def problem(error: PlatformError, status: int, request_id: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the gateway can be told."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -23,6 +24,30 @@ class JwtSettings(Section):
     leeway_seconds: float = Field(default=5, ge=0, le=60)
 
 
+class EdgeSection(Section):
+    """What a client's connection may be, before anything is known of who it is."""
+
+    max_connections: int = Field(default=10_000, ge=1)
+    max_connections_per_address: int = Field(default=2_000, ge=1)
+    max_header_bytes: int = Field(default=64 * 1024, ge=1024)
+    """Of the request line and all headers."""
+    max_headers: int = Field(default=100, ge=8)
+    header_seconds: float = Field(default=10, gt=0)
+    """From a request's first byte to the end of its headers; a new connection may be silent for as long."""
+    keep_alive_seconds: int = Field(default=75, ge=1)
+    body_idle_seconds: float = Field(default=30, gt=0)
+    min_body_bytes_per_second: float = Field(default=500, gt=0)
+    """On the average, after the first `body_idle_seconds`."""
+    send_idle_seconds: float = Field(default=60, gt=0)
+    """How long a client may leave its answer unread."""
+    max_discarded_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
+    """Of a body that still comes after its answer."""
+    hosts: tuple[str, ...] = ()
+    """Names that Host may give, without port; none: any."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Whose X-Forwarded-For is believed."""
+
+
 class GatewaySection(Section):
     """The gateway itself."""
 
@@ -30,7 +55,12 @@ class GatewaySection(Section):
     port: int = Field(default=8000, ge=0, le=65535)
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(default=9000, ge=0, le=65535)
+    admin_port: int = Field(default=0, ge=0, le=65535)
+    """A port of its own for /api/v1/admin, which is then on no other; 0: none."""
+    admin_host: str = "127.0.0.1"
     drain_seconds: float = Field(default=8, ge=0, le=3600)
+    max_management_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Of a body on the platform's own routes, uploads apart."""
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """Of a JSON body."""
     max_document_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
@@ -50,6 +80,7 @@ class Settings(ServiceSettings):
     """All of it."""
 
     gateway: GatewaySection = GatewaySection()
+    edge: EdgeSection = EdgeSection()
     jwt: JwtSettings = JwtSettings()
     redis: RedisSettings = RedisSettings()
     auth: Peer = Peer(address="127.0.0.1:50051")

@@ -12,9 +12,20 @@ from chassis.context import RequestContext
 from chassis.errors import InvalidArgument
 from gateway.admission import UNITS, Call
 from gateway.routes.auth import tenant_document
-from gateway.routes.common import AUTHENTICATED, Body, Cursor, Limit, Services, iso, managed, page, problems
+from gateway.routes.common import (
+    AUTHENTICATED,
+    Body,
+    Cursor,
+    Limit,
+    Services,
+    StrictRoute,
+    iso,
+    managed,
+    page,
+    problems,
+)
 
-router = APIRouter(prefix="/api/v1/admin", tags=["operator"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/admin", tags=["operator"])
 
 STATUS = {"active": auth_pb.TENANT_STATUS_ACTIVE, "suspended": auth_pb.TENANT_STATUS_SUSPENDED}
 

@@ -13,12 +13,12 @@ from starlette.datastructures import UploadFile
 from gateway.admission import Call, Work
 from gateway.clients import PART_BYTES
 from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType
-from gateway.routes.common import AUTHENTICATED, Admission, Options, Services, managed, marks, problems
+from gateway.routes.common import AUTHENTICATED, Admission, Options, Services, StrictRoute, managed, marks, problems
 from gateway.routes.raw import wrong
 from gateway.routes.subtitles import as_srt, as_vtt
 from gateway.routes.uploads import digest_of, parts_of
 
-router = APIRouter(prefix="/v1/audio", tags=["speech"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1/audio", tags=["speech"])
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 MULTIPART_OVERHEAD = 64 * 1024

@@ -12,9 +12,9 @@ from chassis.context import RequestContext
 from chassis.errors import Unauthenticated
 from gateway.admission import Call
 from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType, bad_body
-from gateway.routes.common import AUTHENTICATED, Body, Services, iso, managed, problems
+from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso, managed, problems
 
-router = APIRouter(prefix="/api/v1", tags=["identity"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1", tags=["identity"])
 
 MAX_BYTES = 16 * 1024
 

@@ -14,9 +14,9 @@ from chassis.context import RequestContext
 from chassis.errors import NotFound, PlatformError
 from gateway.admission import UNITS, Call
 from gateway.clients import Clients
-from gateway.routes.common import AUTHENTICATED, Services, managed, problems
+from gateway.routes.common import AUTHENTICATED, Services, StrictRoute, managed, problems
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(route_class=StrictRoute, tags=["catalogue"])
 
 HEALTH = {llm_pb.HEALTH_OK: "ok", llm_pb.HEALTH_FAILING: "failing", llm_pb.HEALTH_NOT_CONFIGURED: "not_configured"}
 

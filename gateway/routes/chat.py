@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import orjson
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 
@@ -13,7 +12,7 @@ from chassis.errors import PlatformError
 from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
-from gateway.errors import openai_document, status_of
+from gateway.errors import render_event
 from gateway.limits.meter import Line
 from gateway.routes import raw
 from gateway.settings import GatewaySection
@@ -85,8 +84,7 @@ class ChatRoute:
         except PlatformError as error:
             call.partial = True
             log.warning("a stream failed", reason=error.reason)
-            told = openai_document(error, status_of(error, ecosystem=True))
-            yield b"data: " + orjson.dumps(told) + b"\n\n"
+            yield render_event(error, PATH, "")
 
     def _envelope(self, document: dict[str, Any], body: bytes) -> tuple[pb.Envelope, Work]:
         model = raw.text_key(document, "model", MAX_MODEL_CHARACTERS)

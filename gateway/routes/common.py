@@ -1,10 +1,12 @@
 """What the ordinary routes share: dependencies, the shapes of times and pages, errors in the OpenAPI document."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+import orjson
+from fastapi import Depends, Query, Request, Response
+from fastapi.routing import APIRoute
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +14,26 @@ from chassis.context import OperatorOnly
 from gateway.admission import MANAGEMENT, Call, Gate, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.settings import GatewaySection
+
+
+class StrictRequest(Request):
+    """A request whose JSON has no NaN, no lone surrogate and no depth that a parser dies of."""
+
+    async def json(self) -> Any:
+        """The body's document. json.JSONDecodeError."""
+        return orjson.loads(await self.body())
+
+
+class StrictRoute(APIRoute):
+    """The class of every route of ours."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
 
 
 class Body(BaseModel):

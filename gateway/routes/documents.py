@@ -21,6 +21,7 @@ from gateway.routes.common import (
     Limit,
     Options,
     Services,
+    StrictRoute,
     iso,
     managed,
     marks,
@@ -30,7 +31,7 @@ from gateway.routes.common import (
 from gateway.routes.raw import wrong
 from gateway.routes.uploads import digest_of, parts_of
 
-router = APIRouter(prefix="/api/v1/services/rag", tags=["documents"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
 
 MULTIPART_OVERHEAD = 64 * 1024
 STATUS = {

@@ -13,6 +13,7 @@ from gateway.routes.common import (
     Cursor,
     Limit,
     Services,
+    StrictRoute,
     iso,
     iso_or_none,
     managed,
@@ -20,7 +21,7 @@ from gateway.routes.common import (
     problems,
 )
 
-router = APIRouter(prefix="/api/v1/api-keys", tags=["API keys"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/api-keys", tags=["API keys"])
 
 
 class NewKey(Body):

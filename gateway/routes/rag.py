@@ -12,11 +12,11 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from chassis.errors import PlatformError
 from gateway.admission import Call, Work
-from gateway.errors import BadBody, bad_body, problem, status_of
-from gateway.routes.common import AUTHENTICATED, Admission, Body, Options, Services, marks, problems
+from gateway.errors import BadBody, bad_body, render_event
+from gateway.routes.common import AUTHENTICATED, Admission, Body, Options, Services, StrictRoute, marks, problems
 from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 
-router = APIRouter(prefix="/api/v1/services/rag", tags=["retrieval"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
 
 BYTES_OF_A_TOKEN = 4
 PASSAGE_TOKENS = 250
@@ -224,8 +224,7 @@ async def _respond(
                 if not begun:
                     raise
                 call.partial = True
-                status = status_of(error, ecosystem=False)
-                yield event("error", problem(error, status, request.state.request_id))
+                yield render_event(error, request.url.path, request.state.request_id)
 
     stream = events()
     # What fails before the first event is an ordinary error, with its status.

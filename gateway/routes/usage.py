@@ -6,9 +6,20 @@ from aisp.usage.v1 import usage_service_pb2 as pb
 from fastapi import APIRouter, Query
 
 from gateway.admission import UNITS, Call
-from gateway.routes.common import AUTHENTICATED, Cursor, Limit, Services, iso, iso_or_none, managed, page, problems
+from gateway.routes.common import (
+    AUTHENTICATED,
+    Cursor,
+    Limit,
+    Services,
+    StrictRoute,
+    iso,
+    iso_or_none,
+    managed,
+    page,
+    problems,
+)
 
-router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/usage", tags=["usage"])
 
 From = Annotated[str, Query(alias="from", max_length=10, description="First day (UTC), YYYY-MM-DD")]
 To = Annotated[str, Query(max_length=10, description="Last day (UTC), inclusive")]
