@@ -8,7 +8,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from auth_service.domain import LoginBusy
+from auth_service.domain.errors import LoginBusy
 
 T = TypeVar("T")
 

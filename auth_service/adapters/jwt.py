@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import jwt
 
-from auth_service.domain import Claims
+from auth_service.domain.sessions import Claims
 
 KEY_ID = "hs256-1"
 ALGORITHM = "HS256"

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
-from auth_service.domain import Change, Store
+from auth_service.domain.changes import Change
+from auth_service.domain.store import Store
 
 BATCH = 500
 

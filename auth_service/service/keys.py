@@ -5,18 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from auth_service import policy
-from auth_service.domain import (
-    ApiKey,
-    ApiKeyNotFound,
-    BadApiKey,
-    Principal,
-    Repository,
-    Store,
-    Subject,
-    TenantStatus,
-    TenantSuspended,
-)
+from auth_service.domain.changes import Subject
+from auth_service.domain.errors import ApiKeyNotFound, BadApiKey, TenantSuspended
+from auth_service.domain.keys import ApiKey, Principal
+from auth_service.domain.store import Repository, Store
+from auth_service.domain.tenants import TenantStatus
+from auth_service.policy import keys, names, roles, tokens
 from chassis.pagination import Page, PageRequest
 
 LAST_USE_STEP = timedelta(minutes=1)
@@ -44,14 +38,14 @@ class Keys:
         self, maker: Maker, name: str, scopes: Sequence[str], expires_at: datetime | None, limits: Mapping[str, int]
     ) -> tuple[ApiKey, str]:
         """The key and its secret. InvalidArgument, ScopeNotGrantable."""
-        name = policy.normal_name("name", name, least=1, most=100)
-        policy.check_expiry(expires_at, self._clock())
-        checked = policy.check_limits(limits)
-        granted = policy.grant_scopes(scopes, maker.scopes)
+        name = names.normal_name("name", name, least=1, most=100)
+        keys.check_expiry(expires_at, self._clock())
+        checked = keys.check_limits(limits)
+        granted = roles.grant_scopes(scopes, maker.scopes)
         key, secret = self._new(maker.tenant_id, maker.user_id, name)
         key = replace(key, scopes=granted, limits=checked, version=1 if checked else 0, expires_at=expires_at)
         async with self._store.transaction(maker.tenant_id) as repository:
-            await repository.add_api_key(key, policy.secret_hash(secret))
+            await repository.add_api_key(key, tokens.secret_hash(secret))
         return key, secret
 
     async def list(self, tenant_id: str, request: PageRequest) -> Page[ApiKey]:
@@ -74,28 +68,28 @@ class Keys:
 
     async def rotate(self, maker: Maker, key_id: str, overlap_seconds: int) -> tuple[ApiKey, str]:
         """A new key like the old one, which works on for the overlap. ApiKeyNotFound, InvalidArgument."""
-        if not 0 <= overlap_seconds <= policy.MAX_OVERLAP_SECONDS:
-            raise policy.invalid("overlap_seconds", f"must be from 0 to {policy.MAX_OVERLAP_SECONDS}")
+        if not 0 <= overlap_seconds <= keys.MAX_OVERLAP_SECONDS:
+            raise names.invalid("overlap_seconds", f"must be from 0 to {keys.MAX_OVERLAP_SECONDS}")
         now = self._clock()
         async with self._store.transaction(maker.tenant_id) as repository:
             old = await self._found(repository, maker.tenant_id, key_id)
-            policy.grant_scopes(old.scopes, maker.scopes)
+            roles.grant_scopes(old.scopes, maker.scopes)
             fresh, secret = self._new(maker.tenant_id, old.user_id, old.name)
             fresh = replace(fresh, scopes=old.scopes, limits=old.limits, version=old.version, expires_at=old.expires_at)
-            await repository.add_api_key(fresh, policy.secret_hash(secret))
+            await repository.add_api_key(fresh, tokens.secret_hash(secret))
             await repository.end_api_key(maker.tenant_id, key_id, now + timedelta(seconds=overlap_seconds))
             await repository.add_changes([(Subject.API_KEY, key_id)])
         return fresh, secret
 
     async def verify(self, secret: str) -> Principal:
         """Whose the key is. BadApiKey for whatever is wrong with it; TenantSuspended."""
-        key_id = policy.key_id_of(secret)
+        key_id = keys.key_id_of(secret)
         if key_id is None:
             raise BadApiKey
         now = self._clock()
         async with self._store.platform() as repository:
             found = await repository.find_api_key(key_id)
-            if found is None or not hmac.compare_digest(found[1], policy.secret_hash(secret)):
+            if found is None or not hmac.compare_digest(found[1], tokens.secret_hash(secret)):
                 raise BadApiKey
             key = found[0]
             tenant = await repository.get_tenant(key.tenant_id)
@@ -108,12 +102,12 @@ class Keys:
             if key.last_used_at is None or now - key.last_used_at >= LAST_USE_STEP:
                 await repository.touch_api_key(key.id, now)
         # A key never does more than its maker may do now.
-        held = policy.scopes_of_role(user.role)
+        held = roles.scopes_of_role(user.role)
         return Principal(tenant, key, tuple(scope for scope in key.scopes if scope in held))
 
     def _new(self, tenant_id: str, user_id: str, name: str) -> tuple[ApiKey, str]:
-        key_id = policy.new_key_id()
-        secret = policy.new_key_secret(key_id, live=self._live)
+        key_id = keys.new_key_id()
+        secret = keys.new_key_secret(key_id, live=self._live)
         prefix = secret[: secret.index(key_id) + len(key_id)]
         return ApiKey(key_id, tenant_id, user_id, name, prefix, (), {}, 0, self._clock(), None), secret
 

@@ -1,16 +1,11 @@
 """The caller's own tenant and user."""
 
-from auth_service import policy
-from auth_service.domain import (
-    BadCredentials,
-    PasswordHasher,
-    Store,
-    Subject,
-    Tenant,
-    TenantNotFound,
-    User,
-    UserNotFound,
-)
+from auth_service.domain.changes import Subject
+from auth_service.domain.errors import BadCredentials, TenantNotFound, UserNotFound
+from auth_service.domain.people import PasswordHasher, User
+from auth_service.domain.store import Store
+from auth_service.domain.tenants import Tenant
+from auth_service.policy import names, passwords
 
 
 class Profiles:
@@ -31,7 +26,7 @@ class Profiles:
     async def update_tenant(self, tenant_id: str, name: str | None) -> Tenant:
         """Renames it. InvalidArgument, TenantNotFound."""
         if name is not None:
-            name = policy.normal_name("name", name, least=1, most=200)
+            name = names.normal_name("name", name, least=1, most=200)
         async with self._store.transaction(tenant_id) as repository:
             tenant = await repository.update_tenant(tenant_id, name=name, plan=None, status=None, grow=False)
         if tenant is None:
@@ -62,7 +57,7 @@ class Profiles:
         """
         user = await self.get_user(tenant_id, user_id)
         if full_name is not None:
-            full_name = policy.normal_name("full_name", full_name, least=0, most=200)
+            full_name = names.normal_name("full_name", full_name, least=0, most=200)
         hashed = await self._new_password(user, password, current_password) if password is not None else None
         async with self._store.platform() as repository:
             await repository.update_user(user_id, full_name=full_name, password_hash=hashed)
@@ -72,9 +67,9 @@ class Profiles:
         return await self.get_user(tenant_id, user_id)
 
     async def _new_password(self, user: User, password: str, current: str | None) -> str:
-        policy.check_password(password, user.email)
+        passwords.check_password(password, user.email)
         if not current:
-            raise policy.invalid("current_password", "is needed to set a new password")
+            raise names.invalid("current_password", "is needed to set a new password")
         async with self._store.platform() as repository:
             stored = await repository.password_hash(user.id)
         if not await self._hasher.verify(current[:1024], stored):

@@ -5,24 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from auth_service import policy
-from auth_service.domain import (
-    BadCredentials,
-    BadRefreshToken,
-    Claims,
-    PasswordHasher,
-    RefreshToken,
-    Repository,
-    Session,
-    Store,
-    Subject,
-    Tenant,
-    TenantStatus,
-    TenantSuspended,
-    TokenPair,
-    TokenSigner,
-    User,
-)
+from auth_service.domain.changes import Subject
+from auth_service.domain.errors import BadCredentials, BadRefreshToken, TenantSuspended
+from auth_service.domain.people import PasswordHasher, User
+from auth_service.domain.sessions import Claims, RefreshToken, Session, TokenPair, TokenSigner
+from auth_service.domain.store import Repository, Store
+from auth_service.domain.tenants import Tenant, TenantStatus
+from auth_service.policy import names, passwords, roles, tokens
 from chassis.errors import InvalidArgument
 
 
@@ -56,12 +45,10 @@ class Sessions:
         self, email: str, password: str, full_name: str, tenant_name: str
     ) -> tuple[Tenant, User, TokenPair]:
         """A tenant on plan free with its first user as owner, logged in. EmailTaken, WeakPassword, InvalidArgument."""
-        email = policy.normal_email(email)
-        policy.check_password(password, email)
-        full_name = policy.normal_name("full_name", full_name, least=0, most=200)
-        tenant_name = policy.normal_name(
-            "tenant_name", tenant_name or policy.tenant_name_from(email), least=1, most=200
-        )
+        email = names.normal_email(email)
+        passwords.check_password(password, email)
+        full_name = names.normal_name("full_name", full_name, least=0, most=200)
+        tenant_name = names.normal_name("tenant_name", tenant_name or names.tenant_name_from(email), least=1, most=200)
         hashed = await self._hasher.hash(password)
         now = self._clock()
         tenant = Tenant(str(uuid4()), tenant_name, "free", TenantStatus.ACTIVE, 1, now)
@@ -70,13 +57,13 @@ class Sessions:
             await repository.add_tenant(tenant)
             await repository.add_user(user, hashed)
             await repository.add_membership(tenant.id, user.id, user.role)
-            tokens = await self._open(repository, tenant, user)
-        return tenant, user, tokens
+            pair = await self._open(repository, tenant, user)
+        return tenant, user, pair
 
     async def log_in(self, email: str, password: str, tenant_id: str = "") -> TokenPair:
         """Tokens for the tenant, or the user's first. BadCredentials tells nothing apart; TenantSuspended."""
         try:
-            normal = policy.normal_email(email)
+            normal = names.normal_email(email)
         except InvalidArgument as error:
             raise BadCredentials from error
         async with self._store.platform() as repository:
@@ -98,7 +85,7 @@ class Sessions:
         now = self._clock()
         reused = False
         async with self._store.platform() as repository:
-            stored = await repository.lock_refresh_token(policy.secret_hash(token[:256]))
+            stored = await repository.lock_refresh_token(tokens.secret_hash(token[:256]))
             if stored is None or stored.revoked or stored.expires_at <= now:
                 raise BadRefreshToken
             if stored.used_at is not None and now - stored.used_at > self._refresh.grace:
@@ -119,23 +106,23 @@ class Sessions:
 
     async def _succeed(self, repository: Repository, stored: RefreshToken, token: str, now: datetime) -> TokenPair:
         tenant, user = await _members(repository, stored.session.tenant_id, stored.session.user_id)
-        following = policy.successor(token, self._refresh.key)
+        following = tokens.successor(token, self._refresh.key)
         if stored.used_at is None:
             await repository.use_refresh_token(stored.hash, now)
-            hashed = policy.secret_hash(following)
+            hashed = tokens.secret_hash(following)
             await repository.add_refresh_token(hashed, stored.session.id, now + self._refresh.life)
         return self._pair(tenant, user, stored.session.id, following)
 
     async def _open(self, repository: Repository, tenant: Tenant, user: User) -> TokenPair:
         session = Session(str(uuid4()), tenant.id, user.id)
-        token = policy.new_refresh_token()
+        token = tokens.new_refresh_token()
         await repository.add_session(session)
         expires_at = self._clock() + self._refresh.life
-        await repository.add_refresh_token(policy.secret_hash(token), session.id, expires_at)
+        await repository.add_refresh_token(tokens.secret_hash(token), session.id, expires_at)
         return self._pair(tenant, user, session.id, token)
 
     def _pair(self, tenant: Tenant, user: User, session_id: str, refresh_token: str) -> TokenPair:
-        access, seconds = self._signer.sign(Claims(tenant, user, session_id, policy.scopes_of_role(user.role)))
+        access, seconds = self._signer.sign(Claims(tenant, user, session_id, roles.scopes_of_role(user.role)))
         return TokenPair(access, refresh_token, seconds)
 
     @staticmethod

@@ -4,16 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import uuid4
 
-from auth_service import policy
-from auth_service.domain import (
-    PasswordHasher,
-    Store,
-    Subject,
-    Tenant,
-    TenantNotFound,
-    TenantStatus,
-    User,
-)
+from auth_service.domain.changes import Subject
+from auth_service.domain.errors import TenantNotFound
+from auth_service.domain.people import PasswordHasher, User
+from auth_service.domain.store import Store
+from auth_service.domain.tenants import Tenant, TenantStatus
+from auth_service.policy import names, passwords
 from chassis.pagination import Page, PageRequest
 
 
@@ -36,7 +32,7 @@ class Tenants:
     ) -> Tenant:
         """Changes plan and status, as a new version that every gateway learns of. TenantNotFound, InvalidArgument."""
         if plan is not None and not 1 <= len(plan) <= 64:
-            raise policy.invalid("plan", "must have 1 to 64 characters")
+            raise names.invalid("plan", "must have 1 to 64 characters")
         grow = plan is not None or status is not None or limits_changed
         async with self._store.platform() as repository:
             tenant = await repository.update_tenant(tenant_id, name=None, plan=plan, status=status, grow=grow)
@@ -48,8 +44,8 @@ class Tenants:
 
     async def ensure_operator(self, email: str, password: str) -> None:
         """Makes the user an operator with this password; made anew, in a tenant of its own, if it is not there."""
-        email = policy.normal_email(email)
-        policy.check_password(password, email)
+        email = names.normal_email(email)
+        passwords.check_password(password, email)
         hashed = await self._hasher.hash(password)
         now = self._clock()
         async with self._store.platform() as repository:

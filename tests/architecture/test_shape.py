@@ -52,6 +52,11 @@ def of(*packages: str) -> list[Path]:
     return [path for path in sources() if path.relative_to(ROOT).parts[0] in packages]
 
 
+def in_domain(short: str) -> list[Path]:
+    """A service's domain: a module, or a package."""
+    return [*ROOT.glob(f"{short}_service/domain.py"), *ROOT.glob(f"{short}_service/domain/*.py")]
+
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -176,7 +181,7 @@ def test_domains_import_nothing_but_errors() -> None:
     odd = [
         f"{name(path)}: {module}"
         for short in SERVICES
-        for path in [*ROOT.glob(f"{short}_service/domain.py"), *ROOT.glob(f"{short}_service/domain/*.py")]
+        for path in in_domain(short)
         for module in imports(path)
         if module.split(".")[0] not in sys.stdlib_module_names
         and module not in allowed
@@ -240,14 +245,15 @@ class TestReasons:
     @pytest.mark.parametrize("short", SERVICES)
     def test_contract_and_domain_agree(self, short: str) -> None:
         """A contract may name reasons of the chassis, too: those that its callers will meet."""
-        domain, contract = self.in_source(ROOT / f"{short}_service/domain.py"), self.in_contract(short)
+        domain = set().union(*(self.in_source(path) for path in in_domain(short)))
+        contract = self.in_contract(short)
         chassis = set().union(*(self.in_source(path) for path in of("chassis")))
         assert domain - contract == set()
         assert contract - domain - chassis == set()
 
     @pytest.mark.parametrize("short", SERVICES)
     def test_errors_are_made_in_the_domain_only(self, short: str) -> None:
-        elsewhere = {name(path): self.in_source(path) for path in of(f"{short}_service") if path.stem != "domain"}
+        elsewhere = {name(path): self.in_source(path) for path in {*of(f"{short}_service")} - {*in_domain(short)}}
         assert {path: reasons for path, reasons in elsewhere.items() if reasons} == {}
 
 

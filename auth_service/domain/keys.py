@@ -1,0 +1,54 @@
+"""API keys and the verdict on one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from auth_service.domain.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key, without its secret."""
+
+    id: str
+    tenant_id: str
+    user_id: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    limits: Mapping[str, int]
+    version: int
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose a key is, and what it may do."""
+
+    tenant: Tenant
+    key: ApiKey
+    scopes: tuple[str, ...]
+
+
+class ApiKeyQueries(Protocol):
+    """Queries on API keys."""
+
+    async def add_api_key(self, key: ApiKey, secret_hash: bytes) -> None: ...
+
+    async def get_api_key(self, tenant_id: str, key_id: str) -> ApiKey | None:
+        """None if revoked."""
+
+    async def list_api_keys(self, tenant_id: str, size: int, after: tuple[str | int, ...] | None) -> list[ApiKey]: ...
+
+    async def end_api_key(self, tenant_id: str, key_id: str, at: datetime) -> bool:
+        """Revokes it from `at` on; whether it was there."""
+
+    async def find_api_key(self, key_id: str) -> tuple[ApiKey, bytes] | None:
+        """With the hash of its secret; in all tenants."""
+
+    async def touch_api_key(self, key_id: str, at: datetime) -> None: ...

@@ -1,0 +1,1 @@
+"""Decisions about identity without I/O, property-tested."""

@@ -1,0 +1,46 @@
+"""Rows of sessions and refresh tokens."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from auth_service.domain.sessions import RefreshToken, Session
+from auth_service.repository.tables import NOW, Rows, refresh_tokens, sessions
+
+
+class SessionRows(Rows):
+    """Queries on sessions and refresh tokens."""
+
+    async def add_session(self, session: Session) -> None:
+        await self._db.execute(sessions.insert().values(asdict(session)))
+
+    async def revoke_session(self, session_id: str) -> bool:
+        change = sessions.update().where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
+        return bool((await self._db.execute(change.values(revoked_at=NOW))).rowcount)
+
+    async def revoke_other_sessions(self, user_id: str, session_id: str) -> list[str]:
+        change = sessions.update().where(sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None))
+        if session_id:
+            change = change.where(sessions.c.id != session_id)
+        return list((await self._db.execute(change.values(revoked_at=NOW).returning(sessions.c.id))).scalars())
+
+    async def add_refresh_token(self, token_hash: bytes, session_id: str, expires_at: datetime) -> None:
+        values = {"hash": token_hash, "session_id": session_id, "expires_at": expires_at}
+        await self._db.execute(refresh_tokens.insert().values(values))
+
+    async def lock_refresh_token(self, token_hash: bytes) -> RefreshToken | None:
+        joined = refresh_tokens.join(sessions, sessions.c.id == refresh_tokens.c.session_id)
+        query = sa.select(refresh_tokens, sessions.c.tenant_id, sessions.c.user_id, sessions.c.revoked_at).select_from(
+            joined
+        )
+        query = query.where(refresh_tokens.c.hash == token_hash).with_for_update()
+        row = (await self._db.execute(query)).one_or_none()
+        if row is None:
+            return None
+        session = Session(row.session_id, row.tenant_id, row.user_id)
+        return RefreshToken(row.hash, session, row.expires_at, row.used_at, row.revoked_at is not None)
+
+    async def use_refresh_token(self, token_hash: bytes, at: datetime) -> None:
+        change = refresh_tokens.update().where(refresh_tokens.c.hash == token_hash)
+        await self._db.execute(change.values(used_at=at))
