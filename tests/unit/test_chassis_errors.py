@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 def every_class() -> list[type[PlatformError]]:
     """The tree of errors with everything in the tree of sources that belongs to it."""
-    for path in sorted([*ROOT.glob("chassis/*.py"), *ROOT.glob("*_service/domain.py")]):
+    domains = [*ROOT.glob("*_service/domain.py"), *ROOT.glob("*_service/domain/*.py")]
+    for path in sorted([*ROOT.glob("chassis/*.py"), *domains]):
         import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
     def below(kind: type[PlatformError]) -> Iterator[type[PlatformError]]:
