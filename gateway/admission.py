@@ -14,7 +14,7 @@ from aisp.usage.v1 import usage_service_pb2 as usage_pb
 from chassis.context import RequestContext
 from chassis.errors import PlatformError
 from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
-from gateway.auth import Caller
+from gateway.auth import Caller, MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
 from gateway.limits.meter import Admission, Lease, Line, Meter
@@ -91,7 +91,10 @@ class Gate:
         `state`: the request's (caller, request_id, address). `idempotency`: key and fingerprint.
         ScopeMissing, RateLimited, StoreUnavailable.
         """
-        caller: Caller = state["caller"]
+        caller: Caller | None = state.get("caller")
+        if caller is None:
+            # A route outside of what the edge guards: it is refused, not served to nobody.
+            raise MissingCredentials
         if scope:
             caller.require(scope)
         lease = await self._meter.reserve(_admission(caller, state["request_id"], work))

@@ -1,6 +1,7 @@
 """The whole platform as processes, over HTTP: started by `deploy.local run`, or the one that AISP_BASE_URL names.
 
-Every test gets tenants of its own.
+Every test gets tenants of its own. Each of their secrets is a canary: once all tests of the run are done, everything
+that the platform wrote or tells is searched for them.
 """
 
 import json
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,6 +30,8 @@ class Platform:
     operator_email: str
     operator_password: str
     directory: Path | None = None
+    canaries: set[str] = field(default_factory=set)
+    """Passwords, tokens and keys that were in use."""
 
     @property
     def run(self) -> dict[str, object]:
@@ -69,6 +72,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "AI_PLATFORM_DATA_DIR": str(directory / "data"),
         "AI_PLATFORM_MODELS_DIR": models,
         "AI_PLATFORM_GATEWAY__PORT": "0",
+        "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
     }
     log = (directory / "run.log").open("wb")
     process = subprocess.Popen(
@@ -82,7 +86,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             assert time.monotonic() < deadline, (directory / "run.log").read_text()
             time.sleep(0.2)
         run = json.loads(run_file.read_text())
-        yield Platform(run["base_url"], run["operator"]["email"], run["operator"]["password"], directory / "data")
+        found = Platform(run["base_url"], run["operator"]["email"], run["operator"]["password"], directory / "data")
+        found.canaries.add(run["operator"]["password"])
+        yield found
+        leaks = sorted(_leaks(found))
+        assert not leaks, f"secrets were told: {leaks}"
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -90,6 +98,17 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         finally:
             process.kill()
             log.close()
+
+
+def _leaks(platform: Platform) -> Iterator[str]:
+    """Where a canary is in a log or a metric, and how it begins."""
+    assert platform.directory is not None
+    written = {path.name: path.read_text(errors="replace") for path in (platform.directory / "logs").glob("*")}
+    written["metrics"] = httpx.get(f"{platform.run['ops_url']}/metrics").text
+    for name, text in written.items():
+        for secret in platform.canaries:
+            if secret in text:
+                yield f"{secret[:12]}… in {name}"
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +127,7 @@ def new_tenant(platform: Platform, operator: httpx.Client) -> Iterator[Callable[
     def make(plan: str = "pro") -> Tenant:
         client = httpx.Client(base_url=platform.base_url, timeout=120)
         clients.append(client)
-        email, password = f"{uuid4().hex}@example.com", "correct horse battery"
+        email, password = f"{uuid4().hex}@example.com", f"correct horse {uuid4().hex}"
         body = {"email": email, "password": password, "full_name": "Ada", "tenant_name": "Engines"}
         made = client.post("/api/v1/auth/register", json=body)
         assert made.status_code == 201, made.text
@@ -118,6 +137,7 @@ def new_tenant(platform: Platform, operator: httpx.Client) -> Iterator[Callable[
             changed = operator.patch(f"/api/v1/admin/tenants/{told['tenant']['id']}", json={"plan": plan})
             assert changed.status_code == 200, changed.text
         key = client.post("/api/v1/api-keys", json={"name": "test"}).raise_for_status().json()["key"]
+        platform.canaries.update((password, told["access_token"], told["refresh_token"], key))
         return Tenant(
             told["tenant"]["id"], email, password, told["refresh_token"], told["access_token"], key, client,
             platform.base_url,
