@@ -25,7 +25,7 @@ OPENAI_VOICES = frozenset(
     ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse")
 )
 MAX_PROMPT_CHARACTERS = 4000
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|$)\s*")
+_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
 MAX_SENTENCE_CHARACTERS = 400
 
 
@@ -76,7 +76,7 @@ def bad(field: str, description: str) -> BadRequest:
 
 def sentences(text: str) -> list[str]:
     """The text in pieces that are spoken one after the other, so that the first is heard soon."""
-    pieces = [piece.strip() for piece in _SENTENCE.findall(text)] or [text]
+    pieces = [piece.strip() for piece in _BETWEEN_SENTENCES.split(text)]
     found = []
     for piece in pieces:
         while len(piece) > MAX_SENTENCE_CHARACTERS:
