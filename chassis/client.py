@@ -1,11 +1,12 @@
 """A channel to another service: signs the context into each call, turns failures back into errors.
 
-`Channel` offers what generated stubs ask of a grpc.aio.Channel, so stubs work over it unchanged. It wraps calls
-itself since grpc.aio's client interceptors cost a task a call. Deadlines and retries are data (service_config.json).
+`Channel` offers what generated stubs ask of a grpc.aio.Channel, so stubs work over it unchanged; a method with one
+request rides on the relay where that is on. It wraps calls itself since grpc.aio's client interceptors cost a task a
+call. Deadlines and retries are data (service_config.json).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from importlib import resources
 from typing import Any, Self
 
@@ -14,10 +15,12 @@ from opentelemetry.propagate import inject
 
 from chassis import context, status
 from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
+from chassis.relay.calls import Method, OnTrailers, RelayedStream, RelayedUnary, Sign
+from chassis.relay.client import RelayClient
+from chassis.relay.frames import Metadata
+from chassis.relay.rules import Rules, without_deadline
 from chassis.server import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
-
-Metadata = tuple[tuple[str, str | bytes], ...]
-OnTrailers = Callable[[dict[str, str | bytes]], None]
+from chassis.settings import RelaySettings
 
 
 def read_service_config(package: str = "aisp") -> str:
@@ -28,13 +31,18 @@ def read_service_config(package: str = "aisp") -> str:
 class Channel:
     """A channel from this process to one other. Close it, or use it as an async context manager."""
 
-    def __init__(self, address: str, *, keyring: Keyring, callee: str, service_config: str) -> None:
-        """`callee` is the name of the process at `address`, for example llm_service."""
+    def __init__(
+        self, address: str, *, keyring: Keyring, callee: str, service_config: str, relay: RelaySettings | None = None
+    ) -> None:
+        """`callee` is the name of the process at `address`, for example llm_service. Without `relay`, or where it is
+        off, each call is a gRPC call of its own.
+        """
         self._signer = Signer(keyring, callee)
+        self._rules = Rules(service_config)
         self._channel = grpc.aio.insecure_channel(
             address,
             options=(
-                ("grpc.service_config", service_config),
+                ("grpc.service_config", without_deadline(service_config)),
                 ("grpc.enable_retries", 1),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -49,6 +57,7 @@ class Channel:
                 ("grpc.max_reconnect_backoff_ms", 2_000),
             ),
         )
+        self._relay = RelayClient(self._channel, relay) if relay is not None and relay.enabled else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,6 +67,8 @@ class Channel:
 
     async def close(self) -> None:
         """Ends the channel; calls under way are cancelled."""
+        if self._relay is not None:
+            await self._relay.close()
         await self._channel.close()
 
     async def wait_ready(self) -> None:
@@ -65,34 +76,51 @@ class Channel:
         while (state := self._channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             await self._channel.wait_for_state_change(state)
 
-    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> "UnaryCall":
+    def unary_unary(
+        self, method: str, request_serializer: Any, response_deserializer: Any, **kwargs: Any
+    ) -> "UnaryCall | RelayedUnary":
         """Called by stubs."""
-        return UnaryCall(self._channel.unary_unary(method, *args, **kwargs), method, self._signer)
+        plain = UnaryCall(
+            self._channel.unary_unary(method, request_serializer, response_deserializer, **kwargs), method, self._sign
+        )
+        if self._relay is None:
+            return plain
+        return RelayedUnary(self._method(self._relay, method, request_serializer, response_deserializer, plain))
 
     def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> "UnaryCall":
         """Called by stubs."""
-        return UnaryCall(self._channel.stream_unary(method, *args, **kwargs), method, self._signer)
+        return UnaryCall(self._channel.stream_unary(method, *args, **kwargs), method, self._sign)
 
-    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> "StreamCall":
+    def unary_stream(
+        self, method: str, request_serializer: Any, response_deserializer: Any, **kwargs: Any
+    ) -> "StreamCall | RelayedStream":
         """Called by stubs."""
-        return StreamCall(self._channel.unary_stream(method, *args, **kwargs), method, self._signer)
+        plain = StreamCall(
+            self._channel.unary_stream(method, request_serializer, response_deserializer, **kwargs), method, self._sign
+        )
+        if self._relay is None:
+            return plain
+        return RelayedStream(self._method(self._relay, method, request_serializer, response_deserializer, plain))
 
     def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> "StreamCall":
         """Called by stubs."""
-        return StreamCall(self._channel.stream_stream(method, *args, **kwargs), method, self._signer)
+        return StreamCall(self._channel.stream_stream(method, *args, **kwargs), method, self._sign)
 
+    def _method(self, relay: RelayClient, path: str, serialize: Any, deserialize: Any, plain: Any) -> Method:
+        return Method(path, relay, self._rules.of(path), self._sign, serialize, deserialize, plain)
 
-class _Call:
-    def __init__(self, call: Any, method: str, signer: Signer) -> None:
-        self._call = call
-        self._method = method
-        self._signer = signer
-
-    def _metadata(self, calling: RequestContext | None) -> Metadata:
-        signed = self._signer.sign(calling or context.current(), self._method)
+    def _sign(self, calling: RequestContext | None, method: str) -> Metadata:
+        signed = self._signer.sign(calling or context.current(), method)
         carrier: dict[str, str] = {}
         inject(carrier)
         return ((METADATA_KEY, signed), *carrier.items())
+
+
+class _Call:
+    def __init__(self, call: Any, method: str, sign: Sign) -> None:
+        self._call = call
+        self._method = method
+        self._sign = sign
 
 
 class UnaryCall(_Call):
@@ -111,7 +139,7 @@ class UnaryCall(_Call):
         Raises the PlatformError that the service raised. `context`: default, the one being served.
         `on_trailers` is told the trailing metadata of a call that succeeded.
         """
-        call = self._call(request, timeout=timeout, metadata=self._metadata(context))
+        call = self._call(request, timeout=timeout, metadata=self._sign(context, self._method))
         try:
             response = await call
             if on_trailers is not None:
@@ -136,7 +164,7 @@ class StreamCall(_Call):
         on_trailers: OnTrailers | None = None,
     ) -> AsyncIterator[Any]:
         """The responses as they come. Leaving the loop (or `aclose`) cancels the call."""
-        call = self._call(request, timeout=timeout, metadata=self._metadata(context))
+        call = self._call(request, timeout=timeout, metadata=self._sign(context, self._method))
         try:
             async for response in call:
                 yield response

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from chassis import context
 from chassis.context import Keyring, MissingKey, RequestContext
 from chassis.errors import IdempotencyInFlight, IdempotencyMismatch, Unavailable
-from chassis.interceptors import parts
+from chassis.interceptors import OPEN_PREFIXES, parts
 
 log = structlog.get_logger()
 
@@ -138,7 +138,7 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
     ) -> Any:
         handler = await continuation(details)
-        if handler is None or details.method.startswith("/grpc."):
+        if handler is None or details.method.startswith(OPEN_PREFIXES):
             return handler
         wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
         behaviour, make = parts(handler)

@@ -24,8 +24,10 @@ log = structlog.get_logger()
 HEAR_OUT_SECONDS = 5.0
 """How long a client that is refused may go on sending."""
 
-OPEN_PREFIXES = ("/grpc.health.", "/grpc.reflection.")
-"""Methods that carry no request context: health checks and reflection."""
+OPEN_PREFIXES = ("/grpc.health.", "/grpc.reflection.", "/aisp.relay.")
+"""Methods that carry no request context: health checks, reflection, and the relay's streams, on which each call has
+its own.
+"""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from chassis.context import Verifier
 from chassis.interceptors import ContextLayer, ErrorLayer, Layers, LogLayer, TraceLayer
 from chassis.ops import Check, Readiness, serve_ops
+from chassis.relay.server import Methods, Relay
 from chassis.settings import ConfigurationError, Endpoint, ServiceSettings
 
 log = structlog.get_logger()
@@ -39,8 +40,10 @@ OPTIONS = (
 class App:
     """What a service's composition root gives to the server."""
 
-    register: Callable[[grpc.aio.Server], None]
-    """Adds the servicers, for example `partial(add_AuthServiceServicer_to_server, servicer)`."""
+    register: Callable[[Any], None]
+    """Adds the servicers to a server, and to the relay's table of methods: for example
+    `partial(add_AuthServiceServicer_to_server, servicer)`.
+    """
     services: tuple[str, ...]
     """Full names of the gRPC services, for health and reflection."""
     ready: Check
@@ -61,13 +64,14 @@ async def run_server(name: str, settings: ServiceSettings, endpoint: Endpoint, c
     stop = stop_signal()
     readiness = Readiness()
     async with serve_ops(endpoint.ops_host, endpoint.ops_port, readiness), compose(settings) as app:
-        async with listening(name, settings, endpoint, app) as (server, health_servicer, port):
+        async with listening(name, settings, endpoint, app) as (server, health_servicer, relay, port):
             readiness.started(app.ready)
             log.info("serving", address=endpoint.bind, port=port)
             await stop.wait()
             log.info("draining", seconds=endpoint.drain_seconds)
             readiness.drain()
             await health_servicer.enter_graceful_shutdown()
+            relay.drain()
             await server.stop(endpoint.drain_seconds)
     log.info("stopped")
 
@@ -75,7 +79,7 @@ async def run_server(name: str, settings: ServiceSettings, endpoint: Endpoint, c
 @contextlib.asynccontextmanager
 async def listening(
     name: str, settings: ServiceSettings, endpoint: Endpoint, app: App
-) -> AsyncIterator[tuple[grpc.aio.Server, health.aio.HealthServicer, int]]:
+) -> AsyncIterator[tuple[grpc.aio.Server, health.aio.HealthServicer, Relay, int]]:
     """A started server of `app` on the endpoint's address (port 0 takes a free one), with its port."""
     layers = Layers(
         (
@@ -85,8 +89,14 @@ async def listening(
             ContextLayer(Verifier(settings.keyring(name))),
         )
     )
-    server = grpc.aio.server(interceptors=(layers, *app.interceptors), options=OPTIONS)
+    interceptors = (layers, *app.interceptors)
+    server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     app.register(server)
+    methods = Methods(interceptors)
+    app.register(methods)
+    relay = Relay(methods, settings.relay)
+    if settings.relay.enabled:
+        relay.register(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if not settings.production:
@@ -100,7 +110,7 @@ async def listening(
     for service in ("", *app.services):
         await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
     try:
-        yield server, health_servicer, port
+        yield server, health_servicer, relay, port
     finally:
         await server.stop(None)
 

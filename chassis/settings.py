@@ -77,6 +77,20 @@ class OutboundSettings(Section):
     max_answer_bytes: int = Field(default=1_048_576, ge=1024, le=2**30)
 
 
+class RelaySettings(Section):
+    """The relay: calls between services as frames of a few long-lived streams. Off, each is a gRPC call of its own."""
+
+    enabled: bool = True
+    streams: int = Field(default=1, ge=1, le=64)
+    """To each service that is called; more spread over its replicas."""
+    window_bytes: int = Field(default=256 * 1024, ge=1024)
+    """Of a streaming call's responses, on their way and not yet taken."""
+    max_request_bytes: int = Field(default=256 * 1024, ge=0, le=16 * 1024 * 1024)
+    """A larger request goes by itself, so that others need not wait behind it."""
+    max_calls: int = Field(default=10_000, ge=1)
+    """Open at once on one stream, at the service."""
+
+
 class Endpoint(Section):
     """Where a service is, and where it listens. Ports of operations (/livez /readyz /metrics) are its own."""
 
@@ -112,6 +126,7 @@ class ServiceSettings(BaseSettings):
     data_dir: Path = Path(".data")
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    relay: RelaySettings = RelaySettings()
     wire: WireSettings = WireSettings()
 
     @property

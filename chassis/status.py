@@ -4,6 +4,8 @@ The only module that knows rich errors. Every status carries ErrorInfo (reason, 
 BadRequest, QuotaFailure, RetryInfo and ResourceInfo where they fit.
 """
 
+from collections.abc import Iterable
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
@@ -69,12 +71,16 @@ def from_status(status: status_pb2.Status) -> PlatformError:
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> PlatformError:
     """The error behind a failed call. A failure of the transport becomes the canonical class of its code."""
-    trailing = error.trailing_metadata() or ()
+    return from_trailers(error.code().value[0], error.trailing_metadata() or ())
+
+
+def from_trailers(code: int, trailing: Iterable[tuple[str, str | bytes]]) -> PlatformError:
+    """The error that a code and trailing metadata tell of."""
     for key, value in trailing:
         if key == DETAILS_KEY and isinstance(value, bytes):
             return from_status(status_pb2.Status.FromString(value))
     # Without details it was made by the transport, whose text names addresses and is not for the public.
-    return BY_CODE[error.code().value[0]]()
+    return BY_CODE.get(code, errors.Unknown)()
 
 
 def _pack(message: Message) -> any_pb2.Any:

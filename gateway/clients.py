@@ -39,7 +39,13 @@ async def connect(settings: Settings) -> AsyncIterator[Clients]:
 
         async def channel(short_name: str) -> Channel:
             address = getattr(settings, short_name).address
-            made = Channel(address, keyring=keyring, callee=f"{short_name}_service", service_config=config)
+            made = Channel(
+                address,
+                keyring=keyring,
+                callee=f"{short_name}_service",
+                service_config=config,
+                relay=settings.relay,
+            )
             return await stack.enter_async_context(made)
 
         yield Clients(

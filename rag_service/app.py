@@ -69,7 +69,7 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
 
         async def channel(address: str, callee: str) -> Channel:
-            made = Channel(address, keyring=keyring, callee=callee, service_config=config)
+            made = Channel(address, keyring=keyring, callee=callee, service_config=config, relay=settings.relay)
             return await stack.enter_async_context(made)
 
         database = await stack.enter_async_context(Database(settings.database, "rag"))

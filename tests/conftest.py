@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from chassis.settings import DatabaseSettings, RedisSettings
+from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings
 from deploy.local.databases import ensure_databases
 from deploy.local.postgres import Postgres
 from deploy.local.valkey import METER, Valkey
+from tests.standins.echo_service import Transport
 
 PASSWORD = "test-" + secrets.token_hex(8)
+
+
+@pytest.fixture(params=["grpc", "relay"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test of channels and servers twice: each call by itself, and over the relay."""
+    name: str = request.param
+    monkeypatch.setattr(Transport, "relay", RelaySettings(enabled=name == "relay"))
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -47,10 +47,16 @@ def serve() -> Serve:
     @asynccontextmanager
     async def serving(name: str, settings: ServiceSettings, compose: Any) -> AsyncIterator[Channel]:
         endpoint = Endpoint(address="127.0.0.1:0")
-        async with compose(settings) as app, listening(name, settings, endpoint, app) as (_server, _health, port):
+        async with (
+            compose(settings) as app,
+            listening(name, settings, endpoint, app) as (_server, _health, _relay, port),
+        ):
             keyring = Keyring("gateway", root=ROOT)
             address = f"127.0.0.1:{port}"
-            async with Channel(address, keyring=keyring, callee=name, service_config=read_service_config()) as channel:
+            config = read_service_config()
+            async with Channel(
+                address, keyring=keyring, callee=name, service_config=config, relay=settings.relay
+            ) as channel:
                 yield channel
 
     return serving

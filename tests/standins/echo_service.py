@@ -15,7 +15,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from chassis.client import Channel
 from chassis.context import Keyring, RequestContext
 from chassis.server import App, listening
-from chassis.settings import Endpoint, ServiceSettings
+from chassis.settings import Endpoint, RelaySettings, ServiceSettings
 
 ROOT = "a root secret for tests, of some length"
 NAME = "echo_service"
@@ -112,6 +112,12 @@ def make_settings(**changes: Any) -> ServiceSettings:
     return ServiceSettings(_env_file=None, **{"wire": {"secret": ROOT}, **changes})
 
 
+class Transport:
+    """How channels of these tests make calls: set by the fixture `transport`."""
+
+    relay = RelaySettings(enabled=False)
+
+
 @dataclass
 class Served:
     """A running echo service."""
@@ -119,6 +125,7 @@ class Served:
     port: int
     server: Any
     health: Any
+    relay: Any
 
     @property
     def address(self) -> str:
@@ -127,14 +134,15 @@ class Served:
     def channel(self, *, callee: str = NAME, keyring: Keyring | None = None, config: str = CONFIG) -> Channel:
         """A channel as the gateway has one."""
         keyring = keyring or Keyring("gateway", root=ROOT.encode())
-        return Channel(self.address, keyring=keyring, callee=callee, service_config=config)
+        return Channel(self.address, keyring=keyring, callee=callee, service_config=config, relay=Transport.relay)
 
 
 @asynccontextmanager
 async def served(echo: Echo, interceptors: Sequence[Any] = (), **changes: Any) -> AsyncIterator[Served]:
     """The service, listening on a free port."""
     endpoint = Endpoint(address="127.0.0.1:0")
-    async with listening(NAME, make_settings(**changes), endpoint, echo.app(interceptors)) as (server, health, port):
-        yield Served(port, server, health)
+    app = echo.app(interceptors)
+    async with listening(NAME, make_settings(**changes), endpoint, app) as (server, health, relay, port):
+        yield Served(port, server, health, relay)
         # gRPC 1.78 crashes now and then when a server ends in the very moment in which a call's deadline passes.
         await asyncio.sleep(0.03)

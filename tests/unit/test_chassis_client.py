@@ -12,7 +12,9 @@ from chassis import context, errors
 from chassis.client import Channel, read_service_config
 from chassis.context import Keyring, MissingKey
 from chassis.errors import Internal
-from tests.standins.echo_service import CALLING, CONFIG, KINDS, NAME, ROOT, SERVICE, Echo, EchoStub, served
+from tests.standins.echo_service import CALLING, CONFIG, KINDS, NAME, ROOT, SERVICE, Echo, EchoStub, Transport, served
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 def config(**method: Any) -> str:
@@ -107,7 +109,7 @@ async def test_nobody_there_is_unavailable_and_names_no_address() -> None:
     async with served(Echo()) as service:
         address = service.address
     ring = Keyring("gateway", root=ROOT.encode())
-    async with Channel(address, keyring=ring, callee=NAME, service_config=CONFIG) as channel:
+    async with Channel(address, keyring=ring, callee=NAME, service_config=CONFIG, relay=Transport.relay) as channel:
         with pytest.raises(errors.Unavailable) as caught:
             await EchoStub(channel).call("Unary", "a", timeout=5)
     assert address not in caught.value.message

@@ -14,6 +14,8 @@ from chassis.context import Keyring, MissingKey, RequestContext
 from chassis.idempotency import AnswersUnavailable, IdempotencyInterceptor, MemoryAnswerStore, ValkeyAnswerStore
 from tests.standins.echo_service import CALLING, NAME, ROOT, Echo, EchoStub, Served, served
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 KEYED = replace(CALLING, idempotency_key="once", fingerprint="a" * 64)
 RING = Keyring(NAME, root=ROOT.encode())
 

@@ -15,6 +15,8 @@ from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
 from chassis.errors import PlatformError, Violation
 from tests.standins.echo_service import CALLING, KINDS, NAME, ROOT, SERVICE, Echo, EchoStub, served
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 SECRET_DETAIL = "password of the database is hunter2"
 
 

@@ -20,7 +20,20 @@ from chassis.context import Keyring
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError, Endpoint
 from deploy.local.process import free_port
-from tests.standins.echo_service import CALLING, CONFIG, NAME, ROOT, SERVICE, Echo, EchoStub, make_settings, served
+from tests.standins.echo_service import (
+    CALLING,
+    CONFIG,
+    NAME,
+    ROOT,
+    SERVICE,
+    Echo,
+    EchoStub,
+    Transport,
+    make_settings,
+    served,
+)
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 async def health_of(address: str, service: str) -> int:
@@ -79,7 +92,9 @@ class Running:
 
     def channel(self) -> Channel:
         ring = Keyring("gateway", root=ROOT.encode())
-        return Channel(f"127.0.0.1:{self.port}", keyring=ring, callee=NAME, service_config=CONFIG)
+        return Channel(
+            f"127.0.0.1:{self.port}", keyring=ring, callee=NAME, service_config=CONFIG, relay=Transport.relay
+        )
 
     async def ready(self) -> int:
         async with aiohttp.ClientSession() as session:

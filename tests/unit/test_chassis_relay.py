@@ -1,0 +1,304 @@
+"""The relay's own promises; that calls behave on it as without it is what the suites with `transport` prove."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from aisp.relay.v1 import relay_service_pb2 as pb
+from google.protobuf.wrappers_pb2 import StringValue
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis import errors
+from chassis.client import Channel
+from chassis.context import METADATA_KEY, Keyring, Signer
+from chassis.relay.client import RelayClient
+from chassis.relay.frames import MESSAGES, METHOD, Outbox, from_entries, to_entries
+from chassis.relay.rules import Rules, without_deadline
+from chassis.settings import RelaySettings
+from tests.standins.echo_service import CALLING, CONFIG, NAME, ROOT, SERVICE, Echo, EchoStub, Served, served
+
+ON = RelaySettings()
+
+
+def relayed(service: "Served | Cable", settings: RelaySettings = ON) -> Channel:
+    keyring = Keyring("gateway", root=ROOT.encode())
+    return Channel(service.address, keyring=keyring, callee=NAME, service_config=CONFIG, relay=settings)
+
+
+def sent() -> float:
+    return float(MESSAGES.labels("sent")._value.get())
+
+
+@dataclass
+class Cable:
+    """Stands between a channel and a service, and can be cut."""
+
+    address: str = ""
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    def cut(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def cable(service: Served) -> AsyncIterator[Cable]:
+    plugged = Cable()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        plugged.writers.append(writer)
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", service.port)
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    plugged.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield plugged
+    plugged.cut()
+    server.close()
+
+
+class Counting(Echo):
+    """Answers a stream of `size` bytes a message, and counts those that it got rid of."""
+
+    def __init__(self, messages: int, size: int) -> None:
+        super().__init__()
+        self.produced = 0
+        self._messages = messages
+        self._size = size
+
+    async def server_stream(self, request: StringValue, servicer_context: Any) -> AsyncIterator[StringValue]:
+        for number in range(self._messages):
+            yield StringValue(value=f"{number:08}".ljust(self._size, "."))
+            self.produced += 1
+
+
+async def test_what_waits_is_joined() -> None:
+    async with served(Echo()) as service, relayed(service) as channel:
+        stub = EchoStub(channel)
+        await stub.call("Unary", "first")
+        before = sent()
+        answers = await asyncio.gather(*(stub.call("Unary", str(number)) for number in range(200)))
+        assert answers == [[str(number)] for number in range(200)]
+        # 200 calls and their 200 answers, both sides of which count in this process.
+        assert sent() - before < 40
+
+
+async def test_nothing_waits_to_be_joined() -> None:
+    async with served(Echo()) as service, relayed(service) as channel:
+        stub = EchoStub(channel)
+        await stub.call("Unary", "first")
+        before = sent()
+        for number in range(5):
+            await stub.call("Unary", str(number))
+        assert sent() - before == 10
+
+
+@given(st.lists(st.integers(0, 400_000), max_size=30))
+async def test_an_outbox_keeps_the_order_and_bounds_messages(sizes: list[int]) -> None:
+    written: list[pb.Frames] = []
+
+    async def write(message: pb.Frames) -> None:
+        written.append(message)
+        await asyncio.sleep(0)
+
+    outbox = Outbox(write)
+    running = asyncio.create_task(outbox.run())
+    for number, size in enumerate(sizes):
+        outbox.put(pb.Frame(call=number, payload=bytes(size)))
+    outbox.close()
+    await running
+    assert [frame.call for message in written for frame in message.frames] == list(range(len(sizes)))
+    assert all(len(message.frames) == 1 or message.ByteSize() < 300_000 for message in written)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b-c"]), st.text(max_size=20))), st.binary(max_size=20))
+def test_metadata_travels_unchanged(texts: list[tuple[str, str]], data: bytes) -> None:
+    metadata: tuple[tuple[str, str | bytes], ...] = (*texts, ("x-bin", data))
+    assert from_entries(to_entries(metadata)) == metadata
+
+
+async def test_a_slow_reader_holds_back_its_own_call_only() -> None:
+    echo = Counting(1000, 10_000)
+    settings = RelaySettings(window_bytes=100_000)
+    async with served(echo) as service, relayed(service, settings) as channel:
+        stub = EchoStub(channel)
+        stream = stub.server_stream(StringValue(value="a"), context=CALLING)
+        first = await anext(stream)
+        for _ in range(5):
+            assert await stub.call("Unary", "others go on") == ["others go on"]
+        await asyncio.sleep(0.05)
+        assert echo.produced <= 12
+        rest = [message async for message in stream]
+        assert [int(message.value[:8]) for message in (first, *rest)] == list(range(1000))
+
+
+async def test_leaving_a_stream_cancels_it_at_the_service() -> None:
+    ended = asyncio.Event()
+
+    class Endless(Echo):
+        async def server_stream(self, request: StringValue, servicer_context: Any) -> AsyncIterator[StringValue]:
+            try:
+                while True:
+                    yield request
+                    await asyncio.sleep(0)
+            finally:
+                ended.set()
+
+    async with served(Endless()) as service, relayed(service) as channel:
+        stream = EchoStub(channel).server_stream(StringValue(value="a"), context=CALLING)
+        await anext(stream)
+        await stream.aclose()
+        await asyncio.wait_for(ended.wait(), 1)
+        assert await EchoStub(channel).call("Unary", "still there") == ["still there"]
+
+
+async def test_a_broken_stream_fails_its_calls_as_unavailable_and_is_opened_again() -> None:
+    started = asyncio.Event()
+
+    async def behave(text: str) -> str:
+        if text == "wait":
+            started.set()
+            await asyncio.sleep(60)
+        return text
+
+    async with served(Echo(behave)) as service, cable(service) as plugged:
+        async with relayed(plugged) as channel:
+            call = asyncio.create_task(EchoStub(channel).call("Unary", "wait"))
+            await started.wait()
+            plugged.cut()
+            with pytest.raises(errors.Unavailable):
+                await call
+            assert await EchoStub(channel).call("Unary", "again") == ["again"]
+
+
+async def test_a_service_that_goes_away_is_unavailable() -> None:
+    started = asyncio.Event()
+
+    async def behave(text: str) -> str:
+        started.set()
+        await asyncio.sleep(60)
+        return text
+
+    async with served(Echo(behave)) as service, relayed(service) as channel:
+        calls = [asyncio.create_task(EchoStub(channel).call(kind, "a")) for kind in ("Unary", "ServerStream")]
+        await started.wait()
+        await service.server.stop(None)
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(error) for error in told] == [errors.Unavailable, errors.Unavailable]
+
+
+async def test_a_drain_ends_what_is_open_and_begins_nothing() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def behave(text: str) -> str:
+        started.set()
+        await release.wait()
+        return text
+
+    async with served(Echo(behave)) as service, relayed(service) as channel:
+        stub = EchoStub(channel)
+        late = asyncio.create_task(stub.call("Unary", "late"))
+        await started.wait()
+        service.relay.drain()
+        # Refused on the stream before anything was done; the server still takes calls by themselves.
+        new = asyncio.create_task(stub.call("Unary", "new"))
+        await asyncio.sleep(0.05)
+        release.set()
+        assert (await late, await new) == (["late"], ["new"])
+        # The streams end by themselves: nothing holds up the stop.
+        await asyncio.wait_for(service.server.stop(30), 5)
+
+
+async def test_a_service_without_a_relay_is_called_in_the_plain_way() -> None:
+    async with served(Echo(), relay={"enabled": False}) as service, relayed(service) as channel:
+        stub = EchoStub(channel)
+        assert await stub.call("Unary", "a") == ["a"]
+        assert await stub.call("ServerStream", "a") == ["a0", "a1", "a2"]
+        assert channel._relay is not None
+        assert not channel._relay.usable
+
+
+async def test_large_messages() -> None:
+    async def behave(text: str) -> str:
+        return text * 40
+
+    settings = RelaySettings(max_request_bytes=1_000_000)
+    async with served(Echo(behave)) as service, relayed(service, settings) as channel:
+        stub = EchoStub(channel)
+        before = sent()
+        assert len((await stub.call("Unary", "x" * 800_000))[0]) == 32_000_000
+        assert sent() - before == 2
+        with pytest.raises(errors.ResourceExhausted):
+            await stub.call("Unary", "x" * 900_000)
+        before = sent()
+        with pytest.raises(errors.ResourceExhausted):
+            await stub.call("Unary", "x" * 1_000_001)
+        assert sent() == before, "a larger request goes by itself"
+
+
+async def test_more_calls_than_a_stream_may_hold() -> None:
+    release = asyncio.Event()
+
+    async def behave(text: str) -> str:
+        await release.wait()
+        return text
+
+    async with served(Echo(behave), relay={"max_calls": 2}) as service, relayed(service) as channel:
+        calls = [asyncio.create_task(EchoStub(channel).call("Unary", "a")) for _ in range(3)]
+        with pytest.raises(errors.ResourceExhausted):
+            await calls[2]
+        release.set()
+        assert (await calls[0], await calls[1]) == (["a"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("method", "signed", "expected"),
+    [
+        ("Unary", False, errors.Unauthenticated),
+        ("NoSuchMethod", True, errors.Unimplemented),
+        ("ClientStream", True, errors.Unimplemented),
+    ],
+)
+async def test_each_call_is_judged_by_itself(method: str, signed: bool, expected: type[errors.PlatformError]) -> None:
+    path = f"/{SERVICE}/{method}"
+    async with served(Echo()) as service, grpc.aio.insecure_channel(service.address) as channel:
+        relay = RelayClient(channel, ON)
+        frame = pb.Frame(kind=pb.KIND_OPEN, method=path, payload=StringValue(value="a").SerializeToString())
+        if signed:
+            signature = Signer(Keyring("gateway", root=ROOT.encode()), NAME).sign(CALLING, path)
+            frame.metadata.extend(to_entries([(METADATA_KEY, signature)]))
+        with pytest.raises(expected):
+            await relay.unary(frame, 5)
+        await relay.close()
+
+
+async def test_frames_that_make_no_sense_are_passed_over() -> None:
+    async with served(Echo()) as service, grpc.aio.insecure_channel(service.address) as channel:
+        rpc = channel.stream_stream(METHOD, pb.Frames.SerializeToString, pb.Frames.FromString)()
+        kinds = (pb.KIND_UNSPECIFIED, pb.KIND_CREDIT, pb.KIND_CANCEL, pb.KIND_DATA)
+        unknown = [pb.Frame(call=7, kind=kind) for kind in kinds]
+        twice = [pb.Frame(call=1, kind=pb.KIND_OPEN, method="/a/b"), pb.Frame(call=1, kind=pb.KIND_OPEN)]
+        await rpc.write(pb.Frames(frames=[*unknown, *twice]))
+        await rpc.done_writing()
+        frames = [frame async for message in rpc for frame in message.frames]
+        assert {(frame.call, frame.kind) for frame in frames} <= {(1, pb.KIND_REFUSE), (1, pb.KIND_END)}
+
+
+def test_the_nearest_rule_of_the_service_config_holds() -> None:
+    rules = Rules(
+        '{"methodConfig": [{"name": [{}], "timeout": "10s"}, {"name": [{"service": "a.B"}], "timeout": "0.5s"},'
+        '{"name": [{"service": "a.B", "method": "C"}], "timeout": "600s"}]}'
+    )
+    assert [rules.of(path).timeout for path in ("/a.B/C", "/a.B/D", "/x.Y/Z")] == [600, 0.5, 10]
+    assert Rules(without_deadline(CONFIG)).of(METHOD).timeout is None
