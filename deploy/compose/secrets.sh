@@ -32,14 +32,20 @@ for name in embedding_service llm_service usage_service; do pair rag_service "$n
 pair speech_service usage_service
 for name in "${services[@]}"; do put "$name" "AI_PLATFORM_WIRE__KEYS={${keys[$name]%, }}"; done
 
-jwt=$(secret) admin=$(secret) runtime=$(secret) owner=$(secret) meter=$(secret) cache=$(secret)
+jwt=$(secret) admin=$(secret) owner=$(secret) meter=$(secret) cache=$(secret)
 put postgres "POSTGRES_PASSWORD=$admin"
-put databases "PGPASSWORD=$admin" "AI_PLATFORM_DATABASE__PASSWORD=$runtime" "AI_PLATFORM_DATABASE__OWNER_PASSWORD=$owner"
+# Each service has a role and a password of its own in PostgreSQL: nobody can log in as another.
+roles=""
+for name in auth usage rag llm; do
+  password=$(secret)
+  roles+="\"$name\": \"$password\", "
+  put "${name}_service" "AI_PLATFORM_DATABASE__PASSWORD=$password"
+done
+put databases "PGPASSWORD=$admin" "AI_PLATFORM_DATABASE__OWNER_PASSWORD=$owner" "AI_PLATFORM_ROLE_PASSWORDS={${roles%, }}"
 put migrations "AI_PLATFORM_DATABASE__OWNER_PASSWORD=$owner"
 put valkey-meter "REDISCLI_AUTH=$meter"
 put valkey-cache "REDISCLI_AUTH=$cache"
 for name in gateway auth_service; do put "$name" "AI_PLATFORM_JWT__SECRET_KEY=$jwt"; done
-for name in auth_service usage_service rag_service llm_service; do put "$name" "AI_PLATFORM_DATABASE__PASSWORD=$runtime"; done
 for name in gateway usage_service; do put "$name" "AI_PLATFORM_REDIS__PASSWORD=$meter"; done
 for name in auth_service rag_service llm_service embedding_service speech_service; do put "$name" "AI_PLATFORM_CACHE__PASSWORD=$cache"; done
 

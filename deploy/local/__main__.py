@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace, settings: LocalSettings) -> None:
     elif arguments.verb == "databases":
         from deploy.local.databases import ensure_databases
 
-        asyncio.run(ensure_databases(arguments.admin_dsn, settings.database))
+        asyncio.run(ensure_databases(arguments.admin_dsn, settings.database, settings.role_passwords))
     elif arguments.verb == "run":
         from deploy.local.run import run
 

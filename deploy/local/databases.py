@@ -1,10 +1,14 @@
 """Makes each service's database and its two roles, on the embedded PostgreSQL or on one of your own (14+).
 
 Safe to repeat. `aisp_<name>_owner` owns and migrates; `aisp_<name>` runs, owns nothing, and is bound by row-level
-security. Passwords come from AI_PLATFORM_DATABASE__PASSWORD and __OWNER_PASSWORD.
+security. Passwords come from AI_PLATFORM_DATABASE__PASSWORD and __OWNER_PASSWORD; AI_PLATFORM_ROLE_PASSWORDS gives
+roles that run passwords of their own, so that who takes over one service cannot log in as another.
 """
 
+from collections.abc import Mapping
+
 import asyncpg
+from pydantic import SecretStr
 
 from chassis.settings import DatabaseSettings
 from deploy.local.errors import LocalError
@@ -12,10 +16,15 @@ from deploy.local.errors import LocalError
 SERVICES = ("auth", "usage", "rag", "llm")
 
 
-async def ensure_databases(admin_dsn: str, settings: DatabaseSettings) -> None:
-    """Makes what is missing, and sets the passwords. LocalError if the server or the rights are not there."""
-    passwords = (settings.owner_password.get_secret_value(), settings.password.get_secret_value())
-    if not all(passwords):
+async def ensure_databases(
+    admin_dsn: str, settings: DatabaseSettings, role_passwords: Mapping[str, SecretStr] | None = None
+) -> None:
+    """Makes what is missing, and sets the passwords; `role_passwords` by the database's short name go before
+    `settings`. LocalError if the server or the rights are not there.
+    """
+    owner_password = settings.owner_password.get_secret_value()
+    passwords = {name: (role_passwords or {}).get(name, settings.password).get_secret_value() for name in SERVICES}
+    if not owner_password or not all(passwords.values()):
         raise LocalError(
             "set AI_PLATFORM_DATABASE__PASSWORD and AI_PLATFORM_DATABASE__OWNER_PASSWORD (see .env.example)"
         )
@@ -23,7 +32,7 @@ async def ensure_databases(admin_dsn: str, settings: DatabaseSettings) -> None:
         admin = await asyncpg.connect(admin_dsn, timeout=10)
         try:
             for name in SERVICES:
-                await _ensure_roles(admin, f"aisp_{name}", *passwords)
+                await _ensure_roles(admin, f"aisp_{name}", owner_password, passwords[name])
                 await _ensure_database(admin, f"aisp_{name}")
         finally:
             await admin.close()

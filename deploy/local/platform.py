@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from chassis.context import derive_key
 from chassis.settings import DatabaseSettings, kept_secret
+from deploy.local.databases import SERVICES as DATABASES
 from deploy.local.postgres import Postgres
 from deploy.local.process import Process, free_port
 from deploy.local.settings import LocalSettings
@@ -51,15 +52,13 @@ class Platform:
         self.cache = self._valkey("valkey-cache", CACHE)
         self._root = kept_secret(directory, "wire").encode()
         self._ports = {name: free_port() for name in SERVICES}
-        self._passwords = (kept_secret(directory, "database"), kept_secret(directory, "database_owner"))
+        self.role_passwords = {name: SecretStr(kept_secret(directory, f"database_{name}")) for name in DATABASES}
 
     @property
     def database(self) -> DatabaseSettings:
-        """Where the databases are, with the roles' passwords."""
-        password, owner_password = map(SecretStr, self._passwords)
-        return DatabaseSettings(
-            host="127.0.0.1", port=self.postgres.port, password=password, owner_password=owner_password
-        )
+        """Where the databases are, with the owners' password."""
+        owner_password = SecretStr(kept_secret(self.directory, "database_owner"))
+        return DatabaseSettings(host="127.0.0.1", port=self.postgres.port, owner_password=owner_password)
 
     @property
     def engines(self) -> list[Process]:
@@ -83,14 +82,14 @@ class Platform:
         addresses = {
             f"AI_PLATFORM_{service.upper()}__ADDRESS": f"127.0.0.1:{port}" for service, port in self._ports.items()
         }
+        password = self.role_passwords.get(short_name)
         own = f"AI_PLATFORM_{short_name.upper()}__"
         return inherited | addresses | {
             "AI_PLATFORM_DATA_DIR": str(self.directory),
             "AI_PLATFORM_MODELS_DIR": str(self.settings.models_directory),
             "AI_PLATFORM_DATABASE__HOST": "127.0.0.1",
             "AI_PLATFORM_DATABASE__PORT": str(self.postgres.port),
-            "AI_PLATFORM_DATABASE__PASSWORD": self._passwords[0],
-            "AI_PLATFORM_DATABASE__OWNER_PASSWORD": self._passwords[1],
+            "AI_PLATFORM_DATABASE__PASSWORD": password.get_secret_value() if password else "",
             "AI_PLATFORM_REDIS__HOST": "127.0.0.1",
             "AI_PLATFORM_REDIS__PORT": str(self.meter.port),
             "AI_PLATFORM_REDIS__PASSWORD": self.meter.password,
@@ -103,6 +102,12 @@ class Platform:
             f"{own}WORKER_OPS_PORT": str(ops_port),
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
+
+    @property
+    def migrating(self) -> dict[str, str]:
+        """What the migration is told: it alone is the databases' owner."""
+        owner_password = self.database.owner_password.get_secret_value()
+        return self.environment("gateway") | {"AI_PLATFORM_DATABASE__OWNER_PASSWORD": owner_password}
 
     def _member(self, name: str, ops_port: int, verb: str = "serve") -> Member:
         label = name if verb == "serve" else f"{name}-{verb}"

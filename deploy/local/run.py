@@ -81,7 +81,7 @@ class Runner:
         await asyncio.to_thread(platform.postgres.start)
         await asyncio.gather(platform.postgres.wait_ready(), platform.meter.wait_ready(), platform.cache.wait_ready())
         tell("making databases, migrating")
-        await ensure_databases(platform.postgres.admin_dsn, platform.database)
+        await ensure_databases(platform.postgres.admin_dsn, platform.database, platform.role_passwords)
         await self._migrate()
         tell("starting seven services and two workers")
         self._members = platform.members()
@@ -96,7 +96,7 @@ class Runner:
     async def _migrate(self) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "alembic", "upgrade", "head",
-            env=self._platform.environment("gateway"),
+            env=self._platform.migrating,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         told, _ = await process.communicate()

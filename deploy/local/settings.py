@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.settings import ConfigurationError, DatabaseSettings, Section, ServiceSettings, load
 from deploy.local.errors import LocalError
@@ -18,6 +18,8 @@ class LocalSettings(ServiceSettings):
     """Settings of the local platform."""
 
     database: DatabaseSettings = DatabaseSettings()
+    role_passwords: dict[str, SecretStr] = Field(default={})
+    """Of the roles that run, by the database's short name; `database.password` for those that are not named."""
     gateway: PublicPort = PublicPort()
     models_dir: Path | None = None
 
