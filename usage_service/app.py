@@ -108,7 +108,10 @@ class Worker:
             await self._stream.prepare()
             self._prepared = True
         await self._ledger.ensure_partitions()
-        await self._ledger.move(self._usage.batch, self._usage.poll_seconds)
+        moved = await self._ledger.move(self._usage.batch, self._usage.poll_seconds)
+        if moved < self._usage.batch:
+            # A transaction for each event would cost more than the request that it tells of.
+            await asyncio.sleep(self._usage.gather_seconds)
 
     async def _for_ever(self, step: Any, pause: float) -> None:
         while True:

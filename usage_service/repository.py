@@ -149,9 +149,9 @@ class PostgresRepository:
         by_identity = {(row.event.id, row.event.kind): row for row in rows}
         if not by_identity:
             return []
-        statement = insert(events).values([_event_values(row) for row in by_identity.values()])
-        statement = statement.on_conflict_do_nothing()
-        inserted = await self._db.execute(statement.returning(events.c.id, events.c.kind))
+        # The rows as parameters: in the statement they would have it compiled anew for each number of rows.
+        statement = insert(events).on_conflict_do_nothing().returning(events.c.id, events.c.kind)
+        inserted = await self._db.execute(statement, [_event_values(row) for row in by_identity.values()])
         return [by_identity[row.id, row.kind] for row in inserted]
 
     async def keep_conflicts(self, rows: Sequence[LedgerEvent]) -> int:

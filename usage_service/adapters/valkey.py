@@ -193,9 +193,12 @@ class ValkeyEvents:
         self._pending = True
 
     async def acknowledge(self, entries: Sequence[tuple[str, str]]) -> None:
+        by_stream: dict[str, list[str]] = {}
+        for stream, entry in entries:
+            by_stream.setdefault(stream, []).append(entry)
         async with self._client.pipeline(transaction=False) as pipeline:
-            for stream, entry in entries:
-                pipeline.xack(stream, GROUP, entry)
+            for stream, found in by_stream.items():
+                pipeline.xack(stream, GROUP, *found)
             await pipeline.execute()
 
     async def sweep(self) -> int:
