@@ -24,7 +24,7 @@ from rag_service.adapters.extraction import ProcessExtractor
 from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
 from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream
-from rag_service.domain import VectorStore
+from rag_service.domain.vectors import VectorStore
 from rag_service.repository.pgvector import has_pgvector
 from rag_service.repository.store import PostgresStore
 from rag_service.repository.tables import jobs as jobs_table

@@ -6,7 +6,8 @@ import mimetypes
 import sys
 from pathlib import Path
 
-from rag_service.domain import ExtractionFailed, Text
+from rag_service.domain.documents import Text
+from rag_service.domain.errors import ExtractionFailed
 
 PLAIN = frozenset(("text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "application/json", "text/csv"))
 PLAIN_SUFFIXES = frozenset((".txt", ".md", ".markdown", ".rst", ".json", ".csv", ".log", ".toml", ".yaml", ".yml"))

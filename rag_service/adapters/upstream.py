@@ -11,7 +11,8 @@ from aisp.llm.v1 import llm_service_pb2 as llm_pb
 from aisp.usage.v1 import usage_service_pb2 as usage_service_pb
 
 from chassis.errors import InvalidArgument, PlatformError
-from rag_service.domain import Message, Tally, UsedLine
+from rag_service.domain.answers import Message
+from rag_service.domain.usage import Tally, UsedLine
 
 SHORTEST_TEXT = 64
 

@@ -6,7 +6,8 @@ A citation is made here, never believed: its quote is cut out of the passage, it
 import re
 from collections.abc import Sequence
 
-from rag_service.domain import AnswerState, Citation, Grounding, Message, Passage
+from rag_service.domain.answers import AnswerState, Citation, Grounding, Message
+from rag_service.domain.search import Passage
 from rag_service.policy.chunking import sentences, weight
 from rag_service.policy.terms import terms
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import NAMESPACE_OID, uuid5
 
-from rag_service.domain import Chunk, Text
+from rag_service.domain.chunks import Chunk
+from rag_service.domain.documents import Text
 from rag_service.policy.terms import terms
 
 TARGET_WEIGHT = 220

@@ -6,7 +6,8 @@ Comparisons: eq ne gt gte lt lte in nin; joined by and, or. What is not of this 
 import json
 from typing import Any
 
-from rag_service.domain import BadFilter, Condition, Filter, Group
+from rag_service.domain.errors import BadFilter
+from rag_service.domain.filters import Condition, Filter, Group
 
 COMPARISONS = frozenset(("eq", "ne", "gt", "gte", "lt", "lte"))
 MEMBERSHIPS = frozenset(("in", "nin"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rag_service.domain import Condition, Filter, Group
+from rag_service.domain.filters import Condition, Filter, Group
 
 ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
 
 from chassis.database import Database
 from chassis.settings import ConfigurationError
-from rag_service.domain import ChunkVector, Filter
+from rag_service.domain.filters import Filter
+from rag_service.domain.vectors import ChunkVector
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.tables import vectors
 

@@ -3,16 +3,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from rag_service.domain import (
-    Answer,
-    Answerer,
-    Citation,
-    Grounding,
-    Passage,
-    Question,
-    SearchMode,
-    Tally,
-)
+from rag_service.domain.answers import Answer, Answerer, Citation, Grounding, Question
+from rag_service.domain.search import Passage, SearchMode
+from rag_service.domain.usage import Tally
 from rag_service.policy import answers as policy
 from rag_service.service.collections import bad
 from rag_service.service.documents import new_id

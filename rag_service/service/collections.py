@@ -7,14 +7,9 @@ from uuid import uuid4
 
 from chassis.errors import Violation
 from chassis.pagination import Page, PageRequest
-from rag_service.domain import (
-    DEFAULT_COLLECTION,
-    BadRequest,
-    Collection,
-    CollectionExists,
-    CollectionNotFound,
-    Store,
-)
+from rag_service.domain.collections import DEFAULT_COLLECTION, Collection
+from rag_service.domain.errors import BadRequest, CollectionExists, CollectionNotFound
+from rag_service.domain.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MAX_DESCRIPTION_CHARACTERS = 500

@@ -13,16 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from chassis.pagination import Page, PageRequest
-from rag_service.domain import (
-    Document,
-    DocumentNotFound,
-    DocumentStatus,
-    EmptyDocument,
-    ObjectStore,
-    Store,
-    TextNotReady,
-    VectorStore,
-)
+from rag_service.domain.documents import Document, DocumentStatus, ObjectStore
+from rag_service.domain.errors import DocumentNotFound, EmptyDocument, TextNotReady
+from rag_service.domain.store import Store
+from rag_service.domain.vectors import VectorStore
 from rag_service.service.collections import Collections, bad
 
 INGEST = "ingest"

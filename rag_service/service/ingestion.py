@@ -13,21 +13,12 @@ import structlog
 
 from chassis.errors import PlatformError
 from chassis.job import Job
-from rag_service.domain import (
-    Chunk,
-    ChunkVector,
-    Document,
-    DocumentStatus,
-    Embedder,
-    ExtractionFailed,
-    Extractor,
-    Meter,
-    ObjectStore,
-    Store,
-    Tally,
-    Text,
-    VectorStore,
-)
+from rag_service.domain.chunks import Chunk
+from rag_service.domain.documents import Document, DocumentStatus, Extractor, ObjectStore, Text
+from rag_service.domain.errors import ExtractionFailed
+from rag_service.domain.store import Store
+from rag_service.domain.usage import Meter, Tally
+from rag_service.domain.vectors import ChunkVector, Embedder, VectorStore
 from rag_service.policy.chunking import chunk, weight
 
 log = structlog.get_logger()

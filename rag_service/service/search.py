@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
-from rag_service.domain import Embedder, Filter, Passage, SearchMode, Store, Tally, VectorStore
+from rag_service.domain.filters import Filter
+from rag_service.domain.search import Passage, SearchMode
+from rag_service.domain.store import Store
+from rag_service.domain.usage import Tally
+from rag_service.domain.vectors import Embedder, VectorStore
 from rag_service.policy.ranking import fuse
 from rag_service.policy.terms import terms
 from rag_service.service.collections import Collections, bad

@@ -16,7 +16,7 @@ import pytest
 from chassis.database import Database, url
 from chassis.settings import DatabaseSettings
 from rag_service.adapters.registry import VECTOR_STORES
-from rag_service.domain import ChunkVector, VectorStore
+from rag_service.domain.vectors import ChunkVector, VectorStore
 from rag_service.policy.filters import parse
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,20 @@
+"""Transactions."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from rag_service.domain.chunks import ChunkQueries
+from rag_service.domain.collections import CollectionQueries
+from rag_service.domain.documents import DocumentQueries
+from rag_service.domain.search import SearchQueries
+
+
+class Repository(CollectionQueries, DocumentQueries, ChunkQueries, SearchQueries, Protocol):
+    """Queries of one transaction of one tenant."""
+
+
+class Store(Protocol):
+    """Opens transactions."""
+
+    def transaction(self, tenant_id: str) -> AbstractAsyncContextManager[Repository]:
+        """Sees one tenant's rows."""

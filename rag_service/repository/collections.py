@@ -1,0 +1,52 @@
+"""Rows of collections."""
+
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from rag_service.domain.collections import Collection
+from rag_service.domain.errors import CollectionExists
+from rag_service.repository.rows import Rows, page_of
+from rag_service.repository.tables import collections, documents
+
+
+class CollectionRows(Rows):
+    """Queries on collections."""
+
+    async def add_collection(self, collection: Collection) -> None:
+        values = {key: value for key, value in asdict(collection).items() if key != "documents"}
+        try:
+            await self._db.execute(collections.insert().values(values))
+        except IntegrityError as error:
+            raise CollectionExists from error
+
+    async def find_collection(self, tenant_id: str, name: str) -> Collection | None:
+        query = _counted().where(collections.c.tenant_id == tenant_id, collections.c.name == name)
+        row = (await self._db.execute(query)).one_or_none()
+        return _collection(row) if row else None
+
+    async def list_collections(
+        self, tenant_id: str, size: int, after: tuple[str | int, ...] | None
+    ) -> list[Collection]:
+        query = page_of(_counted().where(collections.c.tenant_id == tenant_id), collections, size, after)
+        return [_collection(row) for row in await self._db.execute(query)]
+
+
+def _counted() -> sa.Select[Any]:
+    count = sa.select(sa.func.count()).where(documents.c.collection_id == collections.c.id).scalar_subquery()
+    return sa.select(collections, count.label("documents"))
+
+
+def _collection(row: Any) -> Collection:
+    return Collection(
+        row.id,
+        row.tenant_id,
+        row.name,
+        row.description,
+        row.vector_store,
+        row.embedding_model,
+        row.created_at,
+        row.documents,
+    )

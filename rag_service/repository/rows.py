@@ -1,0 +1,26 @@
+"""What the queries of every noun share."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.jobs import Jobs
+
+
+class Rows:
+    """Queries of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, jobs: Jobs) -> None:
+        self._db = connection
+        self._jobs = jobs
+
+
+def page_of(query: sa.Select[Any], table: sa.Table, size: int, after: tuple[str | int, ...] | None) -> sa.Select[Any]:
+    """Newest first, after the row whose (microseconds, id) is `after`; one row more than the size."""
+    micros = sa.cast(sa.extract("epoch", table.c.created_at) * 1_000_000, sa.BigInteger)
+    key = sa.cast(table.c.id, sa.Text)
+    if after is not None:
+        position = sa.tuple_(sa.literal(int(after[0])), sa.literal(str(after[1])))
+        query = query.where(sa.tuple_(micros, key) < position)
+    return query.order_by(micros.desc(), key.desc()).limit(size + 1)

@@ -1,0 +1,31 @@
+"""RagService on the wire: protobuf <-> domain, one module a noun. Decides nothing."""
+
+from rag_service.domain.vectors import VectorStore
+from rag_service.service.answers import Answers
+from rag_service.service.collections import Collections
+from rag_service.service.documents import Documents
+from rag_service.service.search import Search
+from rag_service.servicer.answers import AnswersServicer
+from rag_service.servicer.collections import CollectionsServicer
+from rag_service.servicer.documents import DocumentsServicer
+from rag_service.servicer.search import SearchServicer
+
+
+class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, AnswersServicer):
+    """All of it."""
+
+    def __init__(
+        self,
+        collections: Collections,
+        documents: Documents,
+        search: Search,
+        answers: Answers,
+        vectors: dict[str, VectorStore],
+        max_document_bytes: int,
+    ) -> None:
+        self._collections = collections
+        self._documents = documents
+        self._search = search
+        self._answers = answers
+        self._vectors = vectors
+        self._max_document_bytes = max_document_bytes

@@ -1,0 +1,73 @@
+"""Questions and answers on the wire."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from aisp.rag.v1 import rag_service_pb2 as pb
+from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
+
+from rag_service.domain.answers import Answer, AnswerState, Citation, Grounding, Message, Question
+from rag_service.policy import filters
+from rag_service.service.answers import Answers
+from rag_service.servicer.search import DEFAULT_TOP_K
+from rag_service.servicer.wire import tenant, usage
+
+STATES = {state: pb.AnswerState.Value(f"ANSWER_STATE_{state.name}") for state in AnswerState}
+
+
+class AnswersServicer(RagServiceServicer):
+    """Questions and answers."""
+
+    _answers: Answers
+
+    async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, _: Any) -> pb.AnswerQuestionResponse:
+        answer = await self._answers.answer(tenant(), _question(request.question))
+        return pb.AnswerQuestionResponse(answer=_answer(answer))
+
+    async def StreamAnswer(self, request: pb.StreamAnswerRequest, _: Any) -> AsyncIterator[pb.StreamAnswerResponse]:
+        async with aclosing(self._answers.stream(tenant(), _question(request.question))) as events:
+            async for event in events:
+                if isinstance(event, str):
+                    yield pb.StreamAnswerResponse(delta=event)
+                elif isinstance(event, Answer):
+                    yield pb.StreamAnswerResponse(answer=_answer(event))
+                else:
+                    citations = pb.Citations(citations=[_citation(row) for row in event])
+                    yield pb.StreamAnswerResponse(citations=citations)
+
+
+def _question(wire: pb.Question) -> Question:
+    preferred = wire.grounding == pb.GROUNDING_PREFERRED
+    return Question(
+        messages=tuple(Message(message.role, message.content) for message in wire.messages),
+        collection=wire.collection,
+        model=wire.model,
+        top_k=wire.top_k or DEFAULT_TOP_K,
+        filter=filters.parse(wire.filter_json),
+        grounding=Grounding.PREFERRED if preferred else Grounding.REQUIRED,
+    )
+
+
+def _citation(row: Citation) -> pb.Citation:
+    return pb.Citation(
+        number=row.number,
+        document_id=row.document_id,
+        chunk_id=row.chunk_id,
+        title=row.title,
+        page=row.page,
+        start=row.start,
+        end=row.end,
+        quote=row.quote,
+    )
+
+
+def _answer(row: Answer) -> pb.Answer:
+    return pb.Answer(
+        id=row.id,
+        state=STATES[row.state],
+        content=row.content,
+        citations=[_citation(citation) for citation in row.citations],
+        model=row.model,
+        usage=usage(row.used),
+    )

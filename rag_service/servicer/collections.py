@@ -1,0 +1,53 @@
+"""Collections and the vector stores that they can name, on the wire."""
+
+from typing import Any
+
+from aisp.rag.v1 import rag_service_pb2 as pb
+from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
+
+from chassis.errors import PlatformError
+from chassis.pagination import PageRequest
+from rag_service.domain.collections import Collection
+from rag_service.domain.vectors import VectorStore
+from rag_service.service.collections import Collections
+from rag_service.servicer.wire import tenant, time_of
+
+
+class CollectionsServicer(RagServiceServicer):
+    """Collections."""
+
+    _collections: Collections
+    _vectors: dict[str, VectorStore]
+
+    async def CreateCollection(self, request: pb.CreateCollectionRequest, _: Any) -> pb.CreateCollectionResponse:
+        made = await self._collections.create(tenant(), request.name, request.description)
+        return pb.CreateCollectionResponse(collection=_collection(made))
+
+    async def ListCollections(self, request: pb.ListCollectionsRequest, _: Any) -> pb.ListCollectionsResponse:
+        page = await self._collections.list(tenant(), PageRequest.parse(request.page_size, request.page_token))
+        return pb.ListCollectionsResponse(
+            collections=[_collection(row) for row in page.items], next_page_token=page.next_cursor
+        )
+
+    async def ListVectorStores(self, _request: pb.ListVectorStoresRequest, _: Any) -> pb.ListVectorStoresResponse:
+        found = []
+        for name, store in self._vectors.items():
+            health = "ok"
+            try:
+                await store.check()
+            except PlatformError:
+                health = "failing"
+            found.append(pb.VectorStore(name=name, capabilities=["dense", "filter", "exact"], health=health))
+        return pb.ListVectorStoresResponse(vector_stores=found)
+
+
+def _collection(row: Collection) -> pb.Collection:
+    return pb.Collection(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        documents=row.documents,
+        create_time=time_of(row.created_at),
+        vector_store=row.vector_store,
+        embedding_model=row.embedding_model,
+    )

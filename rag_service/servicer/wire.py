@@ -1,0 +1,47 @@
+"""What every part of the servicer translates."""
+
+from datetime import datetime
+from typing import Any
+
+from aisp.common.v1 import usage_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis import context
+from chassis.errors import Unauthenticated
+
+
+def tenant() -> str:
+    """The caller's. Unauthenticated."""
+    tenant_id = context.current().tenant_id
+    if not tenant_id:
+        raise Unauthenticated
+    return tenant_id
+
+
+def usage(lines: Any) -> usage_pb2.Usage:
+    """Lines on the wire."""
+    rows = [
+        usage_pb2.UsageLine(
+            service=line.service,
+            model=line.model,
+            provider=line.provider,
+            unit=line.unit,
+            amount=line.amount,
+            attempt=line.attempt,
+        )
+        for line in lines
+    ]
+    return usage_pb2.Usage(lines=rows)
+
+
+def stored(amount: int) -> usage_pb2.Usage:
+    """Bytes added to storage, or (negative) given back."""
+    line = usage_pb2.UsageLine(service="rag", unit=usage_pb2.UNIT_STORED_BYTES, amount=amount, attempt=1)
+    return usage_pb2.Usage(lines=[line])
+
+
+def time_of(at: datetime) -> Timestamp:
+    """On the wire."""
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
