@@ -17,7 +17,8 @@ from chassis.errors import PlatformError
 from chassis.ops import Readiness, serve_ops
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import RedisSettings
-from usage_service.adapters.valkey import ValkeyEvents, ValkeyMeter, close
+from usage_service.adapters.stream import ValkeyEvents
+from usage_service.adapters.valkey import ValkeyMeter, close, number_of
 from usage_service.repository import PostgresStore
 from usage_service.service.leases import Leases
 from usage_service.service.ledger import Ledger
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 TRIM_SECONDS = 600.0
+OPEN_SECONDS = 0.25
 
 
 def now() -> datetime:
@@ -56,8 +58,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     try:
         async with Database(settings.database, "usage") as database:
             store = PostgresStore(database)
-            limits = Limits(store, meter)
-            reports = Reports(store, meter, now, settings.usage.longest_span_days)
+            limits = Limits(store, meter, now, number_of)
+            reports = Reports(store, meter, limits, now, settings.usage.longest_span_days)
             servicer = UsageServicer(limits, Leases(meter, limits), reports)
 
             async def ready() -> None:
@@ -80,12 +82,15 @@ async def serve(settings: Settings) -> None:
 
 
 class Worker:
-    """Moves events into the ledger, sweeps expired leases, keeps library, groups and partitions present."""
+    """Moves events into the ledger, sweeps expired leases, opens the meter's partitions, makes the ledger's."""
 
-    def __init__(self, meter: ValkeyMeter, stream: ValkeyEvents, ledger: Ledger, settings: Settings) -> None:
+    def __init__(
+        self, meter: ValkeyMeter, stream: ValkeyEvents, ledger: Ledger, limits: Limits, settings: Settings
+    ) -> None:
         self._meter = meter
         self._stream = stream
         self._ledger = ledger
+        self._limits = limits
         self._usage = settings.usage
         self._prepared = False
 
@@ -98,14 +103,14 @@ class Worker:
         """Runs until cancelled."""
         await asyncio.gather(
             self._for_ever(self._move, 0),
+            self._for_ever(self._open, OPEN_SECONDS),
             self._for_ever(self._stream.sweep, self._usage.sweep_seconds),
-            self._for_ever(self._stream.trim, TRIM_SECONDS),
+            self._for_ever(self._ledger.trim, TRIM_SECONDS),
         )
 
     async def _move(self) -> None:
         if not self._prepared:
-            await self._meter.load()
-            await self._stream.prepare()
+            await self._open()
             self._prepared = True
         await self._ledger.ensure_partitions()
         moved = await self._ledger.move(self._usage.batch, self._usage.poll_seconds)
@@ -113,16 +118,22 @@ class Worker:
             # A transaction for each event would cost more than the request that it tells of.
             await asyncio.sleep(self._usage.gather_seconds)
 
+    async def _open(self) -> None:
+        """A server that started anew gets its library back, and answers once it is known what it may have lost."""
+        await self._meter.load()
+        if closed := await self._stream.closed():
+            await self._limits.open_partitions(closed)
+
     async def _for_ever(self, step: Any, pause: float) -> None:
         while True:
             try:
                 await step()
                 await asyncio.sleep(pause)
             except (PlatformError, RedisError, OSError, TimeoutError) as error:
-                # A store that was away may have lost the library and the groups: prepare again.
+                # A store that was away may have lost the library, and a ledger may have been restored.
                 log.warning("the worker pauses", step=step.__name__, error=repr(error))
                 self._prepared = False
-                self._stream.again()
+                self._ledger.forget_positions()
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
 
@@ -133,7 +144,8 @@ async def compose_worker(settings: Settings) -> AsyncIterator[Worker]:
     try:
         async with Database(settings.database, "usage") as database:
             stream = ValkeyEvents(client, settings.usage.kept_hours * 3600)
-            yield Worker(ValkeyMeter(client), stream, Ledger(PostgresStore(database), stream, now), settings)
+            store, meter = PostgresStore(database), ValkeyMeter(client)
+            yield Worker(meter, stream, Ledger(store, stream, now), Limits(store, meter, now, number_of), settings)
     finally:
         await close(client)
 

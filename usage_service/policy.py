@@ -2,32 +2,34 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from usage_service.domain import (
+from usage_service.domain.errors import BadDateRange, UnknownLimit
+from usage_service.domain.ledger import (
     Amounts,
-    BadDateRange,
     EventStatus,
     LedgerEvent,
     Line,
     MeterEvent,
-    Plan,
     Price,
     PricedLine,
     Rollup,
     Unit,
-    UnknownLimit,
 )
+from usage_service.domain.limits import Plan
 
 LIMIT_NAMES = (
-    "requests_per_minute",
-    "tokens_per_minute",
-    "requests_per_day",
-    "tokens_per_day",
     "concurrent_requests",
     "storage_bytes",
     "management_requests_per_minute",
+    *(
+        f"{measure}_{period}"
+        for measure in ("requests", "tokens", "characters", "audio_seconds", "cost_nano_usd")
+        for period in ("per_minute", "per_day", "per_month", "total")
+    ),
 )
+"""What the meter's library counts (protos/aisp/usage/v1/METER.md)."""
 MAX_LIMIT = 2**53
 TOKENS = frozenset({Unit.INPUT_TOKENS, Unit.CACHED_INPUT_TOKENS, Unit.OUTPUT_TOKENS})
 _FIELD = {
@@ -50,8 +52,9 @@ def check_limits(limits: Mapping[str, int]) -> None:
     for name, value in limits.items():
         if name not in LIMIT_NAMES:
             raise UnknownLimit(f"{name[:64]} is not a limit; choose from {', '.join(LIMIT_NAMES)}.")
-        if value > MAX_LIMIT:
-            raise UnknownLimit(f"{name} must be at most 2^53.")
+        # Audio is counted in milliseconds.
+        if value > (MAX_LIMIT // 1000 if name.startswith("audio_seconds") else MAX_LIMIT):
+            raise UnknownLimit(f"{name} is too large: what is counted must be at most 2^53.")
 
 
 def tokens_of(lines: Iterable[Line]) -> int:
@@ -122,6 +125,34 @@ def subtract(lines: Sequence[Line], earlier: Sequence[Line]) -> tuple[Line, ...]
         for (service, model, provider, unit, attempt), amount in totals.items()
         if amount
     )
+
+
+class Contradiction(Exception):
+    """An event that says something else than what is booked under its id."""
+
+
+def to_book(event: MeterEvent, earlier: Sequence[LedgerEvent], book: PriceBook) -> LedgerEvent | None:
+    """The row that an event adds to what is booked of its lease: None if all of it is there. Contradiction.
+
+    However often, late or out of order events come, a lease's rows sum up to its one settlement, or, while that has not
+    come, to what the sweeper put in its place.
+    """
+    swept = next((row for row in earlier if row.event.kind == "sweep"), None)
+    final = [row for row in earlier if row.event.kind != "sweep"]
+    if event.kind == "sweep":
+        if swept and swept.event.lines != event.lines and not final:
+            raise Contradiction
+        # A settlement that is booked is the truth: a store that had lost it swept the lease once more.
+        return None if earlier else to_ledger(event, book)
+    if final:
+        told = [line for row in earlier for line in row.event.lines]
+        if subtract(event.lines, told) or final[0].event.tenant_id != event.tenant_id:
+            raise Contradiction
+        return None
+    if swept:
+        lines = subtract(event.lines, swept.event.lines)
+        return to_ledger(replace(event, kind="correct", lines=lines), book)
+    return to_ledger(replace(event, kind="settle"), book)
 
 
 def roll_up(events: Iterable[LedgerEvent]) -> dict[str, list[Rollup]]:

@@ -1,33 +1,34 @@
 """The tables of usage and every query on them. Returns domain types; decides nothing."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID, insert
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID, array, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import PLATFORM, Database, new_metadata
-from usage_service.domain import (
+from usage_service.domain.ledger import (
+    START,
     Amounts,
     EventStatus,
     LedgerEvent,
     Line,
     MeterEvent,
-    Plan,
     Price,
     PricedLine,
     Rollup,
-    TenantState,
     Unit,
 )
+from usage_service.domain.limits import Plan, Standing, Subject, TenantState
 
 metadata = new_metadata()
 
 AMOUNTS = tuple(Amounts.__slots__)
+WINDOW_SECONDS = 61
 
 plans = sa.Table(
     "plans",
@@ -79,6 +80,12 @@ events = sa.Table(
     sa.PrimaryKeyConstraint("id", "kind", "day"),
     sa.Index("ix_events_tenant_id_at", "tenant_id", "at"),
     postgresql_partition_by="RANGE (day)",
+)
+positions = sa.Table(
+    "positions",
+    metadata,
+    sa.Column("partition", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.Text, nullable=False),
 )
 conflicts = sa.Table(
     "conflicts",
@@ -154,26 +161,61 @@ class PostgresRepository:
         inserted = await self._db.execute(statement, [_event_values(row) for row in by_identity.values()])
         return [by_identity[row.id, row.kind] for row in inserted]
 
-    async def keep_conflicts(self, rows: Sequence[LedgerEvent]) -> int:
-        kept = 0
-        for row in rows:
-            query = sa.select(events).where(
-                events.c.id == row.event.id, events.c.kind == row.event.kind, events.c.day == row.day
-            )
-            found = (await self._db.execute(query)).one_or_none()
-            if found is None or _fingerprint(_ledger_event(found)) == _fingerprint(row):
-                continue
-            values = {key: str(value) for key, value in _event_values(row).items()}
-            await self._db.execute(conflicts.insert().values(tenant_id=row.event.tenant_id, event=values))
-            kept += 1
-        return kept
+    async def booked(self, ids: Collection[tuple[str, date]]) -> list[LedgerEvent]:
+        if not ids:
+            return []
+        days = {day for _, day in ids}
+        # The days are told apart so that only their partitions are looked into.
+        query = sa.select(events).where(events.c.id.in_({name for name, _ in ids}), events.c.day.in_(days))
+        return [_ledger_event(row) for row in await self._db.execute(query)]
+
+    async def keep_conflict(self, tenant_id: str, content: Mapping[str, object]) -> None:
+        told = {key: str(value) for key, value in content.items()}
+        await self._db.execute(conflicts.insert().values(tenant_id=tenant_id, event=told))
+
+    async def lock_ledger(self) -> None:
+        await self._db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('ledger'))"))
+
+    async def positions(self) -> dict[int, str]:
+        rows = await self._db.execute(sa.select(positions))
+        return {row.partition: row.entry for row in rows}
+
+    async def set_positions(self, reached: Mapping[int, str]) -> None:
+        rows = [{"partition": number, "entry": entry} for number, entry in sorted(reached.items())]
+        statement = insert(positions)
+        change = {"entry": statement.excluded.entry}
+        await self._db.execute(statement.on_conflict_do_update(index_elements=["partition"], set_=change), rows)
+
+    async def standing(self, subject: Subject, tenant_id: str, partition: int, at: datetime) -> Standing:
+        # One statement, so one snapshot: the position and the sums agree.
+        position = sa.select(positions.c.entry).where(positions.c.partition == partition).scalar_subquery()
+        mine = [events.c.tenant_id == tenant_id]
+        if subject.kind == "key":
+            mine.append(events.c.key_id == subject.id)
+        elif subject.kind == "user":
+            mine.append(events.c.user_id == subject.id)
+        today = at.date()
+        recent = _sums(events, *mine, events.c.at >= at - timedelta(seconds=WINDOW_SECONDS))
+        if subject.kind == "tenant":
+            table, own = rollups, [rollups.c.tenant_id == tenant_id]
+        else:
+            table, own = events, mine
+        day = _sums(table, *own, table.c.day == today)
+        # To the end of the month: a gateway whose clock is ahead books under tomorrow.
+        month = _sums(table, *own, table.c.day >= today.replace(day=1))
+        total = _sums(table, *own)
+        row = (await self._db.execute(sa.select(position, recent, day, month, total))).one()
+        periods = [Amounts(*(int(number) for number in column)) for column in row[1:]]
+        return Standing(row[0] or START, *periods)
 
     async def add_rollups(self, tenant_id: str, rows: Sequence[Rollup]) -> None:
-        for row in rows:
-            statement = insert(rollups).values(_rollup_values(tenant_id, row))
-            added = {name: rollups.c[name] + statement.excluded[name] for name in AMOUNTS}
-            keys = ["tenant_id", "day", "service", "model"]
-            await self._db.execute(statement.on_conflict_do_update(index_elements=keys, set_=added))
+        if not rows:
+            return
+        statement = insert(rollups)
+        added = {name: rollups.c[name] + statement.excluded[name] for name in AMOUNTS}
+        keys = ["tenant_id", "day", "service", "model"]
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=added)
+        await self._db.execute(statement, [_rollup_values(tenant_id, row) for row in rows])
 
     async def list_rollups(self, tenant_id: str, first: date, last: date) -> list[Rollup]:
         query = sa.select(rollups).where(rollups.c.tenant_id == tenant_id, rollups.c.day.between(first, last))
@@ -229,15 +271,15 @@ def _amounts(row: Any) -> Amounts:
     return Amounts(*(getattr(row, name) for name in AMOUNTS))
 
 
+def _sums(table: sa.Table, *where: Any) -> Any:
+    """The sums of every amount, as one array."""
+    sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0) for name in AMOUNTS]
+    return sa.select(array(sums)).where(*where).scalar_subquery()
+
+
 def _rollup_values(tenant_id: str, row: Rollup) -> dict[str, Any]:
     place = {"tenant_id": tenant_id, "day": row.day, "service": row.service, "model": row.model}
     return place | asdict(row.amounts)
-
-
-def _fingerprint(row: LedgerEvent) -> tuple[Any, ...]:
-    """What must be equal in two events of one identity. Prices may have changed between two readings."""
-    event = row.event
-    return event.tenant_id, event.status, event.request_id, tuple(line.line for line in row.lines)
 
 
 def _event_values(row: LedgerEvent) -> dict[str, Any]:

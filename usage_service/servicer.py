@@ -11,7 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis import context
 from chassis.errors import InvalidArgument, Unauthenticated
 from chassis.pagination import PageRequest
-from usage_service.domain import Amounts, EventStatus, LedgerEvent, LimitState, Line, Unit, Work
+from usage_service.domain.ledger import Amounts, EventStatus, LedgerEvent, Line, Unit
+from usage_service.domain.limits import LimitState, Subject, Work
 from usage_service.service.leases import Leases
 from usage_service.service.limits import Limits
 from usage_service.service.reports import Reports
@@ -37,11 +38,10 @@ class UsageServicer(UsageServiceServicer):
         self._reports = reports
 
     async def EnsureLimits(self, request: pb.EnsureLimitsRequest, _: Any) -> pb.EnsureLimitsResponse:
-        tenant_id = _caller().tenant_id
-        await self._limits.ensure(tenant_id, request.plan, request.tenant_version)
-        if request.key_id and request.key_version:
-            limits = dict(request.key_limits)
-            await self._limits.ensure_key(tenant_id, request.key_id, request.key_version, limits)
+        calling, key = _caller(), None
+        if request.key_id:
+            key = Subject("key", request.key_id, request.key_version, dict(request.key_limits))
+        await self._limits.ensure(calling.tenant_id, request.plan, request.tenant_version, key, calling.user_id)
         return pb.EnsureLimitsResponse()
 
     async def Reserve(self, request: pb.ReserveRequest, _: Any) -> pb.ReserveResponse:
@@ -68,7 +68,19 @@ class UsageServicer(UsageServiceServicer):
 
     async def Settle(self, request: pb.SettleRequest, _: Any) -> pb.SettleResponse:
         lines = _lines(request.usage)
-        await self._leases.settle(_caller().tenant_id, request.lease_id, lines, partial=request.partial)
+        calling = _caller()
+        work = Work(
+            tenant_id=calling.tenant_id,
+            request_id=calling.request_id,
+            user_id=calling.user_id,
+            key_id=calling.key_id,
+            service=next((line.service for line in lines), ""),
+            tokens=0,
+            storage_bytes=0,
+            lease_seconds=DEFAULT_LEASE_SECONDS,
+            counts_request=False,
+        )
+        await self._leases.settle(work, request.lease_id, lines, partial=request.partial)
         return pb.SettleResponse()
 
     async def GetSummary(self, request: pb.GetSummaryRequest, _: Any) -> pb.GetSummaryResponse:

@@ -16,18 +16,21 @@ from typing import Any
 import orjson
 import structlog
 
-from chassis.errors import Internal, PlatformError, ResourceExhausted, Violation
+from chassis.errors import PlatformError, ResourceExhausted, Violation
 from gateway.limits.quotas import Quota, parse
 from gateway.limits.resp import ReplyError, RespClient, StoreUnavailable
+from gateway.limits.settlements import Settlement, Settlements
 
 log = structlog.get_logger()
 
 PARTITIONS = 256
-LEASE_MS = 60_000
-RENEW_SECONDS = 20.0
-MAX_UNSETTLED = 100_000
-SETTLE_PAUSE_SECONDS = 0.5
+PREFIX = "aisp_v2_"
+LEASE_SECONDS = 60.0
+RENEW_BATCH = 100
+ENSURE_ATTEMPTS = 3
 FUNCTION_GONE = "Function not found"
+AWAY = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY")
+"""A store that answers so cannot admit now; it may soon."""
 
 
 class RateLimited(ResourceExhausted):
@@ -71,6 +74,8 @@ class Admission:
     output_tokens: int = 0
     output_bounded: bool = False
     """Whether the client bounded the output; else the store bounds what is reserved for it."""
+    characters: int = 0
+    audio_milliseconds: int = 0
     storage_bytes: int = 0
 
 
@@ -79,60 +84,77 @@ class Lease:
     """An admission. `id` is empty for a management call."""
 
     id: str
-    tenant_id: str
+    admission: Admission
     quotas: tuple[Quota, ...]
     lines: Sequence[Line] = ()
     """What was used so far, for checkpoints."""
+    exhausted: tuple[Quota, ...] = ()
+    """Limits that what was used so far is beyond: the work should end."""
 
 
 Ensure = Callable[[Admission], Awaitable[None]]
-"""Has the usage service compile the limits of the tenant (and the key) into the store."""
-
-TOKENS = frozenset({"input_tokens", "cached_input_tokens", "output_tokens"})
+"""Has the usage service compile the limits of the tenant, the key and the user into the store."""
 
 
 class Meter:
     """The meter's client. Run `run()` beside it: it renews leases and repeats settlements that did not arrive."""
 
-    def __init__(self, client: RespClient, ensure: Ensure, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client: RespClient,
+        ensure: Ensure,
+        clock: Callable[[], float] = time.time,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._client = client
         self._ensure = ensure
         self._clock = clock
-        self._ensuring: dict[tuple[str, int, str, int], asyncio.Task[None]] = {}
+        self._lease_ms = int(lease_seconds * 1000)
+        self._ensuring: dict[tuple[str, int, str, int, str], asyncio.Task[None]] = {}
         self._open: dict[str, Lease] = {}
-        self._unsettled: asyncio.Queue[tuple[str, tuple[str | int, ...]]] = asyncio.Queue(MAX_UNSETTLED)
         self._settling: set[asyncio.Task[None]] = set()
+        self.settlements = Settlements(self._call, partition_of)
 
     async def reserve(self, admission: Admission) -> Lease:
         """Admits, all limits or none. RateLimited, StoreUnavailable."""
         lease_id = "" if admission.kind == "management" else new_lease_id(self._clock)
-        for _ in range(3):
+        for _ in range(ENSURE_ATTEMPTS):
             answer = await self._reserve(admission, lease_id)
             if answer is None:
                 await self._ensure_once(admission)
                 continue
             if answer[0] == b"LIMITED":
                 raise _limited(answer)
-            lease = Lease(lease_id, admission.tenant_id, parse(answer[1:]))
+            lease = Lease(lease_id, admission, parse(answer[1:]))
             if lease_id:
                 self._open[lease_id] = lease
             return lease
         log.error("the meter goes on asking for limits", tenant_id=admission.tenant_id)
-        raise Internal
+        raise StoreUnavailable(retry_after=1)
 
     async def settle(self, lease: Lease, lines: Sequence[Line], status: str = "settled") -> None:
         """Ends the lease. Never fails: what the store does not take now is repeated until it does."""
         if not lease.id or self._open.pop(lease.id, None) is None:
             return
-        rows = [[row.service, row.model, row.provider, row.unit, row.amount, row.attempt] for row in lines]
-        tokens = sum(row.amount for row in lines if row.unit in TOKENS)
-        stored = sum(row.amount for row in lines if row.unit == "stored_bytes")
-        command = (lease.id, lease.tenant_id, status, tokens, stored, orjson.dumps(rows).decode())
+        asked = lease.admission
+        settlement = Settlement(
+            lease.id, asked.tenant_id, status, _text(lines), asked.key_id, asked.user_id, asked.kind, _descriptor(asked)
+        )
         # A caller that is cancelled now must not leave its lease open.
-        task = asyncio.create_task(self._settle(lease.tenant_id, command))
+        task = asyncio.create_task(self.settlements.add(settlement))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         await asyncio.shield(task)
+
+    async def checkpoint(self, lease: Lease) -> None:
+        """Renews the lease, and tells the store what was used so far: see `lease.exhausted`. StoreUnavailable."""
+        text = _text(lease.lines) if lease.lines else ""
+        tenant_id = lease.admission.tenant_id
+        answer = await self._call("checkpoint", tenant_id, lease.id, tenant_id, self._lease_ms, text)
+        if answer[0] == b"EXHAUSTED":
+            lease.exhausted = parse(answer[1:])
+        elif answer[0] != b"OK":
+            log.warning("a lease was not renewed", lease_id=lease.id, answer=answer[0].decode())
 
     async def ping(self) -> None:
         """Returns if the store answers. StoreUnavailable."""
@@ -140,28 +162,27 @@ class Meter:
 
     async def run(self) -> None:
         """Renews open leases and repeats settlements, until cancelled."""
-        await asyncio.gather(self._renew_for_ever(), self._repeat_for_ever())
+        await asyncio.gather(self._renew_for_ever(), self.settlements.run())
 
     async def drain(self, seconds: float) -> None:
-        """Waits for settlements under way."""
+        """Waits for settlements under way, and for the store where it was away."""
+        deadline = time.monotonic() + seconds
         if self._settling:
             await asyncio.wait(self._settling, timeout=seconds)
+        while self.settlements.waiting and time.monotonic() < deadline:
+            await self.settlements.flush()
+            await asyncio.sleep(0.05)
 
     async def _reserve(self, admission: Admission, lease_id: str) -> list[Any] | None:
         """The answer, or None where limits are needed first."""
-        key = admission.key_id if admission.key_version else ""
-        descriptor = {"r": admission.request_id, "u": admission.user_id, "s": admission.service}
-        if admission.key_id:
-            descriptor["k"] = admission.key_id
-        if admission.model:
-            descriptor["m"] = admission.model
         fallback = [[admission.service, admission.model, "", "input_tokens", admission.tokens, 1]]
         try:
             answer: list[Any] = await self._call(
-                "reserve", admission.tenant_id, admission.tenant_id, admission.tenant_version, key,
-                admission.key_version, lease_id, admission.kind, 0 if admission.kind == "effect" else 1,
-                admission.tokens, admission.output_tokens, int(admission.output_bounded), admission.storage_bytes,
-                LEASE_MS, orjson.dumps(descriptor), orjson.dumps(fallback if admission.tokens else []),
+                "reserve", admission.tenant_id, admission.tenant_id, admission.tenant_version, admission.key_id,
+                admission.key_version, admission.user_id, lease_id, admission.kind, int(admission.kind != "effect"),
+                admission.model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
+                admission.characters, admission.audio_milliseconds, admission.storage_bytes, self._lease_ms,
+                _descriptor(admission), orjson.dumps(fallback if admission.tokens else []),
             )  # fmt: skip
         except ReplyError as error:
             if FUNCTION_GONE in str(error):
@@ -170,12 +191,12 @@ class Meter:
             raise
         return None if answer[0] == b"NEED_LIMITS" else answer
 
-    async def _ensure_once(self, admission: Admission) -> None:
+    async def _ensure_once(self, asked: Admission) -> None:
         """A thousand first calls of a tenant have its limits compiled once."""
-        wanted = (admission.tenant_id, admission.tenant_version, admission.key_id, admission.key_version)
+        wanted = (asked.tenant_id, asked.tenant_version, asked.key_id, asked.key_version, asked.user_id)
         task = self._ensuring.get(wanted)
         if task is None:
-            task = asyncio.create_task(self._run_ensure(admission))
+            task = asyncio.create_task(self._run_ensure(asked))
             self._ensuring[wanted] = task
             task.add_done_callback(lambda _: self._ensuring.pop(wanted, None))
         await asyncio.shield(task)
@@ -183,41 +204,32 @@ class Meter:
     async def _run_ensure(self, admission: Admission) -> None:
         await self._ensure(admission)
 
-    async def _settle(self, tenant_id: str, command: tuple[str | int, ...]) -> None:
-        try:
-            await self._call("settle", tenant_id, *command)
-        except (StoreUnavailable, ReplyError) as error:
-            log.warning("a settlement waits for the meter", lease_id=command[0], error=repr(error))
-            try:
-                self._unsettled.put_nowait((tenant_id, command))
-            except asyncio.QueueFull:
-                log.exception("a settlement is lost: too many wait", lease_id=command[0])
-
-    async def _repeat_for_ever(self) -> None:
-        while True:
-            tenant_id, command = await self._unsettled.get()
-            while True:
-                try:
-                    await self._call("settle", tenant_id, *command)
-                    break
-                except (StoreUnavailable, ReplyError):
-                    await asyncio.sleep(SETTLE_PAUSE_SECONDS)
-
     async def _renew_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            for lease in list(self._open.values()):
-                tokens = sum(row.amount for row in lease.lines if row.unit in TOKENS)
-                rows = [[r.service, r.model, r.provider, r.unit, r.amount, r.attempt] for r in lease.lines]
-                text = orjson.dumps(rows).decode() if rows else ""
-                try:
-                    await self._call("checkpoint", lease.tenant_id, lease.id, lease.tenant_id, LEASE_MS, tokens, text)
-                except (PlatformError, ReplyError) as error:
-                    log.warning("a lease was not renewed", lease_id=lease.id, error=repr(error))
+            await asyncio.sleep(self._lease_ms / 3000)
+            leases = list(self._open.values())
+            for first in range(0, len(leases), RENEW_BATCH):
+                await asyncio.gather(*(self._renew(lease) for lease in leases[first : first + RENEW_BATCH]))
+
+    async def _renew(self, lease: Lease) -> None:
+        try:
+            await self.checkpoint(lease)
+        except (PlatformError, ReplyError) as error:
+            log.warning("a lease was not renewed", lease_id=lease.id, error=repr(error))
 
     async def _call(self, function: str, tenant_id: str, *arguments: str | bytes | int) -> Any:
-        partition = f"m:{{p{binascii.crc32(tenant_id.encode()) % PARTITIONS}}}"
-        return await self._client.call("FCALL", f"aisp_v1_{function}", 1, partition, *arguments)
+        partition = f"m:{{p{partition_of(tenant_id)}}}"
+        try:
+            return await self._client.call("FCALL", f"{PREFIX}{function}", 1, partition, *arguments)
+        except ReplyError as error:
+            if str(error).startswith(AWAY):
+                raise StoreUnavailable(retry_after=1) from error
+            raise
+
+
+def partition_of(tenant_id: str) -> int:
+    """The number of the tenant's partition."""
+    return binascii.crc32(tenant_id.encode()) % PARTITIONS
 
 
 def new_lease_id(clock: Callable[[], float] = time.time) -> str:
@@ -225,6 +237,15 @@ def new_lease_id(clock: Callable[[], float] = time.time) -> str:
     number = (int(clock() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | (0x7 << 76)
     return str(uuid.UUID(int=number & ~(0x3 << 62) | (0x2 << 62)))
+
+
+def _text(lines: Sequence[Line]) -> str:
+    rows = [[row.service, row.model, row.provider, row.unit, row.amount, row.attempt] for row in lines]
+    return orjson.dumps(rows).decode()
+
+
+def _descriptor(admission: Admission) -> bytes:
+    return orjson.dumps({"r": admission.request_id, "s": admission.service, "m": admission.model})
 
 
 def _limited(answer: Sequence[Any]) -> RateLimited:

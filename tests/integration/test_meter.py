@@ -11,7 +11,10 @@ from chassis.settings import RedisSettings
 from gateway.limits.meter import Admission, Lease, Line, Meter, RateLimited
 from gateway.limits.quotas import headers
 from gateway.limits.resp import RespClient
-from usage_service.adapters.valkey import ValkeyEvents, ValkeyMeter
+from usage_service.adapters.stream import ValkeyEvents
+from usage_service.adapters.valkey import PREFIX, ValkeyMeter, number_of, partition_of
+from usage_service.domain.ledger import START, Entry
+from usage_service.domain.limits import Standing, Subject
 
 
 class Bench:
@@ -27,17 +30,23 @@ class Bench:
         self.tenant = str(uuid4())
 
     async def _ensure(self, admission: Admission) -> None:
-        await self.functions.set_tenant_limits(admission.tenant_id, admission.tenant_version, self.limits)
+        subjects = [Subject("tenant", admission.tenant_id, admission.tenant_version, self.limits)]
         if admission.key_version:
-            limits = admission.key_limits
-            await self.functions.set_key_limits(admission.tenant_id, admission.key_id, admission.key_version, limits)
+            subjects.append(Subject("key", admission.key_id, admission.key_version, admission.key_limits))
+        await self.compile(*subjects)
+
+    async def compile(self, *subjects: Subject, standing: Standing = Standing()) -> None:  # noqa: B008  # frozen
+        await self.functions.open(number_of(self.tenant), START)
+        opening = await self.functions.opening(self.tenant)
+        for subject in subjects:
+            assert await self.functions.compile(self.tenant, opening, subject, standing)
 
     def admission(self, **changes: object) -> Admission:
         given: dict[str, object] = {"tenant_id": self.tenant, "plan": "free", "tenant_version": 1, "request_id": "r"}
         return Admission(**(given | {"service": "llm"} | changes))  # type: ignore[arg-type]
 
     async def used(self, name: str) -> int:
-        return next(row.used for row in await self.functions.limits(self.tenant, "") if row.name == name)
+        return next(row.used for row in await self.functions.limits(self.tenant, "", "") if row.name == name)
 
 
 @pytest.fixture
@@ -101,7 +110,7 @@ async def test_a_lease_settles_once(bench: Bench) -> None:
     await bench.meter.settle(lease, [tokens(10)])
     await bench.meter.settle(lease, [tokens(10)])
     answer = await bench.redis.fcall(
-        "aisp_v1_settle", 1, _partition(bench), lease.id, bench.tenant, "settled", 5, 0, "[]"
+        PREFIX + "settle", 1, partition_of(bench.tenant), lease.id, bench.tenant, "settled", "[]"
     )
     assert answer[0] == b"CLOSED"
     assert await bench.used("tokens_per_minute") == 10
@@ -118,9 +127,9 @@ async def test_an_expired_lease_is_swept_and_a_late_settlement_corrects_it_once(
     bench.limits = {"tokens_per_minute": 1000, "concurrent_requests": 5}
     lease = await bench.meter.reserve(bench.admission(tokens=100, output_tokens=300, output_bounded=True))
     before = await bench.functions.books()
-    partition = _partition(bench)
+    partition = partition_of(bench.tenant)
     await bench.redis.zadd(f"{partition}:live", {lease.id: 1})
-    assert await bench.redis.fcall("aisp_v1_sweep", 1, partition, 10) == 1
+    assert await bench.redis.fcall(PREFIX + "sweep", 1, partition, 10) == 1
     after = await bench.functions.books()
     assert (after.abandoned - before.abandoned, after.live - before.live) == (1, -1)
     assert after.balanced
@@ -128,7 +137,7 @@ async def test_an_expired_lease_is_swept_and_a_late_settlement_corrects_it_once(
     assert await bench.used("concurrent_requests") == 0
     await bench.meter.settle(lease, [tokens(100), tokens(80, "output_tokens")])
     assert await bench.used("tokens_per_minute") == 180
-    again = await bench.redis.fcall("aisp_v1_settle", 1, partition, lease.id, bench.tenant, "settled", 999, 0, "[]")
+    again = await bench.redis.fcall(PREFIX + "settle", 1, partition, lease.id, bench.tenant, "settled", "[]")
     assert again[0] == b"CLOSED"
     assert (await bench.functions.books()).balanced
 
@@ -147,7 +156,7 @@ async def test_a_newer_version_of_the_limits_is_asked_for_and_an_older_never_com
     await bench.meter.reserve(bench.admission())
     bench.limits = {"requests_per_minute": 5}
     await bench.meter.reserve(bench.admission(tenant_version=2))
-    await bench.functions.set_tenant_limits(bench.tenant, 1, {"requests_per_minute": 1})
+    await bench.compile(Subject("tenant", bench.tenant, 1, {"requests_per_minute": 1}))
     admitted, _ = await outcomes(bench, 10, tenant_version=1)
     assert len(admitted) == 3
 
@@ -185,14 +194,10 @@ async def test_amounts_beyond_2_to_the_53_are_refused(bench: Bench) -> None:
 
 async def test_a_settlement_appends_one_event_with_its_lines(bench: Bench) -> None:
     bench.limits = {}
-    stream = ValkeyEvents(bench.redis, 3600)
-    await stream.prepare()
     lease = await bench.meter.reserve(bench.admission(request_id="req-7", user_id="u", model="m"))
     await bench.meter.settle(lease, [tokens(7)], "partial")
-    found = []
-    while entries := await stream.read(100, 0.1):
-        found += [event for _, _, event in entries if event.id == lease.id]
-        await stream.acknowledge([(name, entry) for name, entry, _ in entries])
+    entries: list[Entry] = await ValkeyEvents(bench.redis, 3600).read({}, 100_000, 0.1)
+    found = [entry.event for entry in entries if entry.event and entry.event.id == lease.id]
     assert [(event.kind, event.status.value, event.request_id) for event in found] == [("settle", "partial", "req-7")]
     assert found[0].lines[0].amount == 7
 
@@ -222,9 +227,3 @@ async def test_headers_tell_of_the_limit_with_the_least_left(bench: Bench) -> No
     assert told[b"x-ratelimit-remaining-requests"] == b"2"
     assert told[b"x-ratelimit-remaining-tokens"] == b"60"
     assert b'"requests_per_day";q=3;w=86400' in told[b"ratelimit-policy"]
-
-
-def _partition(bench: Bench) -> str:
-    from usage_service.adapters.valkey import partition_of
-
-    return partition_of(bench.tenant)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -55,8 +56,7 @@ async def platform(
     async with AsyncExitStack() as stack:
         stub = UsageServiceStub(await stack.enter_async_context(serve("usage_service", settings, compose)))
         worker = await stack.enter_async_context(compose_worker(settings))
-        await worker._meter.load()
-        await worker._stream.prepare()
+        await worker._open()
         await worker._ledger.ensure_partitions()
         resp = RespClient(valkey.host, valkey.port, valkey.password.get_secret_value())
 
@@ -101,16 +101,12 @@ async def test_a_call_is_on_the_books_with_its_price(platform: Platform) -> None
 async def test_an_event_that_comes_twice_is_booked_once_and_a_contradiction_is_kept_apart(platform: Platform) -> None:
     lease = await platform.meter.reserve(platform.admission())
     await platform.meter.settle(lease, CHAT)
-    entries = []
-    while found := await platform.worker._stream.read(1000, 0.05):
-        entries += found
-        await platform.worker._stream.acknowledge([(stream, entry) for stream, entry, _ in found])
-    events = [event for _, _, event in entries if event.id == lease.id]
+    entries = await platform.worker._stream.read({}, 100_000, 0.05)
+    events = [entry.event for entry in entries if entry.event and entry.event.id == lease.id]
     ledger = platform.worker._ledger
     assert await ledger.book(events) == 1
     assert await ledger.book(events) == 0
-    changed = [type(event)(**{n: getattr(event, n) for n in event.__slots__} | {"lines": ()}) for event in events]
-    assert await ledger.book(changed) == 0
+    assert await ledger.book([replace(event, lines=()) for event in events]) == 0
     summary = await platform.stub.GetSummary(pb.GetSummaryRequest(), context=platform.context)
     assert summary.totals.input_tokens == 1000
 

@@ -1,12 +1,12 @@
 """Lines as the text that rides through the meter: JSON arrays [service, model, provider, unit, amount, attempt]."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import orjson
 
-from usage_service.domain import EventStatus, Line, MeterEvent, Unit
-from usage_service.policy import subtract
+from usage_service.domain.ledger import EventStatus, Line, MeterEvent, Unit
 
 
 def encode_lines(lines: Sequence[Line]) -> str:
@@ -21,24 +21,20 @@ def decode_lines(text: str | bytes) -> tuple[Line, ...]:
     return tuple(Line(row[0], row[1], row[2], Unit(row[3]), int(row[4]), int(row[5])) for row in rows)
 
 
-def decode_event(fields: dict[bytes, bytes]) -> MeterEvent:
-    """An entry of a stream. Of a correction the lines are the difference to what was booked before."""
-    told = {key.decode(): value.decode() for key, value in fields.items()}
+def decode_event(told: Mapping[str, str]) -> MeterEvent:
+    """An entry of a stream. Its lines are what was used in all, of a correction too."""
     descriptor = orjson.loads(told["descriptor"])
-    lines = decode_lines(told["lines"])
-    if told["kind"] == "correct":
-        lines = subtract(lines, decode_lines(told["prior"]))
     return MeterEvent(
-        id=told["id"],
+        id=str(UUID(told["id"])),
         kind=told["kind"],
         status=EventStatus(told["status"]),
-        tenant_id=told["tenant"],
+        tenant_id=str(UUID(told["tenant"])),
         counts_request=told["counts"] == "1",
         request_id=descriptor.get("r", ""),
-        user_id=descriptor.get("u", ""),
-        key_id=descriptor.get("k", ""),
+        user_id=told.get("user", ""),
+        key_id=told["key"],
         service=descriptor.get("s", ""),
         model=descriptor.get("m", ""),
-        lines=lines,
+        lines=decode_lines(told["lines"]),
         at=datetime.fromtimestamp(int(told["at"]) / 1000, UTC),
     )

@@ -1,4 +1,4 @@
-"""Meter and EventStream on Valkey or Redis 7+: the function library, and consumer groups over the event streams."""
+"""The meter on Valkey or Redis 7+: its function library, called through redis-py. The streams are in `stream`."""
 
 import asyncio
 import binascii
@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
@@ -16,36 +15,36 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from chassis.errors import Violation
-from usage_service.adapters.lines import decode_event, encode_lines
-from usage_service.domain import (
-    Books,
-    EventStatus,
-    LeaseClosed,
-    LimitState,
-    Line,
-    MeterEvent,
-    MeterUnavailable,
-    NeedLimits,
-    RateLimited,
-    Work,
-)
-from usage_service.policy import bytes_of, tokens_of
+from usage_service.adapters import library
+from usage_service.adapters.lines import encode_lines
+from usage_service.domain.errors import LeaseClosed, MeterUnavailable, NeedLimits, RateLimited
+from usage_service.domain.ledger import Amounts, EventStatus, Line
+from usage_service.domain.limits import Books, LimitState, Opening, Standing, Subject, Work
 
 log = structlog.get_logger()
 
 PARTITIONS = 256
-LIBRARY = Path(__file__).with_name("meter.lua")
-GROUP = "ledger"
-# One name for all workers: whoever starts takes up what a dead one had read. The ledger books each event once anyway.
-CONSUMER = "worker"
 LEASE_MS = 60_000
-SWEEP_BATCH = 100
+PREFIX = f"aisp_v{library.VERSION}_"
+KINDS = {"tenant": "t", "key": "k", "user": "u"}
+OPEN_PAUSE_SECONDS = 0.2
+OPEN_ATTEMPTS = 25
 T = TypeVar("T")
 
 
+def number_of(tenant_id: str) -> int:
+    """The number of the tenant's partition."""
+    return binascii.crc32(tenant_id.encode()) % PARTITIONS
+
+
+def partition(number: int) -> str:
+    """The prefix of a partition's keys; its braces put all keys of a call into one cluster slot."""
+    return f"m:{{p{number}}}"
+
+
 def partition_of(tenant_id: str) -> str:
-    """The key prefix of the tenant's partition; its braces put all keys of a call into one cluster slot."""
-    return f"m:{{p{binascii.crc32(tenant_id.encode()) % PARTITIONS}}}"
+    """The prefix of the keys of the tenant's partition."""
+    return partition(number_of(tenant_id))
 
 
 def new_lease_id(clock: Callable[[], float] = time.time) -> str:
@@ -57,28 +56,49 @@ def new_lease_id(clock: Callable[[], float] = time.time) -> str:
 
 
 class ValkeyMeter:
-    """Calls the functions through redis-py; puts the library back when it is gone."""
+    """Calls the functions; puts the library back when it is gone."""
 
     def __init__(self, client: Redis) -> None:
         """`client` answers bytes."""
         self._client = client
 
     async def load(self) -> None:
-        """Puts the library in place, replacing an older text of the same version."""
-        await self._guard(self._client.function_load(LIBRARY.read_text(), replace=True))
+        """Puts the library in place, unless this very text is there."""
+        found = await self._guard(self._client.function_list(library.NAME, withcode=True))
+        text = library.source()
+        if not found or text.encode() not in _flat(found):
+            await self._guard(self._client.function_load(text, replace=True))
 
-    async def set_tenant_limits(self, tenant_id: str, version: int, limits: Mapping[str, int]) -> None:
-        await self._set_limits(tenant_id, "t", tenant_id, version, limits)
+    async def opening(self, tenant_id: str) -> Opening:
+        epoch, number = await self._call("opening", tenant_id, tenant_id)
+        return Opening(epoch.decode(), int(number))
 
-    async def set_key_limits(self, tenant_id: str, key_id: str, version: int, limits: Mapping[str, int]) -> None:
-        await self._set_limits(tenant_id, "k", key_id, version, limits)
+    async def open(self, number: int, position: str) -> str:
+        answer: bytes = await self._fcall("open", partition(number), position)
+        return answer.decode()
+
+    async def compile(self, tenant_id: str, opening: Opening, subject: Subject, standing: Standing) -> bool:
+        answer = await self._call(
+            "compile", tenant_id, tenant_id, KINDS[subject.kind], subject.id, opening.epoch, opening.number,
+            subject.version, "".join(KINDS[kind] for kind in subject.flags), subject.prices,
+            _pairs(subject.limits), _pairs(subject.budgets), standing.position, *_used(standing),
+        )  # fmt: skip
+        return bool(answer[0] == b"OK")
+
+    async def invalidate(self, tenant_id: str) -> None:
+        await self._call("invalidate", tenant_id, tenant_id)
+
+    async def set_prices(self, number: int, name: str, prices: Mapping[str, int]) -> None:
+        pairs = [item for pair in prices.items() for item in pair]
+        await self._fcall("set_prices", partition(number), name, *pairs)
 
     async def reserve(self, work: Work, version: int) -> str:
         lease_id = new_lease_id()
-        descriptor = {"r": work.request_id, "u": work.user_id, "k": work.key_id, "s": work.service}
         answer = await self._call(
-            "reserve", work.tenant_id, work.tenant_id, version, "", 0, lease_id, "job", int(work.counts_request),
-            work.tokens, 0, 1, work.storage_bytes, work.lease_seconds * 1000, orjson.dumps(descriptor), b"[]",
+            "reserve", work.tenant_id, work.tenant_id, version, work.key_id, 0, work.user_id, lease_id, "job",
+            int(work.counts_request), work.model, work.tokens, 0, 1, work.characters, work.audio_milliseconds,
+            work.storage_bytes, work.lease_seconds * 1000, _descriptor(work.request_id, work.service, work.model),
+            b"[]",
         )  # fmt: skip
         match answer[0]:
             case b"OK":
@@ -95,50 +115,61 @@ class ValkeyMeter:
 
     async def checkpoint(self, tenant_id: str, lease_id: str, lines: Sequence[Line]) -> None:
         text = encode_lines(lines) if lines else ""
-        answer = await self._call("checkpoint", tenant_id, lease_id, tenant_id, LEASE_MS, tokens_of(lines), text)
+        answer = await self._opened("checkpoint", tenant_id, lease_id, tenant_id, LEASE_MS, text)
+        if answer[0] not in (b"OK", b"EXHAUSTED"):
+            raise LeaseClosed
+
+    async def settle(self, work: Work, lease_id: str, status: EventStatus, lines: Sequence[Line]) -> None:
+        text = encode_lines(lines)
+        answer = await self._opened("settle", work.tenant_id, lease_id, work.tenant_id, status.value, text)
+        if answer[0] == b"UNKNOWN":
+            log.error("the meter has lost a lease: its settlement is booked all the same", lease_id=lease_id)
+            answer = await self._opened(
+                "record", work.tenant_id, lease_id, work.tenant_id, status.value, text, work.key_id, work.user_id,
+                "job", int(work.counts_request), _descriptor(work.request_id, work.service, work.model),
+            )  # fmt: skip
         if answer[0] != b"OK":
             raise LeaseClosed
 
-    async def settle(self, tenant_id: str, lease_id: str, status: EventStatus, lines: Sequence[Line]) -> None:
-        answer = await self._call(
-            "settle", tenant_id, lease_id, tenant_id, status.value, tokens_of(lines), bytes_of(lines),
-            encode_lines(lines),
-        )  # fmt: skip
-        if answer[0] != b"OK":
-            raise LeaseClosed
-
-    async def limits(self, tenant_id: str, key_id: str) -> list[LimitState]:
-        return parse_limits(await self._call("limits_state", tenant_id, tenant_id, key_id))
+    async def limits(self, tenant_id: str, key_id: str, user_id: str) -> list[LimitState]:
+        answer = await self._call("limits_state", tenant_id, tenant_id, key_id, user_id)
+        if answer[0] == b"NEED_LIMITS":
+            raise NeedLimits
+        return parse_limits(answer[1:])
 
     async def books(self) -> Books:
         async with self._client.pipeline(transaction=False) as pipeline:
             for number in range(PARTITIONS):
-                pipeline.fcall("aisp_v1_books", 1, f"m:{{p{number}}}")
+                pipeline.fcall(PREFIX + "books", 1, partition(number))
             rows = await self._guard(pipeline.execute())
-        return Books(*(sum(row[column] for row in rows) for column in range(4)))
+        return Books(*(sum(row[column] for row in rows) for column in range(5)))
 
     async def check(self) -> None:
         """Returns if the store answers and has the library."""
-        found = await self._guard(self._client.function_list("aisp_meter_v1"))
-        if not found:
+        if not await self._guard(self._client.function_list(library.NAME)):
             await self.load()
 
-    async def _set_limits(self, tenant_id: str, kind: str, name: str, version: int, limits: Mapping[str, int]) -> None:
-        pairs = [item for pair in limits.items() for item in pair]
-        await self._call("limits_set", tenant_id, kind, name, version, *pairs)
+    async def _opened(self, function: str, tenant_id: str, *arguments: Any) -> list[Any]:
+        """The answer of an open partition: one that started anew is opened by the worker within a moment."""
+        for _ in range(OPEN_ATTEMPTS):
+            answer = await self._call(function, tenant_id, *arguments)
+            if answer[0] != b"NOT_OPEN":
+                return answer
+            await asyncio.sleep(OPEN_PAUSE_SECONDS)
+        raise MeterUnavailable(retry_after=2)
 
     async def _call(self, function: str, tenant_id: str, *arguments: Any) -> list[Any]:
-        async def call() -> list[Any]:
-            found: list[Any] = await self._client.fcall(f"aisp_v1_{function}", 1, partition_of(tenant_id), *arguments)
-            return found
+        found: list[Any] = await self._fcall(function, partition_of(tenant_id), *arguments)
+        return found
 
+    async def _fcall(self, function: str, prefix: str, *arguments: Any) -> Any:
         try:
-            return await self._guard(call())
+            return await self._guard(self._client.fcall(PREFIX + function, 1, prefix, *arguments))
         except ResponseError as error:
             if "Function not found" not in str(error):
                 raise
             await self.load()
-            return await self._guard(call())
+            return await self._guard(self._client.fcall(PREFIX + function, 1, prefix, *arguments))
 
     @staticmethod
     async def _guard(call: Awaitable[T]) -> T:
@@ -150,77 +181,46 @@ class ValkeyMeter:
             raise MeterUnavailable(retry_after=2) from error
 
 
-class ValkeyEvents:
-    """Reads the streams of all partitions as one consumer of the group."""
-
-    def __init__(self, client: Redis, kept_seconds: int) -> None:
-        self._client = client
-        self._kept_ms = kept_seconds * 1000
-        self._streams = [f"m:{{p{number}}}:events" for number in range(PARTITIONS)]
-        self._pending = True
-
-    async def prepare(self) -> None:
-        """Makes the groups; from the beginning, so that nothing appended before is missed."""
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for stream in self._streams:
-                pipeline.xgroup_create(stream, GROUP, id="0", mkstream=True)
-            for answer in await pipeline.execute(raise_on_error=False):
-                if isinstance(answer, Exception) and "BUSYGROUP" not in str(answer):
-                    raise answer
-        self._pending = True
-
-    async def read(self, count: int, wait_seconds: float) -> list[tuple[str, str, MeterEvent]]:
-        if self._pending:
-            found = await self._read("0", count, None)
-            if found:
-                return found
-            self._pending = False
-        return await self._read(">", count, int(wait_seconds * 1000))
-
-    async def _read(self, start: str, count: int, block: int | None) -> list[tuple[str, str, MeterEvent]]:
-        streams: Any = dict.fromkeys(self._streams, start)
-        answer: Any = await self._client.xreadgroup(GROUP, CONSUMER, streams, count=count, block=block)
-        rows = answer.items() if isinstance(answer, dict) else answer or []
-        return [
-            (stream.decode(), entry.decode(), decode_event(fields))
-            for stream, entries in rows
-            for entry, fields in entries
-            if fields
-        ]
-
-    def again(self) -> None:
-        """After a failure: what was read and not acknowledged comes first."""
-        self._pending = True
-
-    async def acknowledge(self, entries: Sequence[tuple[str, str]]) -> None:
-        by_stream: dict[str, list[str]] = {}
-        for stream, entry in entries:
-            by_stream.setdefault(stream, []).append(entry)
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for stream, found in by_stream.items():
-                pipeline.xack(stream, GROUP, *found)
-            await pipeline.execute()
-
-    async def sweep(self) -> int:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for number in range(PARTITIONS):
-                pipeline.fcall("aisp_v1_sweep", 1, f"m:{{p{number}}}", SWEEP_BATCH)
-            return sum(await pipeline.execute())
-
-    async def trim(self) -> None:
-        oldest = int(time.time() * 1000) - self._kept_ms
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for stream in self._streams:
-                pipeline.xtrim(stream, minid=f"{oldest}-0", approximate=True)
-            await pipeline.execute()
-
-
 def parse_limits(flat: Sequence[Any]) -> list[LimitState]:
     """Rows of five: scope, name, limit, used, milliseconds."""
     return [
         LimitState(flat[i].decode(), flat[i + 1].decode(), *(int(item) for item in flat[i + 2 : i + 5]))
         for i in range(0, len(flat), 5)
     ]
+
+
+def _pairs(limits: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={value}" for name, value in limits.items())
+
+
+def _used(standing: Standing) -> list[str | int]:
+    """Five items for each measure: its letter, then by period."""
+    measures: tuple[tuple[str, Callable[[Amounts], int]], ...] = (
+        ("r", lambda amounts: amounts.requests),
+        ("k", lambda amounts: amounts.input_tokens + amounts.output_tokens),
+        ("c", lambda amounts: amounts.characters),
+        ("a", lambda amounts: amounts.audio_milliseconds),
+        ("$", lambda amounts: amounts.cost_nano_usd),
+        ("b", lambda amounts: amounts.stored_bytes),
+    )
+    periods = (standing.minute, standing.day, standing.month, standing.total)
+    found: list[str | int] = []
+    for letter, read in measures:
+        found += [letter, *(read(amounts) for amounts in periods)]
+    return found
+
+
+def _descriptor(request_id: str, service: str, model: str) -> bytes:
+    return orjson.dumps({"r": request_id, "s": service, "m": model})
+
+
+def _flat(found: Any) -> list[Any]:
+    """Every leaf of a nested answer: what FUNCTION LIST looks like depends on the protocol's version."""
+    if isinstance(found, dict):
+        return [leaf for value in found.values() for leaf in _flat(value)]
+    if isinstance(found, list | tuple):
+        return [leaf for value in found for leaf in _flat(value)]
+    return [found]
 
 
 async def close(client: Redis) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from usage_service.domain import EventStatus, Line, Meter, NeedLimits, Work
+from usage_service.domain.errors import NeedLimits
+from usage_service.domain.ledger import EventStatus, Line
+from usage_service.domain.limits import Work
+from usage_service.domain.ports import Meter
 from usage_service.service.limits import Limits
 
 
@@ -18,14 +21,14 @@ class Leases:
         try:
             return await self._meter.reserve(work, 0)
         except NeedLimits:
-            version = await self._limits.ensure_known(work.tenant_id)
+            version = await self._limits.ensure_known(work.tenant_id, work.key_id, work.user_id)
             return await self._meter.reserve(work, version)
 
     async def checkpoint(self, tenant_id: str, lease_id: str, lines: Sequence[Line]) -> None:
         """Renews it. LeaseClosed."""
         await self._meter.checkpoint(tenant_id, lease_id, lines)
 
-    async def settle(self, tenant_id: str, lease_id: str, lines: Sequence[Line], *, partial: bool) -> None:
-        """Ends it. LeaseClosed."""
+    async def settle(self, work: Work, lease_id: str, lines: Sequence[Line], *, partial: bool) -> None:
+        """Ends it. `work`: who worked, for a store that has lost the lease. LeaseClosed."""
         status = EventStatus.PARTIAL if partial else EventStatus.SETTLED
-        await self._meter.settle(tenant_id, lease_id, status, lines)
+        await self._meter.settle(work, lease_id, status, lines)

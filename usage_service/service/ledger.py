@@ -1,52 +1,76 @@
-"""The way of events from the meter's streams into the ledger: exactly once, priced, rolled up."""
+"""The way of events from the meter's streams into the ledger: exactly once, priced, rolled up.
 
+The position in each stream is kept with the events, so that what is booked and how far it goes are one commit. A
+ledger that is restored from a backup goes on where the backup was; a stream that is read again adds nothing.
+"""
+
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
 from usage_service import policy
-from usage_service.domain import EventStream, MeterEvent, Store
+from usage_service.domain.ledger import Entry, LedgerEvent, MeterEvent
+from usage_service.domain.ports import EventStream, Repository, Store
 
 log = structlog.get_logger()
 
+NOBODY = str(UUID(int=0))
+
 
 class Ledger:
-    """One transaction inserts events and adds exactly the inserted ones to the rollups; then they are acknowledged."""
+    """One transaction inserts events, adds exactly the inserted ones to the rollups, and moves the positions."""
 
     def __init__(self, store: Store, stream: EventStream, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._stream = stream
         self._clock = clock
         self._partitioned: set[object] = set()
+        self._positions: dict[int, str] | None = None
 
     async def move(self, batch: int, wait_seconds: float) -> int:
         """Moves what is there, at most `batch` events a stream; how many were new."""
-        entries = await self._stream.read(batch, wait_seconds)
+        entries = await self._stream.read(await self.positions(), batch, wait_seconds)
         if not entries:
             return 0
-        added = await self.book([event for _, _, event in entries])
-        await self._stream.acknowledge([(stream, entry) for stream, entry, _ in entries])
+        try:
+            added, reached = await self._book_entries(entries)
+        except BaseException:
+            # Whether it was committed is not known: the database will say.
+            self._positions = None
+            raise
+        self._positions = (self._positions or {}) | reached
+        await self._stream.committed(reached)
         return added
+
+    async def positions(self) -> dict[int, str]:
+        """By partition: the last entry that is booked."""
+        if self._positions is None:
+            async with self._store.platform() as repository:
+                self._positions = await repository.positions()
+        return self._positions
+
+    def forget_positions(self) -> None:
+        """They are read again from the database."""
+        self._positions = None
 
     async def book(self, events: Sequence[MeterEvent]) -> int:
         """Books events; what is there already is left out, what contradicts it is kept apart and alarmed."""
         async with self._store.platform() as repository:
-            book = policy.PriceBook(await repository.list_prices())
-            rows = [policy.to_ledger(event, book) for event in events]
-            inserted = await repository.insert_events(rows)
-            known = {(row.event.id, row.event.kind) for row in inserted}
-            rest = [row for row in rows if (row.event.id, row.event.kind) not in known]
-            conflicts = await repository.keep_conflicts(rest) if rest else 0
-            for tenant_id, rollups in policy.roll_up(inserted).items():
-                await repository.add_rollups(tenant_id, rollups)
-        if conflicts:
-            log.error("events with a known id and other content were kept apart", conflicts=conflicts)
-        return len(inserted)
+            await repository.lock_ledger()
+            return await self._book(repository, events)
+
+    async def trim(self) -> None:
+        """Drops old entries that are booked from the streams."""
+        await self._stream.trim(await self.positions())
 
     async def rebuild(self, tenant_id: str) -> None:
         """Makes the tenant's rollups anew out of its events."""
         async with self._store.transaction(tenant_id) as repository:
+            await repository.lock_ledger()
             rollups = policy.roll_up(await repository.all_events(tenant_id))
             await repository.replace_rollups(tenant_id, rollups.get(tenant_id, []))
 
@@ -58,3 +82,49 @@ class Ledger:
                 async with self._store.platform() as repository:
                     await repository.ensure_partition(day)
                 self._partitioned.add(day)
+
+    async def _book_entries(self, entries: Sequence[Entry]) -> tuple[int, dict[int, str]]:
+        async with self._store.platform() as repository:
+            await repository.lock_ledger()
+            # Another worker may have been faster: its entries are left out.
+            before = await repository.positions()
+            new = [entry for entry in entries if _ordinal(entry.id) > _ordinal(before.get(entry.partition, "0-0"))]
+            for entry in new:
+                if entry.raw is not None:
+                    await repository.keep_conflict(NOBODY, entry.raw)
+            added = await self._book(repository, [entry.event for entry in new if entry.event])
+            reached = {entry.partition: entry.id for entry in new}
+            if reached:
+                await repository.set_positions(reached)
+        return added, before | reached
+
+    async def _book(self, repository: Repository, events: Sequence[MeterEvent]) -> int:
+        book = policy.PriceBook(await repository.list_prices())
+        ids = {(event.id, policy.day_of(event.id)) for event in events}
+        earlier: dict[str, list[LedgerEvent]] = defaultdict(list)
+        for row in await repository.booked(ids):
+            earlier[row.event.id].append(row)
+        rows = []
+        for event in events:
+            try:
+                new = policy.to_book(event, earlier[event.id], book)
+            except policy.Contradiction:
+                log.error("an event contradicts the ledger: it was kept apart", lease_id=event.id, kind=event.kind)  # noqa: TRY400
+                await repository.keep_conflict(event.tenant_id, asdict(event))
+                continue
+            if new:
+                earlier[event.id].append(new)
+                rows.append(new)
+        inserted = await repository.insert_events(rows)
+        await _add_rollups(repository, inserted)
+        return len(inserted)
+
+
+async def _add_rollups(repository: Repository, rows: Sequence[LedgerEvent]) -> None:
+    for tenant_id, rollups in sorted(policy.roll_up(rows).items()):
+        await repository.add_rollups(tenant_id, rollups)
+
+
+def _ordinal(position: str) -> tuple[int, int]:
+    milliseconds, _, sequence = position.partition("-")
+    return int(milliseconds), int(sequence)

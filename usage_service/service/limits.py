@@ -1,39 +1,61 @@
-"""What a plan means for a tenant, compiled into the meter."""
+"""What a plan means for a tenant, compiled into the meter, with what the ledger says that it used.
 
-from collections.abc import Mapping
+The meter asks (NEED_LIMITS) where it has nothing compiled, or knows that it is out of date: after a change, after a
+day of rest, and after its server started anew, when writes may be lost.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
 
 from usage_service import policy
-from usage_service.domain import LimitState, Meter, Plan, Repository, Store, UnknownPlan
+from usage_service.domain.errors import MeterUnavailable, NeedLimits, UnknownPlan
+from usage_service.domain.limits import LimitState, Plan, Standing, Subject, TenantState
+from usage_service.domain.ports import Meter, Repository, Store
+
+log = structlog.get_logger()
+
+COMPILE_ATTEMPTS = 5
 
 
 class Limits:
-    """Compiles plans, tenants' own limits and keys' limits; versions only grow."""
+    """Compiles plans, tenants' own limits, keys' limits and budgets. `partition`: the number of a tenant's."""
 
-    def __init__(self, store: Store, meter: Meter) -> None:
+    def __init__(
+        self, store: Store, meter: Meter, clock: Callable[[], datetime], partition: Callable[[str], int]
+    ) -> None:
         self._store = store
         self._meter = meter
+        self._clock = clock
+        self._partition = partition
 
-    async def ensure(self, tenant_id: str, plan: str, version: int) -> None:
-        """Puts the limits of this version (or a newer one that is known) into the meter. UnknownPlan."""
+    async def ensure(
+        self, tenant_id: str, plan: str, version: int, key: Subject | None = None, user_id: str = ""
+    ) -> None:
+        """Compiles what an admission needs: the tenant under this version (or a newer one that is known), the key,
+        the user. UnknownPlan, UnknownLimit.
+        """
+        if key:
+            policy.check_limits(key.limits)
         async with self._store.transaction(tenant_id) as repository:
             await self._plan(repository, plan)
-            state = await repository.put_state(tenant_id, plan, version)
-            limits = policy.effective_limits(await self._plan(repository, state.plan), state.limits)
-        await self._meter.set_tenant_limits(tenant_id, state.version, limits)
+            await repository.put_state(tenant_id, plan, version)
+        others = [*([key] if key else []), *([Subject("user", user_id)] if user_id else [])]
+        for _ in range(COMPILE_ATTEMPTS):
+            if await self._compile(tenant_id, others):
+                return
+        raise MeterUnavailable(retry_after=1)
 
-    async def ensure_known(self, tenant_id: str) -> int:
-        """Compiles again what is known of the tenant (its store forgot it); the version."""
-        async with self._store.transaction(tenant_id) as repository:
-            state = await repository.get_state(tenant_id)
+    async def ensure_known(self, tenant_id: str, key_id: str = "", user_id: str = "") -> int:
+        """Compiles again what is known of the tenant; its version. UnknownPlan."""
+        state = await self._state(tenant_id)
         if state is None:
             raise UnknownPlan("Nothing is known of this tenant's plan yet.")
-        await self.ensure(tenant_id, state.plan, state.version)
+        key = Subject("key", key_id) if key_id else None
+        await self.ensure(tenant_id, state.plan, state.version, key, user_id)
         return state.version
-
-    async def ensure_key(self, tenant_id: str, key_id: str, version: int, limits: Mapping[str, int]) -> None:
-        """Puts an API key's own limits into the meter. UnknownLimit."""
-        policy.check_limits(limits)
-        await self._meter.set_key_limits(tenant_id, key_id, version, limits)
 
     async def set_own(self, tenant_id: str, plan: str, version: int, changes: Mapping[str, int]) -> dict[str, int]:
         """Changes limits of the tenant's own, under a new version of it; all limits that hold. UnknownLimit."""
@@ -44,12 +66,26 @@ class Limits:
             await repository.change_limits(tenant_id, changes)
             state = await repository.put_state(tenant_id, plan, version)
             limits = policy.effective_limits(await self._plan(repository, state.plan), state.limits)
-        await self._meter.set_tenant_limits(tenant_id, state.version, limits)
+        await self._meter.invalidate(tenant_id)
         return limits
 
-    async def state(self, tenant_id: str, key_id: str) -> list[LimitState]:
-        """How much of each limit is used."""
-        return await self._meter.limits(tenant_id, key_id)
+    async def state(self, tenant_id: str, key_id: str, user_id: str = "") -> list[LimitState]:
+        """How much of each limit is used; nothing of a tenant that never asked for admission."""
+        try:
+            return await self._meter.limits(tenant_id, key_id, user_id)
+        except NeedLimits:
+            if await self._state(tenant_id) is None:
+                return []
+        await self.ensure_known(tenant_id, key_id, user_id)
+        return await self._meter.limits(tenant_id, key_id, user_id)
+
+    async def open_partitions(self, numbers: Sequence[int]) -> None:
+        """Opens partitions whose server started anew."""
+        async with self._store.platform() as repository:
+            positions = await repository.positions()
+        for number in numbers:
+            await self._meter.open(number, positions[number])
+        log.warning("the meter's server started anew: its partitions are open again", partitions=len(numbers))
 
     async def plans(self) -> list[Plan]:
         """All plans."""
@@ -62,3 +98,30 @@ class Limits:
         if plan is None:
             raise UnknownPlan(f"There is no plan {name[:64]}.")
         return plan
+
+    async def _state(self, tenant_id: str) -> TenantState | None:
+        async with self._store.transaction(tenant_id) as repository:
+            return await repository.get_state(tenant_id)
+
+    async def _compile(self, tenant_id: str, others: Sequence[Subject]) -> bool:
+        """False where something changed meanwhile."""
+        number = self._partition(tenant_id)
+        opening = await self._meter.opening(tenant_id)
+        if not opening.epoch:
+            await self.open_partitions([number])
+            opening = await self._meter.opening(tenant_id)
+        async with self._store.transaction(tenant_id) as repository:
+            state = await repository.get_state(tenant_id)
+            assert state is not None, "put_state came first"
+            limits = policy.effective_limits(await self._plan(repository, state.plan), state.limits)
+            tenant = Subject("tenant", tenant_id, state.version, limits)
+            # A key without limits of its own, and a user, count only where the tenant says that some have budgets.
+            wanted = [other for other in others if other.version or other.kind in tenant.flags]
+            found: list[tuple[Subject, Standing]] = [
+                (subject, await repository.standing(subject, tenant_id, number, self._clock()))
+                for subject in (tenant, *wanted)
+            ]
+        compiled = await asyncio.gather(
+            *(self._meter.compile(tenant_id, opening, subject, standing) for subject, standing in found)
+        )
+        return all(compiled)

@@ -7,16 +7,10 @@ from datetime import date, datetime
 
 from chassis.pagination import Page, PageRequest
 from usage_service import policy
-from usage_service.domain import (
-    Amounts,
-    Books,
-    LedgerEvent,
-    LimitState,
-    Meter,
-    Price,
-    Rollup,
-    Store,
-)
+from usage_service.domain.ledger import Amounts, LedgerEvent, Price, Rollup
+from usage_service.domain.limits import Books, LimitState
+from usage_service.domain.ports import Meter, Store
+from usage_service.service.limits import Limits
 
 DAILY_DEFAULT_DAYS = 30
 
@@ -39,9 +33,10 @@ class Summary:
 class Reports:
     """Reads. `longest` bounds the days of one question."""
 
-    def __init__(self, store: Store, meter: Meter, clock: Callable[[], datetime], longest: int) -> None:
+    def __init__(self, store: Store, meter: Meter, limits: Limits, clock: Callable[[], datetime], longest: int) -> None:
         self._store = store
         self._meter = meter
+        self._limits = limits
         self._clock = clock
         self._longest = longest
 
@@ -52,7 +47,7 @@ class Reports:
             rows = await repository.list_rollups(tenant_id, start, end)
             stored = await repository.stored_bytes(tenant_id)
             state = await repository.get_state(tenant_id)
-        limits = await self._meter.limits(tenant_id, key_id)
+        limits = await self._limits.state(tenant_id, key_id)
         storage = next((row.limit for row in limits if row.name == "storage_bytes" and row.scope == "tenant"), None)
         return Summary(
             first=start,

@@ -1,0 +1,133 @@
+"""What was used: lines, events, prices, sums."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+
+START = "0-0"
+"""The position before a stream's first entry."""
+
+
+class Unit(Enum):
+    """What is counted."""
+
+    INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    CHARACTERS = "characters"
+    AUDIO_MILLISECONDS = "audio_milliseconds"
+    STORED_BYTES = "stored_bytes"
+
+
+class EventStatus(Enum):
+    """How a lease ended."""
+
+    SETTLED = "settled"
+    PARTIAL = "partial"
+    ABANDONED = "abandoned"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An amount of one unit, used by one model."""
+
+    service: str
+    model: str
+    provider: str
+    unit: Unit
+    amount: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PricedLine:
+    """A line with its cost; price version 0 means that it has no price."""
+
+    line: Line
+    price_version: int
+    cost_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Sums of every unit."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    characters: int = 0
+    audio_milliseconds: int = 0
+    stored_bytes: int = 0
+    cost_nano_usd: int = 0
+
+    def __add__(self, other: "Amounts") -> "Amounts":
+        return Amounts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class MeterEvent:
+    """What the meter appended when a lease ended."""
+
+    id: str
+    kind: str
+    """settle, sweep or correct"""
+    status: EventStatus
+    tenant_id: str
+    counts_request: bool
+    request_id: str
+    user_id: str
+    key_id: str
+    service: str
+    model: str
+    lines: tuple[Line, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEvent:
+    """A row of the ledger."""
+
+    event: MeterEvent
+    day: date
+    provider: str
+    amounts: Amounts
+    lines: tuple[PricedLine, ...]
+
+    @property
+    def corrects_id(self) -> str:
+        """The event that this one corrects: a correction has its lease's id."""
+        return self.event.id if self.event.kind == "correct" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One day of one model of one service."""
+
+    day: date
+    service: str
+    model: str
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one million units of one model cost, from a time on."""
+
+    version: int
+    provider: str
+    model: str
+    unit: Unit
+    nano_usd_per_million: int
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a partition's stream. `event` is None for a mark, and for what could not be read (`raw`)."""
+
+    partition: int
+    id: str
+    event: MeterEvent | None
+    raw: Mapping[str, str] | None = None
