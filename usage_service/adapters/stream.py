@@ -1,7 +1,7 @@
 """EventStream on Valkey or Redis 7+: the partitions' streams, read from where the ledger says that it is.
 
 No consumer group: the position is kept in the ledger's own database, in the transaction that books the events
-(docs/decisions), so a restored ledger goes on where it was.
+(docs/decisions/0006), so a restored ledger goes on where it was.
 """
 
 import time
