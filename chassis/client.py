@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import grpc
 from opentelemetry.propagate import inject
+from opentelemetry.trace import INVALID_SPAN, get_current_span
 
 from chassis import context, status
 from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
@@ -111,6 +112,8 @@ class Channel:
 
     def _sign(self, calling: RequestContext | None, method: str) -> Metadata:
         signed = self._signer.sign(calling or context.current(), method)
+        if get_current_span() is INVALID_SPAN:
+            return ((METADATA_KEY, signed),)
         carrier: dict[str, str] = {}
         inject(carrier)
         return ((METADATA_KEY, signed), *carrier.items())

@@ -11,7 +11,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import orjson
 from cryptography.hazmat.primitives import hashes
@@ -72,6 +72,7 @@ class RequestContext:
             raise OperatorOnly
 
 
+_FIELDS = tuple(field.name for field in fields(RequestContext))
 _current: ContextVar[RequestContext | None] = ContextVar("aisp_request_context", default=None)
 
 
@@ -133,7 +134,7 @@ class Signer:
     def sign(self, context: RequestContext, method: str, lifetime: int = LIFETIME_SECONDS) -> bytes:
         """The metadata value for a call of `method` (its full gRPC path). Internal if it exceeds 2 KB."""
         now = int(self._clock())
-        claims = {key: value for key, value in asdict(context).items() if value}
+        claims = {name: value for name in _FIELDS if (value := getattr(context, name))}
         claims |= {"iss": self._caller, "aud": self._callee, "mth": method, "iat": now, "exp": now + lifetime}
         payload = orjson.dumps(claims)
         if len(payload) + _MAC_BYTES > MAX_BYTES:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+import orjson
 import structlog
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
@@ -27,7 +28,7 @@ tracer = trace.get_tracer("aisp")
 def configure(service: str, settings: ServiceSettings) -> None:
     """Sets up logging on standard output, and traces if an OTLP endpoint is set. Call once, at start."""
     level = logging.DEBUG if settings.debug else getattr(logging, settings.log.level.upper())
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    renderer: structlog.typing.Processor = _render
     if settings.log.format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -39,7 +40,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -47,6 +48,11 @@ def configure(service: str, settings: ServiceSettings) -> None:
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     if settings.telemetry.otlp_endpoint:
         _configure_traces(service, settings)
+
+
+def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    """One JSON object; what JSON has no word for is told as Python would."""
+    return orjson.dumps(dict(event), default=repr, option=orjson.OPT_NON_STR_KEYS).decode(errors="replace")
 
 
 class _Naming:

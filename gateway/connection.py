@@ -7,7 +7,7 @@ refused is told why, in the format of its route's family, and the connection end
 
 import ipaddress
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any
 
@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from chassis.errors import PlatformError
 from gateway.errors import BadHttp, HeadersTooLarge, RequestTooSlow, TooManyConnections, render
 from gateway.settings import EdgeSection
+from gateway.sse import GONE
 
 REFUSED = prometheus_client.Counter("aisp_gateway_refused_connections_total", "Connections ended early", ["reason"])
 OPEN = prometheus_client.Gauge("aisp_gateway_open_connections", "Connections of clients")
@@ -97,6 +98,7 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self._discarded = 0
         self._refusal: PlatformError | None = None
+        self._gone: Callable[[], None] | None = None
         self.url = b""
 
     # What the loop tells.
@@ -111,6 +113,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.leave(self, self._address)
         super().connection_lost(exc)
+        if self._gone is not None:
+            self._gone()
 
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.END:
@@ -135,6 +139,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {GONE: {"watch": self._call_when_gone}}
         self._await_head()
         # The byte that began it; what came with that byte is counted as it is parsed.
         self._fed = 1
@@ -200,6 +205,9 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse(RequestTooSlow())
+
+    def _call_when_gone(self, call: Callable[[], None] | None) -> None:
+        self._gone = call
 
     @property
     def _address(self) -> str:

@@ -41,6 +41,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                # Who the client is behind proxies is the edge's to say: uvicorn would believe whoever is on loopback.
+                proxy_headers=False,
                 date_header=False,
                 timeout_keep_alive=bounds.keep_alive_seconds,
             )

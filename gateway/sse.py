@@ -1,20 +1,65 @@
 """Event streams to clients: heartbeats while nothing comes, an end when the client goes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 COMMENT = b": still here\n\n"
+GONE = "aisp.gone"
+"""An extension of the request's scope by our own server: its `watch` takes what is to be called when the client leaves,
+or None.
+"""
 
 
 def event(name: str, document: Any) -> bytes:
     """A named event with a JSON document: no text in it can look like another event."""
     return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(document) + b"\n\n"
+
+
+class Heartbeats:
+    """A context manager that sends a comment whenever nothing was sent for so long: one timer for the whole stream."""
+
+    def __init__(self, send: Callable[[bytes], Awaitable[None]], seconds: float) -> None:
+        self._send = send
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._sending: asyncio.Task[None] | None = None
+        self._busy = False
+
+    async def send(self, data: bytes) -> None:
+        """Sends what is no comment."""
+        self._busy = True
+        await self._send(data)
+        self._busy = False
+        self._last = self._loop.time()
+
+    async def __aenter__(self) -> Self:
+        self._timer = self._loop.call_later(self._seconds, self._look)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._sending is not None and not self._sending.done():
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+
+    def _look(self) -> None:
+        silent = self._loop.time() - self._last
+        # A client that does not read what was sent would not read a comment.
+        if silent >= self._seconds and not self._busy and (self._sending is None or self._sending.done()):
+            self._sending = self._loop.create_task(self._beat())
+            silent = 0.0
+        self._timer = self._loop.call_later(max(self._seconds - silent, self._seconds / 10), self._look)
+
+    async def _beat(self) -> None:
+        self._last = self._loop.time()
+        await self._send(COMMENT)
 
 
 async def with_heartbeats(events: AsyncGenerator[bytes, None], seconds: float) -> AsyncGenerator[bytes, None]:
@@ -38,8 +83,35 @@ async def with_heartbeats(events: AsyncGenerator[bytes, None], seconds: float) -
         await events.aclose()
 
 
-async def until_disconnect(receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None]) -> None:
+async def until_disconnect(
+    scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None]
+) -> None:
     """Does the work; cancels it as soon as the client is gone."""
+    extension = scope.get("extensions", {}).get(GONE)
+    if extension is None:
+        await _watching(receive, work)
+        return
+    watch = extension["watch"]
+    task, gone = asyncio.current_task(), False
+    assert task is not None
+
+    def leave() -> None:
+        nonlocal gone
+        gone = True
+        task.cancel()
+
+    watch(leave)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not gone or task.uncancel():
+            raise
+    finally:
+        watch(None)
+
+
+async def _watching(receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None]) -> None:
+    """The same under a server that tells of the client's leaving to nobody but who receives."""
     task = asyncio.ensure_future(work)
     watcher = asyncio.ensure_future(_disconnected(receive))
     try:

@@ -77,6 +77,9 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
+        self._heard = 0.0
+        """When the last reply came, or the first of those that wait was asked for."""
+        self._watcher: asyncio.TimerHandle | None = None
 
     async def call(self, command: tuple[Any, ...]) -> Any:
         if len(self._waiting) >= MAX_IN_FLIGHT:
@@ -85,14 +88,13 @@ class _Connection(asyncio.Protocol):
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(hiredis.pack_command(command))
+        if not self._waiting:
+            self._heard = self._loop.time()
         self._waiting.append(reply)
-        try:
-            async with asyncio.timeout(REPLY_SECONDS):
-                answer = await reply
-        except TimeoutError as error:
-            # Replies come in order: one that stays away blocks all that follow.
-            self.close()
-            raise StoreUnavailable(retry_after=1) from error
+        if self._watcher is None:
+            # One timer for all calls: replies come in order, so one that stays away blocks all that follow.
+            self._watcher = self._loop.call_later(REPLY_SECONDS, self._look)
+        answer = await reply
         if isinstance(answer, ReplyError):
             raise answer
         return answer
@@ -103,6 +105,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
+        self._heard = self._loop.time()
         while (reply := self._reader.gets()) is not False:
             future = self._waiting.popleft()
             if not future.done():
@@ -120,6 +123,18 @@ class _Connection(asyncio.Protocol):
         self.closed = True
         if self._transport is not None:
             self._transport.close()
+
+    def _look(self) -> None:
+        """Gives up a connection on which replies are awaited and none came for so long."""
+        self._watcher = None
+        if not self._waiting:
+            return
+        left = self._heard + REPLY_SECONDS - self._loop.time()
+        if left > 0:
+            self._watcher = self._loop.call_later(left, self._look)
+        else:
+            self.close()
+            self.connection_lost(None)
 
     def _flush(self) -> None:
         if self._transport is not None and not self.closed:

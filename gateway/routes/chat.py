@@ -16,7 +16,7 @@ from gateway.errors import render_event
 from gateway.limits.meter import Line
 from gateway.routes import raw
 from gateway.settings import GatewaySection
-from gateway.sse import until_disconnect, with_heartbeats
+from gateway.sse import Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class ChatRoute:
         envelope, work = self._envelope(document, body)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")
         serve = self._stream if streamed else self._complete
-        await until_disconnect(receive, serve(state, envelope, work, marks, send))
+        await until_disconnect(scope, receive, serve(state, envelope, work, marks, send))
 
     async def _complete(
         self, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
@@ -64,10 +64,14 @@ class ChatRoute:
                 # What fails before the first part is an ordinary error, with its status.
                 started = (await anext(parts)).started
                 await raw.begin_stream(send, _told(started, call))
-                events = with_heartbeats(self._events(call, started, work, parts), self._settings.heartbeat_seconds)
-                async with aclosing(events):
-                    async for event in events:
-                        await send(raw.part(event))
+
+                async def forward(event: bytes) -> None:
+                    await send(raw.part(event))
+
+                async with Heartbeats(forward, self._settings.heartbeat_seconds) as stream:
+                    async with aclosing(self._events(call, started, work, parts)) as events:
+                        async for event in events:
+                            await stream.send(event)
             await send(raw.part(DONE, more=False))
 
     async def _events(self, call: Call, started: pb.Started, work: Work, parts: Any) -> AsyncGenerator[bytes, None]:

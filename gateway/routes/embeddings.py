@@ -47,7 +47,7 @@ class EmbeddingsRoute:
             headers = [(b"idempotency-replayed", b"true")] if call.replayed else []
             await raw.answer(send, _answer(response, call, as_base64=as_base64), headers)
 
-        await until_disconnect(receive, serve())
+        await until_disconnect(scope, receive, serve())
 
 
 def _request(document: dict[str, Any]) -> pb.EmbedTextsRequest:

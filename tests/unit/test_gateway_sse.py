@@ -1,0 +1,104 @@
+"""Streams to clients: comments where nothing is sent, and an end to the work when the client leaves."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.sse import COMMENT, GONE, Heartbeats, until_disconnect
+
+
+class Client:
+    """A connection that tells of its end as our own server does, or only to who receives."""
+
+    def __init__(self, *, watched: bool) -> None:
+        self.left = asyncio.Event()
+        self._told: Callable[[], None] | None = None
+        self.scope: dict[str, Any] = {"extensions": {GONE: {"watch": self._watch}}} if watched else {}
+
+    def _watch(self, call: Callable[[], None] | None) -> None:
+        self._told = call
+
+    async def receive(self) -> dict[str, Any]:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    def leave(self) -> None:
+        self.left.set()
+        if self._told is not None:
+            self._told()
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_the_work_ends_when_the_client_leaves(watched: bool) -> None:
+    client, ended = Client(watched=watched), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(until_disconnect(client.scope, client.receive, work()))
+    await asyncio.sleep(0.01)
+    client.leave()
+    await asyncio.wait_for(task, 1)
+    assert ended.is_set()
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_work_and_its_errors_pass_through(watched: bool) -> None:
+    client = Client(watched=watched)
+
+    async def fail() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await until_disconnect(client.scope, client.receive, fail())
+    client.leave()
+    await asyncio.sleep(0.01)
+
+
+async def test_who_cancels_from_without_is_heard() -> None:
+    """The drain cancels a request: that is no client who left."""
+    client = Client(watched=True)
+    task = asyncio.create_task(until_disconnect(client.scope, client.receive, asyncio.sleep(60)))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_comment_where_nothing_is_sent() -> None:
+    sent: list[bytes] = []
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+
+    async with Heartbeats(send, 0.05) as stream:
+        for _ in range(8):
+            await asyncio.sleep(0.02)
+            await stream.send(b"event")
+        assert COMMENT not in sent
+        await asyncio.sleep(0.2)
+        assert sent.count(COMMENT) in (2, 3, 4)
+    count = len(sent)
+    await asyncio.sleep(0.1)
+    assert len(sent) == count
+
+
+async def test_no_comment_to_who_does_not_read() -> None:
+    sent: list[bytes] = []
+    reads = asyncio.Event()
+
+    async def send(data: bytes) -> None:
+        await reads.wait()
+        sent.append(data)
+
+    async with Heartbeats(send, 0.01) as stream:
+        sending = asyncio.create_task(stream.send(b"event"))
+        await asyncio.sleep(0.1)
+        reads.set()
+        await sending
+    assert sent == [b"event"]
