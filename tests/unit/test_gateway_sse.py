@@ -52,9 +52,9 @@ async def test_work_and_its_errors_pass_through(watched: bool) -> None:
     client = Client(watched=watched)
 
     async def fail() -> None:
-        raise ValueError
+        raise KeyError("x")
 
-    with pytest.raises(ValueError):
+    with pytest.raises(KeyError, match="x"):
         await until_disconnect(client.scope, client.receive, fail())
     client.leave()
     await asyncio.sleep(0.01)
