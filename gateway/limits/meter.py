@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import structlog
 
-from chassis.errors import PlatformError, ResourceExhausted, Violation
+from chassis.errors import FailedPrecondition, PlatformError, ResourceExhausted, Violation
 from gateway.limits.quotas import Quota, parse
 from gateway.limits.resp import ReplyError, RespClient, StoreUnavailable
 from gateway.limits.settlements import Settlement, Settlements
@@ -38,6 +38,11 @@ class RateLimited(ResourceExhausted):
 
     reason = "RATE_LIMITED"
     quotas: tuple[Quota, ...] = ()
+
+
+class UnpricedModel(FailedPrecondition):
+    reason = "UNPRICED_MODEL"
+    message = "The model has no price, and work without a price is refused here; an operator can add one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ class Meter:
                 continue
             if answer[0] == b"LIMITED":
                 raise _limited(answer)
+            if answer[0] == b"UNPRICED":
+                raise UnpricedModel
             lease = Lease(lease_id, admission, parse(answer[1:]))
             if lease_id:
                 self._open[lease_id] = lease

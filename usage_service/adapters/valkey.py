@@ -5,7 +5,7 @@ import binascii
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 from chassis.errors import Violation
 from usage_service.adapters import library
 from usage_service.adapters.lines import encode_lines
-from usage_service.domain.errors import LeaseClosed, MeterUnavailable, NeedLimits, RateLimited
+from usage_service.domain.errors import LeaseClosed, MeterUnavailable, NeedLimits, RateLimited, UnpricedModel
 from usage_service.domain.ledger import Amounts, EventStatus, Line
 from usage_service.domain.limits import Books, LimitState, Opening, Standing, Subject, Work
 
@@ -27,6 +27,7 @@ PARTITIONS = 256
 LEASE_MS = 60_000
 PREFIX = f"aisp_v{library.VERSION}_"
 KINDS = {"tenant": "t", "key": "k", "user": "u"}
+FLAGS = KINDS | {"unpriced": "p"}
 OPEN_PAUSE_SECONDS = 0.2
 OPEN_ATTEMPTS = 25
 T = TypeVar("T")
@@ -80,8 +81,10 @@ class ValkeyMeter:
     async def compile(self, tenant_id: str, opening: Opening, subject: Subject, standing: Standing) -> bool:
         answer = await self._call(
             "compile", tenant_id, tenant_id, KINDS[subject.kind], subject.id, opening.epoch, opening.number,
-            subject.version, "".join(KINDS[kind] for kind in subject.flags), subject.prices,
-            _pairs(subject.limits), _pairs(subject.budgets), standing.position, *_used(standing),
+            subject.version, "".join(FLAGS[flag] for flag in subject.flags), subject.prices,
+            _written("=", subject.limits.items()),
+            f"{_written('=', subject.budgets.items())} {_written('~', subject.marks)}".strip(),
+            standing.position, *_used(standing),
         )  # fmt: skip
         return bool(answer[0] == b"OK")
 
@@ -105,6 +108,8 @@ class ValkeyMeter:
                 return lease_id
             case b"NEED_LIMITS":
                 raise NeedLimits
+            case b"UNPRICED":
+                raise UnpricedModel
         binding = parse_limits(answer[2 : 2 + 5 * int(answer[1])])
         raise RateLimited(
             f"The limit {binding[0].name} is exhausted.",
@@ -189,8 +194,8 @@ def parse_limits(flat: Sequence[Any]) -> list[LimitState]:
     ]
 
 
-def _pairs(limits: Mapping[str, int]) -> str:
-    return " ".join(f"{name}={value}" for name, value in limits.items())
+def _written(sign: str, limits: Iterable[tuple[str, int]]) -> str:
+    return " ".join(f"{name}{sign}{value}" for name, value in limits)
 
 
 def _used(standing: Standing) -> list[str | int]:

@@ -3,7 +3,7 @@
 ResourceExhausted  RateLimited
 Unavailable        MeterUnavailable
 InvalidArgument    UnknownPlan, UnknownLimit, BadDateRange
-FailedPrecondition LeaseClosed
+FailedPrecondition LeaseClosed, UnpricedModel
 PermissionDenied   OperatorOnly
 """
 
@@ -44,6 +44,11 @@ class LeaseClosed(FailedPrecondition):
 class BadDateRange(InvalidArgument):
     reason = "BAD_DATE_RANGE"
     message = "from and to must be dates (YYYY-MM-DD), in order, and not too far apart."
+
+
+class UnpricedModel(FailedPrecondition):
+    reason = "UNPRICED_MODEL"
+    message = "The model has no price, and work without a price is refused here; an operator can add one."
 
 
 class OperatorOnly(PermissionDenied):

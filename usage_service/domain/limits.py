@@ -87,8 +87,9 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A tenant, key or user as it is compiled. `kind`: tenant, key, user. `limits` stand under `version` (an older one
-    does not replace them), `budgets` under the compile number. `flags` of a tenant: the kinds (key, user) of which each
-    one that asks has to be compiled, because some have budgets. `prices`: the list that budgets are counted with.
+    does not replace them), `budgets` and `marks` (reported, never binding) under the compile number. `flags` of a
+    tenant: the kinds (key, user) of which each one that asks has to be compiled, because some have budgets, and
+    `unpriced` where work without a price is refused. `prices`: the list that money is counted with.
     """
 
     kind: str
@@ -96,6 +97,7 @@ class Subject:
     version: int = 0
     limits: Mapping[str, int] = field(default_factory=dict)
     budgets: Mapping[str, int] = field(default_factory=dict)
+    marks: tuple[tuple[str, int], ...] = ()
     flags: tuple[str, ...] = ()
     prices: str = "standard"
 

@@ -46,21 +46,29 @@ local function to_map(flat)
 end
 
 -- Tenants of one plan have the same text of limits: it is read once. A name that this version does not know is left out:
--- `compile` of the version that knows it wrote it.
+-- `compile` of the version that knows it wrote it. `name=number` is a limit; `name~number` a mark, which is counted and
+-- reported but never binds. `counters`: a row for each counter, however many limits and marks read it.
 local parsed, parsed_count = {}, 0
 
 local function parse_limits(written)
   local rows = parsed[written]
   if rows then return rows end
-  rows = {}
-  for name, value in string.gmatch(written, '([%w_]+)=(%d+)') do
+  rows = {counters = {}}
+  local counted = {}
+  for name, sign, value in string.gmatch(written, '([%w_]+)([=~])(%d+)') do
     local known = LIMITS[name]
     if known then
-      rows[#rows + 1] = {
+      local row = {
         name = name, period = known.period, measure = known.measure, field = known.period .. '.' .. known.measure,
-        scale = known.scale, limit = tonumber(value), bound = tonumber(value) * known.scale,
+        scale = known.scale, limit = tonumber(value), bound = tonumber(value) * known.scale, soft = sign == '~',
       }
+      rows[#rows + 1] = row
+      if not counted[row.field] then
+        counted[row.field] = true
+        rows.counters[#rows.counters + 1] = row
+      end
       rows.money = rows.money or known.measure == '$'
+      rows.hard_money = rows.hard_money or (known.measure == '$' and not row.soft)
     end
   end
   if parsed_count >= PARSED_AT_MOST then parsed, parsed_count = {}, 0 end

@@ -149,7 +149,7 @@ end
 
 -- Counts amounts by measure, all new.
 local function charge(subject, costs, second)
-  for _, row in ipairs(subject.limits) do
+  for _, row in ipairs(subject.limits.counters) do
     local cost = costs[row.measure] or 0
     if cost ~= 0 then
       if row.period == 'minute' then add_to_window(subject, row, second, cost)
@@ -161,7 +161,7 @@ end
 -- Counts `after` where `before` was counted, at lease.second, lease.day, lease.month. What was too much goes back where
 -- it came from while that still counts; what was too little counts now.
 local function recount(subject, before, after, lease, clock)
-  for _, row in ipairs(subject.limits) do
+  for _, row in ipairs(subject.limits.counters) do
     local delta = (after[row.measure] or 0) - (before[row.measure] or 0)
     local period, sum = row.period, get(subject, row.field) + delta
     if delta == 0 then -- nothing to do
@@ -196,14 +196,14 @@ end
 
 local function binds(subject, row, costs)
   local cost = costs[row.measure] or 0
-  return cost > 0 and get(subject, row.field) + cost > row.bound
+  return not row.soft and cost > 0 and get(subject, row.field) + cost > row.bound
 end
 
--- Appends a row: scope, name, limit, used, milliseconds.
+-- Appends a row: scope, name (of a mark with a ~), limit, used, milliseconds.
 local function report(answer, subject, row, ms)
   local size = #answer
   answer[size + 1] = subject.scope
-  answer[size + 2] = row.name
+  answer[size + 2] = row.soft and row.name .. '~' or row.name
   answer[size + 3] = text(row.limit)
   answer[size + 4] = text(math.ceil(get(subject, row.field) / row.scale))
   answer[size + 5] = text(ms)

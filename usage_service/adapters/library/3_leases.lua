@@ -105,7 +105,7 @@ local function estimate(partition, asked, subjects)
   if untold then
     for _, subject in ipairs(subjects) do
       for _, row in ipairs(subject.limits) do
-        if row.measure == 'k' then output = math.min(output, math.floor(row.bound / UNTOLD_SHARE)) end
+        if row.measure == 'k' and not row.soft then output = math.min(output, math.floor(row.bound / UNTOLD_SHARE)) end
       end
     end
   end
@@ -118,7 +118,7 @@ local function estimate(partition, asked, subjects)
       local more = estimate_cost(partition, list, asked.model, {input = 0, output = output, c = 0, a = 0})
       for _, subject in ipairs(subjects) do
         for _, row in ipairs(subject.limits) do
-          if row.measure == '$' then more = math.min(more, math.floor(row.bound / UNTOLD_SHARE)) end
+          if row.measure == '$' and not row.soft then more = math.min(more, math.floor(row.bound / UNTOLD_SHARE)) end
         end
       end
       costs['$'] = costs['$'] + more

@@ -81,7 +81,7 @@ local function read_tally(argv, first)
 end
 
 local function check_names(written)
-  for name, value in string.gmatch(written, '(%S+)=(%S+)') do
+  for name, value in string.gmatch(written, '([^%s=~]+)[=~](%S+)') do
     if not LIMITS[name] then fail('no such limit: ' .. name) end
     amount(value)
     if tonumber(value) * LIMITS[name].scale > MAX then fail('limit out of range: ' .. name) end

@@ -9,11 +9,25 @@ local function read_request(argv)
   }
 end
 
+-- Whether a model has no price although what it costs must be known: a limit of money counts it, or the operator
+-- refuses all such work (flag p).
+local function is_unpriced(partition, asked, subjects)
+  if asked.model == '' or (asked.class ~= 'ai' and asked.class ~= 'job') then return false end
+  local wanted = string.find(subjects[1].state.flags or '', 'p', 1, true)
+  for _, subject in ipairs(subjects) do wanted = wanted or subject.limits.hard_money end
+  if not wanted then return false end
+  local name = '|' .. asked.model .. '|'
+  local found = redis.call('HMGET', partition .. ':prices:' .. (subjects[1].state.prices or 'standard'),
+    name .. 'input_tokens', name .. 'output_tokens', name .. 'characters', name .. 'audio_milliseconds')
+  return not (found[1] or found[2] or found[3] or found[4])
+end
+
 -- KEYS[1] partition. ARGV: see read_request.
 local function reserve(keys, argv)
   local partition, asked = keys[1], read_request(argv)
   local subjects, missing = standing(partition, asked)
   if not subjects then return {'NEED_LIMITS', missing} end
+  if is_unpriced(partition, asked, subjects) then return {'UNPRICED'} end
   local clock = brought_up(subjects)
   local costs = estimate(partition, asked, subjects)
   local refused = binding(subjects, costs, clock)
@@ -42,6 +56,7 @@ local function preview(keys, argv)
   local partition, asked = keys[1], read_request(argv)
   local subjects, missing = standing(partition, asked)
   if not subjects then return {'NEED_LIMITS', missing} end
+  if is_unpriced(partition, asked, subjects) then return {'UNPRICED'} end
   local clock = brought_up(subjects)
   local costs = estimate(partition, asked, subjects)
   local refused = binding(subjects, costs, clock)
@@ -110,7 +125,7 @@ local function checkpoint(keys, argv)
   for _, subject in ipairs(subjects_of(partition, lease.tenant, lease.key, lease.user)) do
     for _, row in ipairs(subject.limits) do
       local grown = after[row.measure] and after[row.measure] > (lease.amounts[row.measure] or 0)
-      if grown and get(subject, row.field) > row.bound then
+      if grown and not row.soft and get(subject, row.field) > row.bound then
         report(answer, subject, row, until_free(subject, row, clock))
       end
     end

@@ -28,6 +28,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_LEASE_CLOSED: _ClassVar[ErrorReason]
     ERROR_REASON_BAD_DATE_RANGE: _ClassVar[ErrorReason]
     ERROR_REASON_OPERATOR_ONLY: _ClassVar[ErrorReason]
+    ERROR_REASON_UNPRICED_MODEL: _ClassVar[ErrorReason]
 EVENT_STATUS_UNSPECIFIED: EventStatus
 EVENT_STATUS_SETTLED: EventStatus
 EVENT_STATUS_PARTIAL: EventStatus
@@ -40,6 +41,7 @@ ERROR_REASON_UNKNOWN_LIMIT: ErrorReason
 ERROR_REASON_LEASE_CLOSED: ErrorReason
 ERROR_REASON_BAD_DATE_RANGE: ErrorReason
 ERROR_REASON_OPERATOR_ONLY: ErrorReason
+ERROR_REASON_UNPRICED_MODEL: ErrorReason
 
 class EnsureLimitsRequest(_message.Message):
     __slots__ = ("plan", "tenant_version", "key_id", "key_version", "key_limits")

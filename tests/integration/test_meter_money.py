@@ -1,0 +1,59 @@
+"""Money in the meter: budgets beside limits, marks, what has no price, and how many it admits."""
+
+import pytest
+
+from gateway.limits.meter import Line, RateLimited, UnpricedModel
+from tests.integration.test_meter import Bench, bench, outcomes, tokens
+from usage_service.adapters.valkey import number_of
+from usage_service.domain.limits import Subject
+
+__all__ = ["bench"]
+
+PRICES = {"local|m|input_tokens": 1_000_000, "local|m|output_tokens": 3_000_000} | {
+    "|m|input_tokens": 1_000_000, "|m|output_tokens": 3_000_000,
+}  # fmt: skip
+
+
+async def priced(bench: Bench, **subject: object) -> None:
+    await bench.functions.set_prices(number_of(bench.tenant), "standard", PRICES)
+    await bench.compile(Subject("tenant", bench.tenant, 1, **subject))  # type: ignore[arg-type]
+
+
+async def test_a_budget_and_a_limit_of_one_name_count_once_and_the_smaller_binds(bench: Bench) -> None:
+    await priced(bench, limits={"tokens_per_day": 100}, budgets={"tokens_per_day": 60})
+    lease = await bench.meter.reserve(bench.admission(tokens=30))
+    assert [(row.limit, row.used) for row in lease.quotas if row.name == "tokens_per_day"] == [(100, 30), (60, 30)]
+    await bench.meter.settle(lease, [tokens(40)])
+    assert await bench.used("tokens_per_day") == 40
+    with pytest.raises(RateLimited) as caught:
+        await bench.meter.reserve(bench.admission(tokens=21))
+    assert [violation.description for violation in caught.value.violations] == ["40 of 60 used"]
+
+
+async def test_a_mark_is_counted_and_told_and_never_binds(bench: Bench) -> None:
+    await priced(bench, marks=(("cost_nano_usd_per_month", 50), ("cost_nano_usd_per_month", 80)))
+    for _ in range(3):
+        lease = await bench.meter.reserve(bench.admission(model="m", tokens=40))
+        await bench.meter.settle(lease, [Line("llm", "m", "local", "input_tokens", 40)])
+    found = [(row.name, row.limit, row.used) for row in await bench.functions.limits(bench.tenant, "", "")]
+    assert found == [("cost_nano_usd_per_month~", 50, 120), ("cost_nano_usd_per_month~", 80, 120)]
+
+
+async def test_money_is_admitted_to_the_last_nano_dollar_by_a_hundred_at_once(bench: Bench) -> None:
+    await priced(bench, budgets={"cost_nano_usd_total": 1000})
+    admitted, refused = await outcomes(bench, 100, model="m", tokens=10, output_tokens=10, output_bounded=True)
+    assert (len(admitted), len(refused)) == (25, 75)
+    assert refused[0].metadata["limit"] == "cost_nano_usd_total"
+    assert await bench.used("cost_nano_usd_total") == 1000
+
+
+async def test_what_has_no_price_is_refused_under_a_limit_of_money_and_by_setting(bench: Bench) -> None:
+    await priced(bench, budgets={"cost_nano_usd_total": 1000})
+    with pytest.raises(UnpricedModel):
+        await bench.meter.reserve(bench.admission(model="nobody-knows", tokens=1))
+    await bench.meter.reserve(bench.admission(model="m", tokens=1))
+    await priced(bench, flags=("unpriced",))
+    with pytest.raises(UnpricedModel):
+        await bench.meter.reserve(bench.admission(model="nobody-knows", tokens=1))
+    await priced(bench)
+    await bench.meter.reserve(bench.admission(model="nobody-knows", tokens=1))
