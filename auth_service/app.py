@@ -13,7 +13,10 @@ from redis.asyncio import Redis
 from auth_service.adapters.argon2 import Argon2Hasher
 from auth_service.adapters.jwt import JwtSigner
 from auth_service.adapters.notifications import Listener
+from auth_service.domain.audit import Origin
+from auth_service.policy.audit import Trail
 from auth_service.repository import CHANNEL, PostgresStore
+from auth_service.service.audit import Audit, ChainReport
 from auth_service.service.changes import Changes
 from auth_service.service.keys import Keys
 from auth_service.service.profiles import Profiles
@@ -21,6 +24,7 @@ from auth_service.service.sessions import RefreshRules, Sessions
 from auth_service.service.tenants import Tenants
 from auth_service.servicer import AuthServicer
 from auth_service.settings import Settings
+from chassis import context
 from chassis.context import derive_key
 from chassis.database import Database
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
@@ -35,10 +39,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def acting() -> Origin:
+    """Who acts in the running call, for the audit log."""
+    calling = context.current_or_none()
+    if calling is None:
+        return Origin("system")
+    named = ("operator", calling.operator), ("api_key", calling.key_id), ("user", calling.user_id), ("anybody", True)
+    kind = next(kind for kind, is_so in named if is_so)
+    return Origin(kind, calling.user_id, calling.key_id, calling.address, calling.request_id)
+
+
+def audit_trail(settings: Settings, secret: str) -> Trail:
+    """What makes rows of the audit log, with heads signed under a key that the database does not have."""
+    envelope = settings.envelope("auth_service/audit", secret)
+    return Trail(envelope, acting, now, max_detail_bytes=settings.audit.max_detail_bytes)
+
+
 @asynccontextmanager
 async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service, connected; everything is closed on leaving."""
-    secret = settings.secret("AI_PLATFORM_JWT__SECRET_KEY", settings.jwt.secret_key)
+    secret = _secret(settings)
     jwt = settings.jwt
     signer = JwtSigner(secret, issuer=jwt.issuer, audience=jwt.audience, seconds=jwt.access_seconds)
     auth = settings.auth
@@ -53,7 +73,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     password = at.password.get_secret_value() or None
     cache = Redis(host=at.host, port=at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
     async with Database(settings.database, "auth") as database:
-        store = PostgresStore(database)
+        trail = audit_trail(settings, secret)
+        store = PostgresStore(database, trail)
         kept = timedelta(seconds=auth.changes_kept_seconds)
         changes = Changes(store, now, heartbeat=auth.heartbeat_seconds, kept=kept)
         servicer = AuthServicer(
@@ -62,6 +83,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             Keys(store, now, live=settings.production),
             Tenants(store, hasher, now),
             changes,
+            Audit(store, trail),
         )
         dsn = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         background = [
@@ -99,10 +121,32 @@ async def make_operator(settings: Settings, arguments: list[str]) -> None:
     hasher = Argon2Hasher(1, 0)
     try:
         async with Database(settings.database, "auth") as database:
-            await Tenants(PostgresStore(database), hasher, now).ensure_operator(email, password)
+            store = PostgresStore(database, audit_trail(settings, _secret(settings)))
+            await Tenants(store, hasher, now).ensure_operator(email, password)
     finally:
         hasher.close()
     print(f"{email} is an operator")  # noqa: T201  # a command's answer
+
+
+async def audit(settings: Settings, arguments: list[str]) -> None:
+    """`audit verify [--tenant ID]`: walks the chains; exits with 1 if one is broken, naming its first broken row."""
+    parser = argparse.ArgumentParser(prog="python -m auth_service audit")
+    parser.add_argument("what", choices=["verify"])
+    parser.add_argument("--tenant", default="", help="the id of one tenant; without it, all are verified")
+    tenant = parser.parse_args(arguments).tenant
+    trail = audit_trail(settings, _secret(settings))
+
+    def tell(report: ChainReport) -> None:
+        print(f"{report.tenant_id}: {report.problem or f'{report.rows} rows, whole'}")  # noqa: T201  # the answer
+
+    async with Database(settings.database, "auth") as database:
+        whole = await Audit(PostgresStore(database, trail), trail).verify(tell, tenant)
+    if not whole:
+        raise SystemExit(1)
+
+
+def _secret(settings: Settings) -> str:
+    return settings.secret("AI_PLATFORM_JWT__SECRET_KEY", settings.jwt.secret_key)
 
 
 async def _trim(changes: Changes) -> None:

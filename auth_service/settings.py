@@ -31,6 +31,13 @@ class AuthSection(Endpoint):
     changes_kept_seconds: int = Field(default=3600, ge=60)
 
 
+class AuditSettings(Section):
+    """The audit log."""
+
+    max_detail_bytes: int = Field(default=16_384, ge=256, le=1_048_576)
+    """Of what a row tells of before, and of after; more is left out, and the row says so."""
+
+
 class OperatorSettings(Section):
     """The password that `python -m auth_service operator` sets."""
 
@@ -46,4 +53,5 @@ class Settings(ServiceSettings):
     jwt: JwtSettings = JwtSettings()
     auth: AuthSection = AuthSection()
     operator: OperatorSettings = OperatorSettings()
+    audit: AuditSettings = AuditSettings()
     outbound: OutboundSettings = OutboundSettings()

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chassis.context import Keyring
+from chassis.envelope import Envelope
 
 MIN_SECRET_BYTES = 32
 
@@ -57,6 +58,13 @@ class WireSettings(Section):
 
     keys: dict[str, SecretStr] = {}
     secret: SecretStr = SecretStr("")
+
+
+class EncryptionSettings(Section):
+    """The secret under which secrets are encrypted at rest, and those before it, until all is encrypted anew."""
+
+    secret: SecretStr = SecretStr("")
+    previous: tuple[SecretStr, ...] = ()
 
 
 class TelemetrySettings(Section):
@@ -128,6 +136,7 @@ class ServiceSettings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()
     relay: RelaySettings = RelaySettings()
     wire: WireSettings = WireSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
 
     @property
     def production(self) -> bool:
@@ -160,6 +169,16 @@ class ServiceSettings(BaseSettings):
         if len(found.encode()) < MIN_SECRET_BYTES:
             raise ConfigurationError(f"{variable} is too short: it needs at least 32 bytes")
         return found
+
+    def envelope(self, purpose: str, fallback: str = "") -> Envelope:
+        """Encrypts at rest for one purpose. `fallback`: another secret of this process, used while none is set.
+
+        Raises ConfigurationError as `secret` does.
+        """
+        unset = fallback and not self.encryption.secret.get_secret_value()
+        current = fallback if unset else self.secret("AI_PLATFORM_ENCRYPTION__SECRET", self.encryption.secret)
+        previous = [self.secret("AI_PLATFORM_ENCRYPTION__PREVIOUS", one).encode() for one in self.encryption.previous]
+        return Envelope(purpose, current.encode(), previous)
 
 
 def _is_wire_key(key: str) -> bool:

@@ -14,6 +14,7 @@ from aisp.usage.v1 import usage_service_pb2 as usage_pb
 from chassis.context import RequestContext
 from chassis.errors import PlatformError
 from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
+from gateway.audit import Audited
 from gateway.auth import Caller, MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
@@ -56,6 +57,8 @@ class Call:
     replayed: bool = False
     partial: bool = False
     lines: list[Line] = field(default_factory=list)
+    deed: Audited | None = None
+    """Set on a route that the audit log hears of: what is told of it can be added."""
 
     def use(self, usage: usage_pb2.Usage) -> None:
         """What the service says was used, in all."""

@@ -25,7 +25,7 @@ from gateway.errors import BadBody, BodyTooLarge, MethodNotAllowed, RouteNotFoun
 from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from gateway.openapi import describe
-from gateway.routes import admin, audio, auth, catalogue, chat, documents, embeddings, keys, rag, usage
+from gateway.routes import admin, audio, audit, auth, catalogue, chat, documents, embeddings, keys, rag, usage
 from gateway.server import Server, listen
 from gateway.settings import GatewaySection, Settings
 from gateway.throttle import Throttle
@@ -33,7 +33,7 @@ from gateway.throttle import Throttle
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
-ROUTERS = (auth, keys, rag, documents, catalogue, audio, usage, admin)
+ROUTERS = (auth, keys, rag, documents, catalogue, audio, usage, admin, audit)
 
 
 def create_app(settings: Settings) -> Any:

@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from auth_service.domain.audit import AuditQueries
 from auth_service.domain.changes import ChangeQueries
 from auth_service.domain.keys import ApiKeyQueries
 from auth_service.domain.people import PeopleQueries
@@ -10,7 +11,7 @@ from auth_service.domain.sessions import SessionQueries
 from auth_service.domain.tenants import TenantQueries
 
 
-class Repository(TenantQueries, PeopleQueries, SessionQueries, ApiKeyQueries, ChangeQueries, Protocol):
+class Repository(TenantQueries, PeopleQueries, SessionQueries, ApiKeyQueries, ChangeQueries, AuditQueries, Protocol):
     """Queries of one transaction. Every method is bound to the transaction's tenant unless it says otherwise."""
 
 

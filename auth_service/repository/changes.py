@@ -14,7 +14,8 @@ CHANNEL = "aisp_auth_changes"
 class ChangeRows(Rows):
     """Queries on the stream of changes."""
 
-    async def add_changes(self, changes_made: Sequence[tuple[Subject, str]]) -> None:
+    async def write_changes(self, changes_made: Sequence[tuple[Subject, str]]) -> None:
+        """Adds them, as the last thing that a transaction does."""
         rows = [{"subject": subject.value, "subject_id": subject_id} for subject, subject_id in changes_made]
         if rows:
             # Versions must become visible in their order: one writer at a time, until commit.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
 from auth_service.domain.errors import ApiKeyNotFound, BadApiKey, TenantSuspended
 from auth_service.domain.keys import ApiKey, Principal
@@ -46,6 +47,7 @@ class Keys:
         key = replace(key, scopes=granted, limits=checked, version=1 if checked else 0, expires_at=expires_at)
         async with self._store.transaction(maker.tenant_id) as repository:
             await repository.add_api_key(key, tokens.secret_hash(secret))
+            repository.record(maker.tenant_id, Deed("api_key.create", key.id, after=_told(key)))
         return key, secret
 
     async def list(self, tenant_id: str, request: PageRequest) -> Page[ApiKey]:
@@ -64,6 +66,7 @@ class Keys:
         async with self._store.transaction(tenant_id) as repository:
             if not await repository.end_api_key(tenant_id, key_id, self._clock()):
                 raise ApiKeyNotFound
+            repository.record(tenant_id, Deed("api_key.revoke", key_id))
             await repository.add_changes([(Subject.API_KEY, key_id)])
 
     async def rotate(self, maker: Maker, key_id: str, overlap_seconds: int) -> tuple[ApiKey, str]:
@@ -78,6 +81,8 @@ class Keys:
             fresh = replace(fresh, scopes=old.scopes, limits=old.limits, version=old.version, expires_at=old.expires_at)
             await repository.add_api_key(fresh, tokens.secret_hash(secret))
             await repository.end_api_key(maker.tenant_id, key_id, now + timedelta(seconds=overlap_seconds))
+            told = {"new_id": fresh.id, "overlap_seconds": overlap_seconds}
+            repository.record(maker.tenant_id, Deed("api_key.rotate", key_id, after=told))
             await repository.add_changes([(Subject.API_KEY, key_id)])
         return fresh, secret
 
@@ -117,6 +122,12 @@ class Keys:
         if key is None:
             raise ApiKeyNotFound
         return key
+
+
+def _told(key: ApiKey) -> dict[str, object]:
+    """What the audit log tells of a key."""
+    expires = key.expires_at.isoformat() if key.expires_at else None
+    return {"name": key.name, "scopes": list(key.scopes), "limits": dict(key.limits), "expires_at": expires}
 
 
 def _micros(at: datetime) -> int:

@@ -1,11 +1,12 @@
 """The caller's own tenant and user."""
 
+from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
 from auth_service.domain.errors import BadCredentials, TenantNotFound, UserNotFound
 from auth_service.domain.people import PasswordHasher, User
 from auth_service.domain.store import Store
 from auth_service.domain.tenants import Tenant
-from auth_service.policy import names, passwords
+from auth_service.policy import audit, names, passwords
 
 
 class Profiles:
@@ -28,9 +29,11 @@ class Profiles:
         if name is not None:
             name = names.normal_name("name", name, least=1, most=200)
         async with self._store.transaction(tenant_id) as repository:
+            old = await repository.get_tenant(tenant_id)
             tenant = await repository.update_tenant(tenant_id, name=name, plan=None, status=None, grow=False)
-        if tenant is None:
-            raise TenantNotFound
+            if tenant is None or old is None:
+                raise TenantNotFound
+            repository.record(tenant_id, Deed("tenant.update", tenant_id, {"name": old.name}, {"name": tenant.name}))
         return tenant
 
     async def get_user(self, tenant_id: str, user_id: str) -> User:
@@ -61,6 +64,13 @@ class Profiles:
         hashed = await self._new_password(user, password, current_password) if password is not None else None
         async with self._store.platform() as repository:
             await repository.update_user(user_id, full_name=full_name, password_hash=hashed)
+            before, after = audit.changed(
+                {"full_name": user.full_name},
+                {"full_name": user.full_name if full_name is None else full_name, "password": "changed"}
+                if hashed
+                else {"full_name": user.full_name if full_name is None else full_name},
+            )
+            repository.record(tenant_id, Deed("user.update", user_id, before, after))
             if hashed is not None:
                 ended = await repository.revoke_other_sessions(user_id, session_id)
                 await repository.add_changes([(Subject.SESSION, ended_id) for ended_id in ended])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
 from auth_service.domain.errors import BadCredentials, BadRefreshToken, TenantSuspended
 from auth_service.domain.people import PasswordHasher, User
@@ -57,6 +58,8 @@ class Sessions:
             await repository.add_tenant(tenant)
             await repository.add_user(user, hashed)
             await repository.add_membership(tenant.id, user.id, user.role)
+            told = {"name": tenant.name, "plan": tenant.plan, "owner": user.email}
+            repository.record(tenant.id, Deed("tenant.create", tenant.id, after=told, user_id=user.id))
             pair = await self._open(repository, tenant, user)
         return tenant, user, pair
 
@@ -90,7 +93,8 @@ class Sessions:
                 raise BadRefreshToken
             if stored.used_at is not None and now - stored.used_at > self._refresh.grace:
                 reused = True
-                await self._end(repository, stored.session.id)
+                # A used token came back after the grace: it was stolen, before or now.
+                await self._end(repository, stored.session, "reuse of a refresh token")
             else:
                 pair = await self._succeed(repository, stored, token, now)
         if reused:
@@ -102,7 +106,7 @@ class Sessions:
         if not session_id:
             return
         async with self._store.transaction(tenant_id) as repository:
-            await self._end(repository, session_id)
+            await self._end(repository, Session(session_id, tenant_id, ""), "log-out")
 
     async def _succeed(self, repository: Repository, stored: RefreshToken, token: str, now: datetime) -> TokenPair:
         tenant, user = await _members(repository, stored.session.tenant_id, stored.session.user_id)
@@ -117,6 +121,7 @@ class Sessions:
         session = Session(str(uuid4()), tenant.id, user.id)
         token = tokens.new_refresh_token()
         await repository.add_session(session)
+        repository.record(tenant.id, Deed("session.create", session.id, user_id=user.id))
         expires_at = self._clock() + self._refresh.life
         await repository.add_refresh_token(tokens.secret_hash(token), session.id, expires_at)
         return self._pair(tenant, user, session.id, token)
@@ -126,9 +131,11 @@ class Sessions:
         return TokenPair(access, refresh_token, seconds)
 
     @staticmethod
-    async def _end(repository: Repository, session_id: str) -> None:
-        if await repository.revoke_session(session_id):
-            await repository.add_changes([(Subject.SESSION, session_id)])
+    async def _end(repository: Repository, session: Session, why: str) -> None:
+        if await repository.revoke_session(session.id):
+            ended = Deed("session.revoke", session.id, after={"reason": why}, user_id=session.user_id)
+            repository.record(session.tenant_id, ended)
+            await repository.add_changes([(Subject.SESSION, session.id)])
 
 
 async def _members(repository: Repository, tenant_id: str, user_id: str) -> tuple[Tenant, User]:

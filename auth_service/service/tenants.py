@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import uuid4
 
+from auth_service.domain.audit import PLATFORM_CHAIN, Deed
 from auth_service.domain.changes import Subject
 from auth_service.domain.errors import TenantNotFound
 from auth_service.domain.people import PasswordHasher, User
 from auth_service.domain.store import Store
 from auth_service.domain.tenants import Tenant, TenantStatus
-from auth_service.policy import names, passwords
+from auth_service.policy import audit, names, passwords
 from chassis.pagination import Page, PageRequest
 
 
@@ -35,10 +36,13 @@ class Tenants:
             raise names.invalid("plan", "must have 1 to 64 characters")
         grow = plan is not None or status is not None or limits_changed
         async with self._store.platform() as repository:
+            old = await repository.get_tenant(tenant_id)
             tenant = await repository.update_tenant(tenant_id, name=None, plan=plan, status=status, grow=grow)
-            if tenant is None:
+            if tenant is None or old is None:
                 raise TenantNotFound
             if grow:
+                before, after = audit.changed(_told(old), _told(tenant))
+                repository.record(tenant.id, Deed("tenant.administer", tenant.id, before, after))
                 await repository.add_changes([(Subject.TENANT, tenant.id)])
         return tenant
 
@@ -52,9 +56,16 @@ class Tenants:
             account = await repository.find_account(email)
             if account is not None:
                 await repository.set_operator(account.user_id, hashed)
+                repository.record(PLATFORM_CHAIN, Deed("operator.create", account.user_id, after={"email": email}))
                 return
             tenant = Tenant(str(uuid4()), "Operators", "enterprise", TenantStatus.ACTIVE, 1, now)
             user = User(str(uuid4()), email, "Operator", "owner", now, operator=True)
             await repository.add_tenant(tenant)
             await repository.add_user(user, hashed)
             await repository.add_membership(tenant.id, user.id, user.role)
+            repository.record(PLATFORM_CHAIN, Deed("operator.create", user.id, after={"email": email}))
+
+
+def _told(tenant: Tenant) -> dict[str, object]:
+    """What the audit log tells of a tenant. A new version alone means that its limits changed."""
+    return {"plan": tenant.plan, "status": tenant.status.value, "version": tenant.version}

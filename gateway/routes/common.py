@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
+from aisp.auth.v1.audit_pb2 import AuditChain
 from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chassis.context import OperatorOnly
 from gateway.admission import MANAGEMENT, Call, Gate, fingerprint, idempotency_key
+from gateway.audit import Audited, audited
 from gateway.clients import Clients
 from gateway.settings import GatewaySection
 
@@ -93,17 +95,30 @@ def section(request: Request) -> GatewaySection:
     return found
 
 
-def managed(scope: str, *, operator: bool = False) -> Any:
-    """A dependency: a management call of a caller with this scope, admitted."""
+def managed(scope: str, *, operator: bool = False, audit: str = "", platform: bool = False) -> Any:
+    """A dependency: a management call of a caller with this scope, admitted.
+
+    `audit`: the action (noun.verb) under which it is recorded, unless auth_service does it, which records by itself.
+    The last parameter of the path is the resource; `call.deed` takes what else there is to tell.
+    `platform`: recorded in the platform's own log.
+    """
 
     async def admitted(request: Request) -> AsyncIterator[Call]:
         if operator and not request.state.caller.operator:
             raise OperatorOnly
         key = await marks(request) if request.method == "POST" else ("", "")
         async with gate(request).admitted(request.scope["state"], scope, MANAGEMENT, key) as call:
-            yield call
+            if not audit:
+                yield call
+                return
+            chain = AuditChain(platform=True) if platform else AuditChain()
+            deed = Audited(audit, next(reversed(request.path_params.values()), ""), chain=chain)
+            async with audited(clients(request), call.context, deed) as call.deed:
+                yield call
 
-    return Depends(admitted)
+    admitted.audit = audit  # type: ignore[attr-defined]  # by which a test sees that no route is forgotten
+    # Recorded before the answer is sent, so that who has it finds it in the log.
+    return Depends(admitted, scope="function" if audit else None)
 
 
 async def marks(request: Request, *parts: bytes) -> tuple[str, str]:

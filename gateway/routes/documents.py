@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from starlette.datastructures import UploadFile
 
 from gateway.admission import Call, Work
+from gateway.audit import Audited, audited
 from gateway.clients import PART_BYTES
 from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType, bad_body
 from gateway.routes.common import (
@@ -87,11 +88,14 @@ class NewDocument(Body):
     "/collections", status_code=201, responses=AUTHENTICATED | problems(409, 422), operation_id="createCollection"
 )
 async def create_collection(
-    body: NewCollection, services: Services, call: Call = managed("documents:write")
+    body: NewCollection, services: Services, call: Call = managed("documents:write", audit="collection.create")
 ) -> dict[str, Any]:
     """Makes a collection."""
     request = pb.CreateCollectionRequest(name=body.name, description=body.description)
-    return _collection((await services.rag.CreateCollection(request, context=call.context)).collection)
+    made = _collection((await services.rag.CreateCollection(request, context=call.context)).collection)
+    if call.deed is not None:
+        call.deed.resource_id, call.deed.after = made["id"], {"name": body.name}
+    return made
 
 
 @router.get("/collections", responses=AUTHENTICATED | problems(400), operation_id="listCollections")
@@ -196,7 +200,8 @@ async def get_text(document_id: str, services: Services, call: Call = managed("d
 async def delete_document(document_id: str, request: Request, services: Services, gate: Admission) -> None:
     """Deletes a document with everything that was made of it; its storage is given back."""
     async with gate.admitted(request.scope["state"], "documents:write", EFFECT) as call:
-        gone = await services.rag.DeleteDocument(pb.DeleteDocumentRequest(id=document_id), **call.options)
+        async with audited(services, call.context, Audited("document.delete", document_id)):
+            gone = await services.rag.DeleteDocument(pb.DeleteDocumentRequest(id=document_id), **call.options)
         call.use(gone.usage)
 
 

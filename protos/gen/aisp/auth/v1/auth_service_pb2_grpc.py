@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from aisp.auth.v1 import audit_pb2 as aisp_dot_auth_dot_v1_dot_audit__pb2
 from aisp.auth.v1 import auth_service_pb2 as aisp_dot_auth_dot_v1_dot_auth__service__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
@@ -115,6 +116,21 @@ class AuthServiceStub(object):
                 '/aisp.auth.v1.AuthService/AdministerTenant',
                 request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantResponse.FromString,
+                _registered_method=True)
+        self.RecordAuditEvent = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RecordAuditEvent',
+                request_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.RecordAuditEventRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.RecordAuditEventResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListAuditEvents',
+                request_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.ExportAuditEvents = channel.unary_stream(
+                '/aisp.auth.v1.AuthService/ExportAuditEvents',
+                request_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.FromString,
                 _registered_method=True)
 
 
@@ -235,6 +251,27 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordAuditEvent(self, request, context):
+        """Adds to the audit log what another service does. For the gateway only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEvents(self, request, context):
+        """Lists the audit log, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportAuditEvents(self, request, context):
+        """Streams the audit log, oldest first, and then where its chain ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -317,6 +354,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.AdministerTenant,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantResponse.SerializeToString,
+            ),
+            'RecordAuditEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordAuditEvent,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.RecordAuditEventRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.RecordAuditEventResponse.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ExportAuditEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAuditEvents,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -753,6 +805,87 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/AdministerTenant',
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordAuditEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RecordAuditEvent',
+            aisp_dot_auth_dot_v1_dot_audit__pb2.RecordAuditEventRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_audit__pb2.RecordAuditEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListAuditEvents',
+            aisp_dot_auth_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ExportAuditEvents',
+            aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
