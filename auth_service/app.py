@@ -4,34 +4,54 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import structlog
 from aisp.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from redis.asyncio import Redis
 
 from auth_service.adapters.argon2 import Argon2Hasher
 from auth_service.adapters.jwt import JwtSigner
 from auth_service.adapters.notifications import Listener
+from auth_service.adapters.smtp import SmtpMailer, SmtpServer
+from auth_service.adapters.zxcvbn import ZxcvbnJudge
 from auth_service.domain.audit import Origin
+from auth_service.policy.attempts import AttemptRules
 from auth_service.policy.audit import Trail
 from auth_service.repository import CHANNEL, PostgresStore
+from auth_service.repository.tables import jobs as jobs_table
+from auth_service.service.attempts import Attempts
 from auth_service.service.audit import Audit, ChainReport
 from auth_service.service.changes import Changes
+from auth_service.service.housekeeping import Housekeeping
+from auth_service.service.invitations import InvitationRules, Invitations
 from auth_service.service.keys import Keys
+from auth_service.service.mail import MAIL, Post
+from auth_service.service.members import Members
+from auth_service.service.passwords import Passwords
 from auth_service.service.profiles import Profiles
+from auth_service.service.registrations import Registrations
+from auth_service.service.resets import RESET, Resets
 from auth_service.service.sessions import RefreshRules, Sessions
 from auth_service.service.tenants import Tenants
-from auth_service.servicer import AuthServicer
+from auth_service.servicer import AuthServicer, UseCases
 from auth_service.settings import Settings
 from chassis import context
 from chassis.context import derive_key
 from chassis.database import Database
+from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
+from chassis.job import Job
+from chassis.jobs import JobRunner, Jobs
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError
 
+log = structlog.get_logger()
+
 TRIM_SECONDS = 300
+CLOCKS_DIFFER_SECONDS = 60
 
 
 def now() -> datetime:
@@ -55,47 +75,49 @@ def audit_trail(settings: Settings, secret: str) -> Trail:
     return Trail(envelope, acting, now, max_detail_bytes=settings.audit.max_detail_bytes)
 
 
+def make_store(settings: Settings, secret: str, database: Database) -> PostgresStore:
+    """The database, with the audit log and the jobs that its transactions write."""
+    jobs = Jobs(jobs_table, settings.keyring("auth_service"))
+    return PostgresStore(database, jobs, audit_trail(settings, secret))
+
+
 @asynccontextmanager
 async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service, connected; everything is closed on leaving."""
     secret = _secret(settings)
-    jwt = settings.jwt
-    signer = JwtSigner(secret, issuer=jwt.issuer, audience=jwt.audience, seconds=jwt.access_seconds)
     auth = settings.auth
-    # One secret never does two jobs: refresh tokens get a key of their own.
-    refresh = RefreshRules(
-        key=derive_key(secret.encode(), "auth_service", "refresh"),
-        life=timedelta(days=auth.refresh_days),
-        grace=timedelta(seconds=auth.refresh_grace_seconds),
-    )
-    hasher = Argon2Hasher(auth.password_workers, auth.password_queue)
     at = settings.cache or settings.redis
     password = at.password.get_secret_value() or None
     cache = Redis(host=at.host, port=at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+    keyring = settings.keyring("auth_service")
+    hasher = make_hasher(settings)
     async with Database(settings.database, "auth") as database:
-        trail = audit_trail(settings, secret)
-        store = PostgresStore(database, trail)
-        kept = timedelta(seconds=auth.changes_kept_seconds)
-        changes = Changes(store, now, heartbeat=auth.heartbeat_seconds, kept=kept)
-        servicer = AuthServicer(
-            Sessions(store, hasher, signer, refresh, now),
-            Profiles(store, hasher),
-            Keys(store, now, live=settings.production),
-            Tenants(store, hasher, now),
-            changes,
-            Audit(store, trail),
-        )
+        store = make_store(settings, secret, database)
+        parts = make_parts(settings, secret, store, hasher)
         dsn = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        runner = JobRunner(
+            database,
+            jobs_table,
+            keyring,
+            {
+                MAIL: lambda job: parts.post.deliver(dict(job.payload)),
+                RESET: lambda job: parts.use_cases.resets.prepare(dict(job.payload)),
+            },
+            _given_up,
+            concurrency=auth.jobs_at_once,
+            poll_seconds=auth.poll_seconds,
+        )
         background = [
-            asyncio.create_task(Listener(dsn, CHANNEL, changes.wake).run()),
-            asyncio.create_task(_trim(changes)),
+            asyncio.create_task(Listener(dsn, CHANNEL, parts.use_cases.changes.wake).run()),
+            asyncio.create_task(_trim(parts)),
+            asyncio.create_task(runner.run()),
         ]
         try:
             yield App(
-                register=partial(add_AuthServiceServicer_to_server, servicer),
+                register=partial(add_AuthServiceServicer_to_server, AuthServicer(parts.use_cases)),
                 services=("aisp.auth.v1.AuthService",),
                 ready=database.check,
-                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring("auth_service")),),
+                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), keyring),),
             )
         finally:
             await cache.aclose()
@@ -103,6 +125,78 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             hasher.close()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the service is made of."""
+
+    use_cases: UseCases
+    post: Post
+    housekeeping: Housekeeping
+
+
+def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Argon2Hasher) -> Parts:
+    """The use cases on a store."""
+    auth, jwt = settings.auth, settings.jwt
+    post = make_post(settings, secret)
+    passwords = Passwords(hasher, ZxcvbnJudge(auth.password.guesses), auth.password.characters)
+    attempts = Attempts(store, AttemptRules(**auth.attempts.model_dump()), now)
+    # One secret never does two jobs: refresh tokens get a key of their own.
+    refresh = RefreshRules(
+        key=derive_key(secret.encode(), "auth_service", "refresh"),
+        life=timedelta(days=auth.refresh_days),
+        grace=timedelta(seconds=auth.refresh_grace_seconds),
+    )
+    signer = JwtSigner(secret, issuer=jwt.issuer, audience=jwt.audience, seconds=jwt.access_seconds)
+    sessions = Sessions(store, passwords, attempts, signer, refresh, now)
+    links = timedelta(hours=auth.link_hours)
+    invited = InvitationRules(timedelta(days=auth.invitation_days), auth.max_invitations, auth.max_members)
+    use_cases = UseCases(
+        sessions=sessions,
+        registrations=Registrations(
+            store, sessions, passwords, attempts, post, now, confirm=links if auth.confirm_registrations else None
+        ),
+        resets=Resets(store, passwords, attempts, post, links, now),
+        profiles=Profiles(store, sessions, passwords),
+        members=Members(store, now),
+        invitations=Invitations(store, sessions, passwords, attempts, post, invited, now),
+        keys=Keys(store, now, live=settings.production),
+        tenants=Tenants(store, passwords, now),
+        # A gateway that starts anew must hear of whatever ended while a token that says otherwise is still good.
+        changes=Changes(
+            store,
+            now,
+            heartbeat=auth.heartbeat_seconds,
+            kept=timedelta(seconds=max(auth.changes_kept_seconds, jwt.access_seconds + CLOCKS_DIFFER_SECONDS)),
+        ),
+        audit=Audit(store, audit_trail(settings, secret)),
+    )
+    return Parts(use_cases, post, Housekeeping(store, now))
+
+
+def make_hasher(settings: Settings) -> Argon2Hasher:
+    """The pool that hashes passwords."""
+    cost = settings.auth.password
+    return Argon2Hasher(
+        settings.auth.password_workers,
+        settings.auth.password_queue,
+        passes=cost.passes,
+        memory_kib=cost.memory_kib,
+        lanes=cost.lanes,
+    )
+
+
+def make_post(settings: Settings, secret: str) -> Post:
+    """Links, by mail where a server is set. ConfigurationError if one is needed and is not."""
+    mail = settings.mail
+    if settings.auth.confirm_registrations and not mail.host:
+        raise ConfigurationError("AI_PLATFORM_AUTH__CONFIRM_REGISTRATIONS needs AI_PLATFORM_MAIL__HOST: it sends mail")
+    mailer = None
+    if mail.host:
+        fields = mail.model_dump(exclude={"page_url", "password"})
+        mailer = SmtpMailer(SmtpServer(**fields, password=mail.password.get_secret_value()))
+    return Post(derive_key(secret.encode(), "auth_service", "links"), mailer, mail.page_url)
 
 
 async def serve(settings: Settings) -> None:
@@ -118,14 +212,35 @@ async def make_operator(settings: Settings, arguments: list[str]) -> None:
     password = settings.operator.password.get_secret_value()
     if not password:
         raise ConfigurationError("AI_PLATFORM_OPERATOR__PASSWORD is not set: it becomes the operator's password")
-    hasher = Argon2Hasher(1, 0)
+    async with _alone(settings) as parts:
+        await parts.use_cases.tenants.ensure_operator(email, password)
+    print(f"{email} is an operator")  # noqa: T201  # a command's answer
+
+
+async def make_reset(settings: Settings, arguments: list[str]) -> None:
+    """`reset --email E`: prints the secret with which the user can set a new password, once."""
+    parser = argparse.ArgumentParser(prog="python -m auth_service reset")
+    parser.add_argument("--email", required=True)
+    email = parser.parse_args(arguments).email
+    alone = settings.model_copy(update={"mail": settings.mail.model_copy(update={"host": ""})})
+    async with _alone(alone) as parts:
+        try:
+            secret, link = await parts.use_cases.resets.link_for(email)
+        except PlatformError as error:
+            raise ConfigurationError(error.message) from error
+    print(link or secret)  # noqa: T201  # a command's answer
+
+
+@asynccontextmanager
+async def _alone(settings: Settings) -> AsyncIterator[Parts]:
+    """The use cases for a command: no server, nothing in the background."""
+    secret = _secret(settings)
+    hasher = make_hasher(settings)
     try:
         async with Database(settings.database, "auth") as database:
-            store = PostgresStore(database, audit_trail(settings, _secret(settings)))
-            await Tenants(store, hasher, now).ensure_operator(email, password)
+            yield make_parts(settings, secret, make_store(settings, secret, database), hasher)
     finally:
         hasher.close()
-    print(f"{email} is an operator")  # noqa: T201  # a command's answer
 
 
 async def audit(settings: Settings, arguments: list[str]) -> None:
@@ -134,13 +249,12 @@ async def audit(settings: Settings, arguments: list[str]) -> None:
     parser.add_argument("what", choices=["verify"])
     parser.add_argument("--tenant", default="", help="the id of one tenant; without it, all are verified")
     tenant = parser.parse_args(arguments).tenant
-    trail = audit_trail(settings, _secret(settings))
 
     def tell(report: ChainReport) -> None:
         print(f"{report.tenant_id}: {report.problem or f'{report.rows} rows, whole'}")  # noqa: T201  # the answer
 
-    async with Database(settings.database, "auth") as database:
-        whole = await Audit(PostgresStore(database, trail), trail).verify(tell, tenant)
+    async with _alone(settings) as parts:
+        whole = await parts.use_cases.audit.verify(tell, tenant)
     if not whole:
         raise SystemExit(1)
 
@@ -149,9 +263,14 @@ def _secret(settings: Settings) -> str:
     return settings.secret("AI_PLATFORM_JWT__SECRET_KEY", settings.jwt.secret_key)
 
 
-async def _trim(changes: Changes) -> None:
+async def _given_up(job: Job, error: PlatformError) -> None:
+    log.error("a mail is not sent", job_id=job.id, kind=job.kind, reason=error.reason)
+
+
+async def _trim(parts: Parts) -> None:
     while True:
         await asyncio.sleep(TRIM_SECONDS)
         # The database may be away; the next round tries again.
         with suppress(Exception):
-            await changes.trim()
+            await parts.use_cases.changes.trim()
+            await parts.housekeeping.trim()

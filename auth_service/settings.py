@@ -17,6 +17,43 @@ class JwtSettings(Section):
     access_seconds: int = Field(default=900, ge=60, le=86_400)
 
 
+class MailSettings(Section):
+    """The SMTP server that sends mail; without one, links are shown to those who make them."""
+
+    host: str = ""
+    port: int = Field(default=587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str = "AI Service Platform <no-reply@localhost>"
+    seconds: float = Field(default=20, gt=0, le=120)
+    page_url: str = ""
+    """Where the pages are that links lead to."""
+
+
+class AttemptSettings(Section):
+    """How often somebody may fail to log in, and have mail sent."""
+
+    seconds: int = Field(default=300, ge=1, le=86_400)
+    per_account: int = Field(default=10, ge=1, le=10_000)
+    per_network: int = Field(default=100, ge=1, le=1_000_000)
+    mails_per_account: int = Field(default=3, ge=1, le=1000)
+    mails_per_network: int = Field(default=30, ge=1, le=100_000)
+    known_days: int = Field(default=90, ge=1, le=3650)
+    known_networks: int = Field(default=20, ge=1, le=1000)
+
+
+class PasswordSettings(Section):
+    """What a new password must be, and what hashing one costs (Argon2id)."""
+
+    characters: int = Field(default=8, ge=8, le=64)
+    guesses: int = Field(default=6, ge=0, le=18)
+    """As a power of ten: so many guesses a good guesser needs at least."""
+    memory_kib: int = Field(default=65_536, ge=19_456, le=4_194_304)
+    passes: int = Field(default=3, ge=1, le=100)
+    lanes: int = Field(default=4, ge=1, le=64)
+
+
 class AuthSection(Endpoint):
     """The service itself."""
 
@@ -29,6 +66,18 @@ class AuthSection(Endpoint):
     password_queue: int = Field(default=32, ge=0, le=10_000)
     heartbeat_seconds: float = Field(default=0.25, gt=0, le=10)
     changes_kept_seconds: int = Field(default=3600, ge=60)
+    attempts: AttemptSettings = AttemptSettings()
+    password: PasswordSettings = PasswordSettings()
+    confirm_registrations: bool = False
+    """Registers only after the address was confirmed by mail, so that nobody learns whether it has an account."""
+    link_hours: int = Field(default=24, ge=1, le=720)
+    """How long links to confirm an address or to set a password are good for."""
+    invitation_days: int = Field(default=7, ge=1, le=90)
+    max_invitations: int = Field(default=200, ge=1, le=100_000)
+    """Open ones of a tenant."""
+    max_members: int = Field(default=10_000, ge=1, le=1_000_000)
+    jobs_at_once: int = Field(default=4, ge=1, le=64)
+    poll_seconds: float = Field(default=0.5, gt=0, le=60)
 
 
 class AuditSettings(Section):
@@ -52,6 +101,7 @@ class Settings(ServiceSettings):
     cache: RedisSettings | None = None
     jwt: JwtSettings = JwtSettings()
     auth: AuthSection = AuthSection()
+    mail: MailSettings = MailSettings()
     operator: OperatorSettings = OperatorSettings()
     audit: AuditSettings = AuditSettings()
     outbound: OutboundSettings = OutboundSettings()

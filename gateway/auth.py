@@ -21,7 +21,7 @@ import structlog
 from aisp.auth.v1 import auth_service_pb2 as pb
 
 from chassis.context import RequestContext
-from chassis.errors import InvalidArgument, PermissionDenied, PlatformError, Unauthenticated, Violation
+from chassis.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unauthenticated, Violation
 
 log = structlog.get_logger()
 
@@ -96,6 +96,7 @@ class AuthStub(Protocol):
 
     VerifyApiKey: Callable[..., Any]
     GetTenant: Callable[..., Any]
+    GetUser: Callable[..., Any]
     WatchChanges: Callable[..., Any]
 
 
@@ -154,6 +155,8 @@ class Authenticator:
         self._ended_sessions: _Lru[str] = _Lru(10 * CACHE_ENTRIES)
         self._tenants: _Lru[pb.Tenant] = _Lru(CACHE_ENTRIES)
         self._changed_tenants: _Lru[str] = _Lru(10 * CACHE_ENTRIES)
+        self._users: _Lru[pb.User] = _Lru(CACHE_ENTRIES)
+        self._changed_users: _Lru[str] = _Lru(10 * CACHE_ENTRIES)
         self._last_word = -STALE_SECONDS
 
     async def authenticate(self, authorization: str | None, api_key: str | None, request_id: str) -> Caller:
@@ -179,6 +182,7 @@ class Authenticator:
         if message.reset:
             self._verdicts.clear()
             self._tenants.clear()
+            self._users.clear()
         for change in message.changes:
             self._forget(change)
 
@@ -195,6 +199,9 @@ class Authenticator:
                 self._ended_sessions.put(change.id, change.id)
                 self._verdicts.drop(lambda verdict: verdict.caller.session_id == change.id)
             case pb.SUBJECT_USER:
+                # As of a tenant: a JWT goes on telling of the old role.
+                self._changed_users.put(change.id, change.id)
+                self._users.drop(lambda user: user.id == change.id)
                 self._verdicts.drop(lambda verdict: verdict.caller.user_id == change.id)
             case pb.SUBJECT_TENANT:
                 # A JWT goes on telling of the old plan: from now on the tenant is asked for.
@@ -236,7 +243,9 @@ class Authenticator:
         return _Verdict(caller, float(claims["exp"]) + rules.leeway_seconds)
 
     async def _current(self, caller: Caller, request_id: str) -> Caller:
-        """The caller with the tenant's present plan, where it changed after the token was made."""
+        """The caller with the present plan and role, where they changed after the token was made."""
+        if self._changed_users.get(caller.user_id) is not None:
+            caller = replace(caller, scopes=await self._present_scopes(caller, request_id))
         if self._changed_tenants.get(caller.tenant_id) is None:
             return caller
         tenant = self._tenants.get(caller.tenant_id)
@@ -247,6 +256,18 @@ class Authenticator:
         if tenant.status == pb.TENANT_STATUS_SUSPENDED:
             raise TenantSuspended
         return replace(caller, plan=tenant.plan, tenant_version=tenant.version)
+
+    async def _present_scopes(self, caller: Caller, request_id: str) -> frozenset[str]:
+        name = (caller.tenant_id, caller.user_id)
+        user = self._users.get(name)
+        if user is None:
+            asking = RequestContext(request_id, tenant_id=caller.tenant_id, user_id=caller.user_id)
+            try:
+                user = (await self._stub.GetUser(pb.GetUserRequest(), context=asking)).user
+            except NotFound as error:
+                raise BadToken("You do not belong to this tenant any more.") from error
+            self._users.put(name, user)
+        return frozenset(user.scopes)
 
     async def _verify_key(self, key: str, request_id: str) -> _Verdict:
         if not _well_formed(key):

@@ -38,7 +38,16 @@ REQUEST_SECONDS = Histogram("aisp_gateway_request_seconds", "How long requests t
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 TWO_BASES = re.compile(r"/api(/v1/(?:chat|embeddings|models|audio)(?:/.*)?)")
 """The ecosystem's routes have a second base path."""
-OPEN = frozenset(("/api/v1/auth/register", "/api/v1/auth/token"))
+OPEN = frozenset(
+    (
+        "/api/v1/auth/register",
+        "/api/v1/auth/register/confirm",
+        "/api/v1/auth/token",
+        "/api/v1/auth/password-reset",
+        "/api/v1/auth/password-reset/confirm",
+        "/api/v1/invitations/accept",
+    )
+)
 """Routes that nobody need be known for; they are throttled instead."""
 GUARDED = ("/api/v1/", "/v1/")
 ADMIN = "/api/v1/admin"

@@ -71,8 +71,6 @@ class GatewaySection(Section):
     """A comment is sent on an event stream that was silent for so long."""
     attempts_per_minute: int = Field(default=300, ge=1)
     """Unauthenticated calls (log in, register, bad credentials) from one address."""
-    failures_per_minute: int = Field(default=10, ge=1)
-    """Failed log-ins to one account."""
     cors_origins: tuple[str, ...] = ()
 
 

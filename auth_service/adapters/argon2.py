@@ -16,9 +16,9 @@ T = TypeVar("T")
 class Argon2Hasher:
     """At most `workers` hashes at once and `queue` waiting; more are refused with LoginBusy."""
 
-    def __init__(self, workers: int, queue: int) -> None:
+    def __init__(self, workers: int, queue: int, *, passes: int = 3, memory_kib: int = 65_536, lanes: int = 4) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
-        self._hasher = PasswordHasher()
+        self._hasher = PasswordHasher(passes, memory_kib, lanes)
         self._room = workers + queue
         # An unknown address must cost what a known one does.
         self._dummy = self._hasher.hash("a password that nobody has")

@@ -34,6 +34,4 @@ class ChangeQueries(Protocol):
     async def changes_since(self, version: int, limit: int) -> tuple[list[Change], bool]:
         """The changes after `version`, oldest first, and whether some in between are forgotten already."""
 
-    async def latest_version(self) -> int: ...
-
     async def trim_changes(self, before: datetime) -> None: ...

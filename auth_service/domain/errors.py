@@ -1,18 +1,22 @@
 """The errors of identity.
 
 Unauthenticated   BadCredentials, BadRefreshToken, BadApiKey
-PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable
-NotFound          TenantNotFound, UserNotFound, ApiKeyNotFound
-AlreadyExists     EmailTaken
-InvalidArgument   WeakPassword
-Unavailable       LoginBusy
+PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable, RoleNotGrantable, SessionNeeded
+NotFound          TenantNotFound, UserNotFound, ApiKeyNotFound, MemberNotFound, InvitationNotFound, SessionNotFound
+AlreadyExists     EmailTaken, AlreadyMember
+InvalidArgument   WeakPassword, BadLink
+FailedPrecondition  LastOwner, TooMany, MailRefused
+ResourceExhausted TooManyAttempts
+Unavailable       LoginBusy, MailFailed
 """
 
 from chassis.errors import (
     AlreadyExists,
+    FailedPrecondition,
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     Unauthenticated,
     Unavailable,
 )
@@ -76,3 +80,63 @@ class OperatorOnly(PermissionDenied):
 class LoginBusy(Unavailable):
     reason = "LOGIN_BUSY"
     message = "Too many people log in at this moment; try again in a second."
+
+
+class RoleNotGrantable(PermissionDenied):
+    reason = "ROLE_NOT_GRANTABLE"
+    message = "You cannot give a role above your own, or change a member who has one."
+
+
+class LastOwner(FailedPrecondition):
+    reason = "LAST_OWNER"
+    message = "A tenant needs an owner: make another member owner first."
+
+
+class MemberNotFound(NotFound):
+    reason = "MEMBER_NOT_FOUND"
+    message = "There is no such member."
+
+
+class AlreadyMember(AlreadyExists):
+    reason = "ALREADY_MEMBER"
+    message = "This person is a member already."
+
+
+class InvitationNotFound(NotFound):
+    reason = "INVITATION_NOT_FOUND"
+    message = "There is no such open invitation."
+
+
+class BadLink(InvalidArgument):
+    reason = "BAD_LINK"
+    message = "This link was used, taken back or is too old; ask for a new one."
+
+
+class SessionNeeded(PermissionDenied):
+    reason = "SESSION_NEEDED"
+    message = "Only a person who has logged in may do this, no API key."
+
+
+class SessionNotFound(NotFound):
+    reason = "SESSION_NOT_FOUND"
+    message = "There is no such session."
+
+
+class TooMany(FailedPrecondition):
+    reason = "TOO_MANY"
+    message = "There are as many of these as are allowed; remove one first."
+
+
+class TooManyAttempts(ResourceExhausted):
+    reason = "TOO_MANY_ATTEMPTS"
+    message = "Too many attempts; wait before you try again."
+
+
+class MailFailed(Unavailable):
+    reason = "MAIL_FAILED"
+    message = "The mail server does not answer at the moment."
+
+
+class MailRefused(FailedPrecondition):
+    reason = "MAIL_REFUSED"
+    message = "The mail server does not take this mail."

@@ -52,3 +52,6 @@ class ApiKeyQueries(Protocol):
         """With the hash of its secret; in all tenants."""
 
     async def touch_api_key(self, key_id: str, at: datetime) -> None: ...
+
+    async def end_api_keys_of(self, tenant_id: str, user_id: str, at: datetime) -> list[str]:
+        """Revokes all that a user made in a tenant; the ids of those that lived."""

@@ -15,6 +15,17 @@ class Session:
     id: str
     tenant_id: str
     user_id: str
+    address: str = ""
+    """That it was opened from."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivingSession:
+    """A session that was not ended, and whose newest refresh token is still good."""
+
+    session: Session
+    created_at: datetime
+    last_used_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,15 @@ class TokenPair:
     access_token: str
     refresh_token: str
     expires_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A user in a tenant, with first tokens for it."""
+
+    tenant: Tenant
+    user: User
+    tokens: TokenPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +82,17 @@ class SessionQueries(Protocol):
     async def revoke_session(self, session_id: str) -> bool:
         """Whether it lived until now."""
 
+    async def list_sessions(self, user_id: str, now: datetime, most: int) -> list[LivingSession]:
+        """A user's, in all tenants, newest first."""
+
+    async def revoke_user_session(self, user_id: str, session_id: str) -> str | None:
+        """The id of its tenant; None if it is not the user's, or had ended."""
+
     async def revoke_other_sessions(self, user_id: str, session_id: str) -> list[str]:
-        """The ids of those revoked."""
+        """All of a user's in all tenants but one (or none, for ""); the ids of those revoked."""
+
+    async def revoke_sessions_in(self, tenant_id: str, user_id: str) -> list[str]:
+        """All of a user's in one tenant; the ids of those revoked."""
 
     async def add_refresh_token(self, token_hash: bytes, session_id: str, expires_at: datetime) -> None: ...
 
@@ -71,3 +100,6 @@ class SessionQueries(Protocol):
         """In all tenants; held until the transaction ends."""
 
     async def use_refresh_token(self, token_hash: bytes, at: datetime) -> None: ...
+
+    async def trim_sessions(self, before: datetime) -> None:
+        """Forgets refresh tokens that expired before then, and sessions that have none left."""

@@ -3,15 +3,31 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from auth_service.domain.attempts import AttemptQueries
 from auth_service.domain.audit import AuditQueries
 from auth_service.domain.changes import ChangeQueries
+from auth_service.domain.invitations import InvitationQueries
 from auth_service.domain.keys import ApiKeyQueries
-from auth_service.domain.people import PeopleQueries
+from auth_service.domain.links import JobQueries, LinkQueries
+from auth_service.domain.people import MemberQueries, PeopleQueries
 from auth_service.domain.sessions import SessionQueries
 from auth_service.domain.tenants import TenantQueries
 
 
-class Repository(TenantQueries, PeopleQueries, SessionQueries, ApiKeyQueries, ChangeQueries, AuditQueries, Protocol):
+class Repository(
+    TenantQueries,
+    PeopleQueries,
+    MemberQueries,
+    InvitationQueries,
+    LinkQueries,
+    AttemptQueries,
+    SessionQueries,
+    ApiKeyQueries,
+    ChangeQueries,
+    AuditQueries,
+    JobQueries,
+    Protocol,
+):
     """Queries of one transaction. Every method is bound to the transaction's tenant unless it says otherwise."""
 
 

@@ -30,6 +30,9 @@ class TenantQueries(Protocol):
 
     async def add_tenant(self, tenant: Tenant) -> None: ...
 
+    async def lock_tenant(self, tenant_id: str) -> None:
+        """Whoever changes who belongs to a tenant waits for the one before, until the transaction ends."""
+
     async def get_tenant(self, tenant_id: str) -> Tenant | None: ...
 
     async def list_tenants(self, size: int, after: tuple[str | int, ...] | None) -> list[Tenant]: ...

@@ -6,6 +6,7 @@ import unicodedata
 from chassis.errors import InvalidArgument, Violation
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def invalid(field: str, description: str) -> InvalidArgument:
@@ -34,3 +35,8 @@ def normal_name(field: str, name: str, *, least: int, most: int) -> str:
 def tenant_name_from(email: str) -> str:
     """The name of a tenant that was not given one."""
     return f"{email.split('@', 1)[0][:150]}'s workspace"
+
+
+def is_id(value: str) -> bool:
+    """Whether it has the form of an id of a user, tenant, session or invitation (UUID)."""
+    return bool(_ID.fullmatch(value))

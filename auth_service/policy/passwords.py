@@ -1,25 +1,31 @@
-"""Which passwords are taken."""
+"""Which passwords are taken, as far as their form says it; how easily one is guessed, the judge knows."""
+
+import unicodedata
 
 from auth_service.domain.errors import WeakPassword
 from chassis.errors import Violation
 
-
-def check_password(password: str, email: str) -> None:
-    """WeakPassword if it is too short, too long, or easily guessed from itself or the address."""
-    problem = ""
-    if not 8 <= len(password) <= 128:
-        problem = "must have 8 to 128 characters"
-    elif password.lower() in (email, email.split("@", 1)[0]):
-        problem = "must not be the e-mail address"
-    elif len(set(password.lower())) < 4 or password.lower() in _SEQUENCES:
-        problem = "is one of the first that anybody would try"
-    if problem:
-        raise WeakPassword(f"password: {problem}.", violations=[Violation("password", problem)])
+MAX_CHARACTERS = 128
+MAX_PRESENTED = 1024
+"""Of a password that is only compared: longer ones cannot be right, and are not hashed whole."""
 
 
-_SEQUENCES = frozenset(
-    row[start : start + length]
-    for row in ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop1234567890", "passwordpassword123456")
-    for length in range(8, len(row) + 1)
-    for start in range(len(row) - length + 1)
-)
+def normal(password: str) -> str:
+    """One form for what keyboards of different systems send for the same password (NFKC, as NIST 800-63B asks)."""
+    return unicodedata.normalize("NFKC", password[:MAX_PRESENTED])
+
+
+def check_form(password: str, email: str, least: int) -> None:
+    """WeakPassword if it is too short, too long, or says only the address or one character again and again."""
+    lower, local = password.lower(), email.split("@", 1)[0]
+    if not least <= len(password) <= MAX_CHARACTERS:
+        raise weak(f"must have {least} to {MAX_CHARACTERS} characters")
+    if lower in (email, local, email.split("@", 1)[-1]):
+        raise weak("must not be the e-mail address")
+    if len(set(lower)) < 4:
+        raise weak("must have four different characters at least")
+
+
+def weak(problem: str) -> WeakPassword:
+    """The error of a password with this problem."""
+    return WeakPassword(f"password: {problem}.", violations=[Violation("password", problem)])

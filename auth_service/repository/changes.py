@@ -30,11 +30,6 @@ class ChangeRows(Rows):
         forgotten = bool(version and oldest is not None and oldest > version + 1)
         return found, forgotten
 
-    async def latest_version(self) -> int:
-        return int(
-            (await self._db.execute(sa.select(sa.func.coalesce(sa.func.max(changes.c.version), 0)))).scalar_one()
-        )
-
     async def trim_changes(self, before: datetime) -> None:
         newest = sa.select(sa.func.max(changes.c.version)).scalar_subquery()
         await self._db.execute(changes.delete().where(changes.c.at < before, changes.c.version < newest))

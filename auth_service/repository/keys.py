@@ -33,6 +33,10 @@ class ApiKeyRows(Rows):
         change = api_keys.update().where(api_keys.c.tenant_id == tenant_id, api_keys.c.id == key_id, _unrevoked())
         return bool((await self._db.execute(change.values(revoked_at=at))).rowcount)
 
+    async def end_api_keys_of(self, tenant_id: str, user_id: str, at: datetime) -> list[str]:
+        change = api_keys.update().where(api_keys.c.tenant_id == tenant_id, api_keys.c.user_id == user_id, _unrevoked())
+        return list((await self._db.execute(change.values(revoked_at=at).returning(api_keys.c.id))).scalars())
+
     async def find_api_key(self, key_id: str) -> tuple[ApiKey, bytes] | None:
         query = sa.select(api_keys).where(api_keys.c.id == key_id)
         row = (await self._db.execute(query)).one_or_none()

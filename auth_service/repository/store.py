@@ -11,20 +11,36 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_service.domain.audit import AuditTrail, Deed
 from auth_service.domain.changes import Subject
+from auth_service.repository.attempts import AttemptRows
 from auth_service.repository.audit import AuditRows
 from auth_service.repository.changes import ChangeRows
+from auth_service.repository.invitations import InvitationRows
 from auth_service.repository.keys import ApiKeyRows
-from auth_service.repository.people import PeopleRows
+from auth_service.repository.links import JobRows, LinkRows
+from auth_service.repository.people import MemberRows, PeopleRows
 from auth_service.repository.sessions import SessionRows
 from auth_service.repository.tenants import TenantRows
 from chassis.database import PLATFORM, Database
+from chassis.jobs import Jobs
 
 
-class PostgresRepository(TenantRows, PeopleRows, SessionRows, ApiKeyRows, ChangeRows, AuditRows):
+class PostgresRepository(
+    TenantRows,
+    PeopleRows,
+    MemberRows,
+    InvitationRows,
+    LinkRows,
+    AttemptRows,
+    SessionRows,
+    ApiKeyRows,
+    ChangeRows,
+    AuditRows,
+    JobRows,
+):
     """Queries of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: AsyncConnection, jobs: Jobs) -> None:
+        super().__init__(connection, jobs)
         self._deeds: dict[str, list[Deed]] = {}
         self._changes: list[tuple[Subject, str]] = []
 
@@ -44,20 +60,21 @@ class PostgresRepository(TenantRows, PeopleRows, SessionRows, ApiKeyRows, Change
 class PostgresStore:
     """Opens transactions on the service's database."""
 
-    def __init__(self, database: Database, trail: AuditTrail) -> None:
+    def __init__(self, database: Database, jobs: Jobs, trail: AuditTrail) -> None:
         self._database = database
+        self._jobs = jobs
         self._trail = trail
 
     @asynccontextmanager
     async def transaction(self, tenant_id: str) -> AsyncIterator[PostgresRepository]:
         async with self._database.transaction(tenant_id) as connection:
-            repository = PostgresRepository(connection)
+            repository = PostgresRepository(connection, self._jobs)
             yield repository
             await repository.write_down(self._trail)
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PostgresRepository]:
         async with self._database.transaction(PLATFORM) as connection:
-            repository = PostgresRepository(connection)
+            repository = PostgresRepository(connection, self._jobs)
             yield repository
             await repository.write_down(self._trail)

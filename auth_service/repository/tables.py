@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import new_metadata
+from chassis.jobs import jobs_table
 
 metadata = new_metadata()
 NOW = sa.func.now()
@@ -55,7 +56,9 @@ sessions = sa.Table(
     _id(),
     sa.Column("tenant_id", UUID(as_uuid=False), sa.ForeignKey("tenants.id"), nullable=False, index=True),
     sa.Column("user_id", UUID(as_uuid=False), sa.ForeignKey("users.id"), nullable=False, index=True),
+    sa.Column("address", sa.Text, nullable=False, server_default=""),
     _at("created_at", default=True),
+    _at("last_used_at", default=True),
     _at("revoked_at", nullable=True),
 )
 refresh_tokens = sa.Table(
@@ -92,6 +95,46 @@ changes = sa.Table(
     sa.Column("subject_id", sa.Text, nullable=False),
     _at("at", default=True),
 )
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    _id(),
+    sa.Column("tenant_id", UUID(as_uuid=False), sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("invited_by", UUID(as_uuid=False), nullable=False),
+    sa.Column("mailed", sa.Boolean, nullable=False),
+    _at("created_at"),
+    _at("expires_at"),
+    sa.UniqueConstraint("tenant_id", "email"),
+)
+links = sa.Table(
+    "links",
+    metadata,
+    _id(),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("payload", JSONB, nullable=False),
+    _at("expires_at"),
+    sa.UniqueConstraint("purpose", "subject"),
+)
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("name", BYTEA, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    _at("ends_at"),
+    # Of no worth after a crash, and written at every log-in.
+    prefixes=["UNLOGGED"],
+)
+known_networks = sa.Table(
+    "known_networks",
+    metadata,
+    sa.Column("user_id", UUID(as_uuid=False), sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("network", sa.Text, primary_key=True),
+    _at("seen_at"),
+)
+jobs = jobs_table(metadata)
 
 
 class Rows:

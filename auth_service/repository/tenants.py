@@ -15,6 +15,9 @@ class TenantRows(Rows):
     async def add_tenant(self, tenant: Tenant) -> None:
         await self._db.execute(tenants.insert().values({**asdict(tenant), "status": tenant.status.value}))
 
+    async def lock_tenant(self, tenant_id: str) -> None:
+        await self._db.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
+
     async def get_tenant(self, tenant_id: str) -> Tenant | None:
         query = sa.select(tenants).where(sa.cast(tenants.c.id, sa.Text) == tenant_id)
         row = (await self._db.execute(query)).one_or_none()

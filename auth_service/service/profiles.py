@@ -2,19 +2,22 @@
 
 from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
-from auth_service.domain.errors import BadCredentials, TenantNotFound, UserNotFound
-from auth_service.domain.people import PasswordHasher, User
+from auth_service.domain.errors import BadCredentials, SessionNeeded, TenantNotFound, UserNotFound
+from auth_service.domain.people import Actor, User, Visitor
 from auth_service.domain.store import Store
 from auth_service.domain.tenants import Tenant
-from auth_service.policy import audit, names, passwords
+from auth_service.policy import audit, names
+from auth_service.service.passwords import Passwords
+from auth_service.service.sessions import Sessions
 
 
 class Profiles:
     """Reads and changes what callers may of themselves. Plan, role and status are not among it."""
 
-    def __init__(self, store: Store, hasher: PasswordHasher) -> None:
+    def __init__(self, store: Store, sessions: Sessions, passwords: Passwords) -> None:
         self._store = store
-        self._hasher = hasher
+        self._sessions = sessions
+        self._passwords = passwords
 
     async def get_tenant(self, tenant_id: str) -> Tenant:
         """TenantNotFound if it was deleted."""
@@ -45,43 +48,35 @@ class Profiles:
         return user
 
     async def update_user(
-        self,
-        tenant_id: str,
-        user_id: str,
-        session_id: str,
-        *,
-        full_name: str | None,
-        password: str | None,
-        current_password: str | None,
+        self, actor: Actor, *, full_name: str | None, password: str | None, current_password: str | None
     ) -> User:
         """Changes name and password. A new password needs the current one, and ends every other session.
 
-        BadCredentials, WeakPassword, InvalidArgument, UserNotFound.
+        BadCredentials, WeakPassword, InvalidArgument, UserNotFound, SessionNeeded, TooManyAttempts, LoginBusy.
         """
-        user = await self.get_user(tenant_id, user_id)
+        user = await self.get_user(actor.tenant_id, actor.user_id)
         if full_name is not None:
             full_name = names.normal_name("full_name", full_name, least=0, most=200)
-        hashed = await self._new_password(user, password, current_password) if password is not None else None
+        hashed = await self._new_password(actor, user, password, current_password) if password is not None else None
         async with self._store.platform() as repository:
-            await repository.update_user(user_id, full_name=full_name, password_hash=hashed)
+            await repository.update_user(user.id, full_name=full_name, password_hash=hashed)
+            told = {"full_name": user.full_name if full_name is None else full_name}
             before, after = audit.changed(
-                {"full_name": user.full_name},
-                {"full_name": user.full_name if full_name is None else full_name, "password": "changed"}
-                if hashed
-                else {"full_name": user.full_name if full_name is None else full_name},
+                {"full_name": user.full_name}, told | ({"password": "changed"} if hashed is not None else {})
             )
-            repository.record(tenant_id, Deed("user.update", user_id, before, after))
+            repository.record(actor.tenant_id, Deed("user.update", user.id, before, after))
             if hashed is not None:
-                ended = await repository.revoke_other_sessions(user_id, session_id)
+                ended = await repository.revoke_other_sessions(user.id, actor.session_id)
                 await repository.add_changes([(Subject.SESSION, ended_id) for ended_id in ended])
-        return await self.get_user(tenant_id, user_id)
+        return await self.get_user(actor.tenant_id, user.id)
 
-    async def _new_password(self, user: User, password: str, current: str | None) -> str:
-        passwords.check_password(password, user.email)
+    async def _new_password(self, actor: Actor, user: User, password: str, current: str | None) -> str:
+        if not actor.session_id:
+            raise SessionNeeded
         if not current:
             raise names.invalid("current_password", "is needed to set a new password")
-        async with self._store.platform() as repository:
-            stored = await repository.password_hash(user.id)
-        if not await self._hasher.verify(current[:1024], stored):
-            raise BadCredentials("The current password is not right.")
-        return await self._hasher.hash(password)
+        try:
+            await self._sessions.check_password(user.email, current, Visitor(actor.address))
+        except BadCredentials as error:
+            raise BadCredentials("The current password is not right.") from error
+        return await self._passwords.hashed(password, user.email, user.full_name)

@@ -1,25 +1,25 @@
 """What an operator does with tenants, and how the first operator is made."""
 
-from collections.abc import Callable
-from datetime import datetime
 from uuid import uuid4
 
 from auth_service.domain.audit import PLATFORM_CHAIN, Deed
 from auth_service.domain.changes import Subject
 from auth_service.domain.errors import TenantNotFound
-from auth_service.domain.people import PasswordHasher, User
+from auth_service.domain.people import User
 from auth_service.domain.store import Store
 from auth_service.domain.tenants import Tenant, TenantStatus
-from auth_service.policy import audit, names, passwords
+from auth_service.policy import audit, names
+from auth_service.service.clock import Clock
+from auth_service.service.passwords import Passwords
 from chassis.pagination import Page, PageRequest
 
 
 class Tenants:
     """All tenants. The servicer lets only operators in."""
 
-    def __init__(self, store: Store, hasher: PasswordHasher, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, passwords: Passwords, clock: Clock) -> None:
         self._store = store
-        self._hasher = hasher
+        self._passwords = passwords
         self._clock = clock
 
     async def list(self, request: PageRequest) -> Page[Tenant]:
@@ -49,8 +49,7 @@ class Tenants:
     async def ensure_operator(self, email: str, password: str) -> None:
         """Makes the user an operator with this password; made anew, in a tenant of its own, if it is not there."""
         email = names.normal_email(email)
-        passwords.check_password(password, email)
-        hashed = await self._hasher.hash(password)
+        hashed = await self._passwords.hashed(password, email)
         now = self._clock()
         async with self._store.platform() as repository:
             account = await repository.find_account(email)

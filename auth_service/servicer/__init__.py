@@ -1,28 +1,61 @@
 """AuthService on the wire: protobuf <-> domain, one module a noun. Decides nothing."""
 
+from dataclasses import dataclass
+
 from auth_service.service.audit import Audit
 from auth_service.service.changes import Changes
+from auth_service.service.invitations import Invitations
 from auth_service.service.keys import Keys
+from auth_service.service.members import Members
 from auth_service.service.profiles import Profiles
+from auth_service.service.registrations import Registrations
+from auth_service.service.resets import Resets
 from auth_service.service.sessions import Sessions
 from auth_service.service.tenants import Tenants
 from auth_service.servicer.audit import AuditServicer
 from auth_service.servicer.changes import ChangesServicer
 from auth_service.servicer.keys import KeysServicer
+from auth_service.servicer.members import MembersServicer
 from auth_service.servicer.profiles import ProfilesServicer
 from auth_service.servicer.sessions import SessionsServicer
 from auth_service.servicer.tenants import TenantsServicer
 
 
-class AuthServicer(SessionsServicer, ProfilesServicer, KeysServicer, TenantsServicer, ChangesServicer, AuditServicer):
+@dataclass(frozen=True)
+class UseCases:
+    """All that the service does."""
+
+    sessions: Sessions
+    registrations: Registrations
+    resets: Resets
+    profiles: Profiles
+    members: Members
+    invitations: Invitations
+    keys: Keys
+    tenants: Tenants
+    changes: Changes
+    audit: Audit
+
+
+class AuthServicer(
+    SessionsServicer,
+    ProfilesServicer,
+    MembersServicer,
+    KeysServicer,
+    TenantsServicer,
+    ChangesServicer,
+    AuditServicer,
+):
     """All of it."""
 
-    def __init__(
-        self, sessions: Sessions, profiles: Profiles, keys: Keys, tenants: Tenants, changes: Changes, audit: Audit
-    ) -> None:
-        self._sessions = sessions
-        self._profiles = profiles
-        self._keys = keys
-        self._tenants = tenants
-        self._changes = changes
-        self._audit = audit
+    def __init__(self, use_cases: UseCases) -> None:
+        self._sessions = use_cases.sessions
+        self._registrations = use_cases.registrations
+        self._resets = use_cases.resets
+        self._profiles = use_cases.profiles
+        self._members = use_cases.members
+        self._invitations = use_cases.invitations
+        self._keys = use_cases.keys
+        self._tenants = use_cases.tenants
+        self._changes = use_cases.changes
+        self._audit = use_cases.audit

@@ -6,7 +6,7 @@ from aisp.auth.v1 import auth_service_pb2 as pb
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 
 from auth_service.service.profiles import Profiles
-from auth_service.servicer.wire import caller, tenant_message, user_message
+from auth_service.servicer.wire import actor, caller, tenant_message, user_message
 
 _USER_FIELDS = ("full_name", "password", "current_password")
 
@@ -30,7 +30,6 @@ class ProfilesServicer(AuthServiceServicer):
         return pb.GetUserResponse(user=user_message(await self._profiles.get_user(calling.tenant_id, calling.user_id)))
 
     async def UpdateUser(self, request: pb.UpdateUserRequest, _: Any) -> pb.UpdateUserResponse:
-        calling = caller()
         given = {name: getattr(request, name) if request.HasField(name) else None for name in _USER_FIELDS}
-        user = await self._profiles.update_user(calling.tenant_id, calling.user_id, calling.session_id, **given)
+        user = await self._profiles.update_user(actor(), **given)
         return pb.UpdateUserResponse(user=user_message(user))

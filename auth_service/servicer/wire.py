@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from aisp.auth.v1 import auth_service_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from auth_service.domain.people import User
+from auth_service.domain.people import Actor, User, Visitor
+from auth_service.domain.sessions import TokenPair
 from auth_service.domain.tenants import Tenant, TenantStatus
+from auth_service.policy import roles
 from chassis import context
 from chassis.errors import InvalidArgument, Unauthenticated
 
@@ -23,6 +25,24 @@ def caller() -> context.RequestContext:
     if not calling.tenant_id:
         raise Unauthenticated
     return calling
+
+
+def actor() -> Actor:
+    """The caller, as one who acts on a tenant."""
+    calling = caller()
+    return Actor(calling.tenant_id, calling.user_id, calling.scopes, calling.session_id, calling.address)
+
+
+def visitor() -> Visitor:
+    """Whoever calls, known or not."""
+    return Visitor(context.current().address)
+
+
+def tokens_message(pair: TokenPair) -> pb.TokenPair:
+    """Tokens on the wire."""
+    return pb.TokenPair(
+        access_token=pair.access_token, refresh_token=pair.refresh_token, expires_in_seconds=pair.expires_in_seconds
+    )
 
 
 def time_of(at: datetime) -> Timestamp:
@@ -55,5 +75,10 @@ def tenant_message(tenant: Tenant) -> pb.Tenant:
 def user_message(user: User) -> pb.User:
     """A user on the wire."""
     return pb.User(
-        id=user.id, email=user.email, full_name=user.full_name, role=user.role, create_time=time_of(user.created_at)
+        id=user.id,
+        email=user.email,
+        full_name=user.full_name,
+        role=user.role,
+        create_time=time_of(user.created_at),
+        scopes=roles.scopes_of_role(user.role),
     )

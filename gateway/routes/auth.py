@@ -5,11 +5,11 @@ from urllib.parse import parse_qs
 
 import orjson
 from aisp.auth.v1 import auth_service_pb2 as pb
-from fastapi import APIRouter, Request
+from aisp.auth.v1 import people_pb2 as people
+from fastapi import APIRouter, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis.context import RequestContext
-from chassis.errors import Unauthenticated
 from gateway.admission import Call
 from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType, bad_body
 from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso, managed, problems
@@ -51,6 +51,32 @@ class TokenRequest(Body):
     client_secret: Annotated[str, Field(max_length=1024)] = ""
 
 
+class Secret(Body):
+    """The secret of a link."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"token": "the secret out of the link"}]}}
+
+    token: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class ResetRequest(Body):
+    """Whose password is forgotten."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"email": "ada@example.com"}]}}
+
+    email: Annotated[str, Field(max_length=320)]
+
+
+class Reset(Secret):
+    """A new password."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
+        {"token": "the secret out of the link", "password": "correct horse battery"}
+    ]}}  # fmt: skip
+
+    password: Annotated[str, Field(max_length=1024)]
+
+
 class TenantUpdate(Body):
     """What a tenant may change of itself."""
 
@@ -65,11 +91,63 @@ class UserUpdate(Body):
     current_password: Annotated[str, Field(max_length=1024)] | None = None
 
 
-@router.post("/auth/register", status_code=201, responses=problems(409, 422, 429, 503), operation_id="register")
-async def register(body: Registration, request: Request, services: Services) -> dict[str, Any]:
+CONFIRMATION: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "Where addresses are confirmed first: a mail was sent, whether there is an account or not",
+        "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "confirmation_sent"}}},
+    }
+}
+
+
+@router.post(
+    "/auth/register",
+    status_code=201,
+    responses=problems(409, 422, 429, 503) | CONFIRMATION,
+    operation_id="register",
+)
+async def register(body: Registration, request: Request, response: Response, services: Services) -> dict[str, Any]:
     """Registers a tenant with its first user, and logs that user in."""
-    made = await services.auth.Register(pb.RegisterRequest(**body.model_dump()), context=_nobody(request))
-    return {"tenant": tenant_document(made.tenant), "user": _user(made.user), **_tokens(made.tokens)}
+    made = await services.auth.Register(pb.RegisterRequest(**body.model_dump()), context=nobody(request))
+    if made.confirmation_sent:
+        response.status_code = 202
+        return {"status": "confirmation_sent"}
+    return logged_in(made)
+
+
+@router.post(
+    "/auth/register/confirm",
+    status_code=201,
+    responses=problems(409, 422, 429, 503),
+    operation_id="confirmRegistration",
+)
+async def confirm(body: Secret, request: Request, services: Services) -> dict[str, Any]:
+    """Makes what was registered, with the secret out of the mail."""
+    made = await services.auth.ConfirmRegistration(
+        pb.ConfirmRegistrationRequest(token=body.token), context=nobody(request)
+    )
+    return logged_in(made)
+
+
+@router.post(
+    "/auth/password-reset", status_code=202, responses=problems(422, 429, 503), operation_id="requestPasswordReset"
+)
+async def request_reset(body: ResetRequest, request: Request, services: Services) -> dict[str, str]:
+    """Sends a link for a new password, if the address has an account; the answer is always the same."""
+    asked = people.RequestPasswordResetRequest(email=body.email)
+    await services.auth.RequestPasswordReset(asked, context=nobody(request))
+    return {"status": "sent_if_known"}
+
+
+@router.post(
+    "/auth/password-reset/confirm",
+    status_code=204,
+    responses=problems(422, 429, 503),
+    operation_id="resetPassword",
+)
+async def reset(body: Reset, request: Request, services: Services) -> None:
+    """Sets a new password with the secret out of the link, once, and ends every session of the user."""
+    asked = people.ResetPasswordRequest(token=body.token, password=body.password)
+    await services.auth.ResetPassword(asked, context=nobody(request))
 
 
 TOKEN_BODY = {
@@ -90,19 +168,12 @@ async def token(request: Request, services: Services) -> dict[str, Any]:
     """Tokens by password or refresh token, as the OAuth2 form or JSON (the form's username is the e-mail address)."""
     asked = _token_request(await request.body(), request.headers.get("content-type", ""))
     email = asked.email or asked.username
-    throttle = request.state.throttle
     if asked.grant_type == "refresh_token":
         grant = pb.IssueTokenRequest(refresh_token=asked.refresh_token)
     else:
-        throttle.check_account(email)
         grant = pb.IssueTokenRequest(password=pb.PasswordGrant(email=email, password=asked.password))
     grant.tenant_id = asked.tenant_id
-    try:
-        answer = await services.auth.IssueToken(grant, context=_nobody(request))
-    except Unauthenticated:
-        if asked.grant_type == "password":
-            throttle.failed(email)
-        raise
+    answer = await services.auth.IssueToken(grant, context=nobody(request))
     return _tokens(answer.tokens)
 
 
@@ -138,7 +209,8 @@ async def put_user(body: UserUpdate, services: Services, call: Call = managed(""
     return _user((await services.auth.UpdateUser(change, context=call.context)).user)
 
 
-def _nobody(request: Request) -> RequestContext:
+def nobody(request: Request) -> RequestContext:
+    """The context of a call for which nobody need be known."""
     return RequestContext(request.state.request_id, address=request.state.address)
 
 
@@ -162,6 +234,11 @@ def _token_request(body: bytes, content_type: str) -> TokenRequest:
         raise bad_body([item | {"loc": ("body", *item["loc"])} for item in error.errors()]) from error
     except ValueError as error:
         raise BadBody("The body is not a valid form or JSON.") from error
+
+
+def logged_in(made: Any) -> dict[str, Any]:
+    """A tenant, a user in it, and tokens."""
+    return {"tenant": tenant_document(made.tenant), "user": _user(made.user), **_tokens(made.tokens)}
 
 
 def _tokens(pair: pb.TokenPair) -> dict[str, Any]:

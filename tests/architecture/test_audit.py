@@ -14,11 +14,13 @@ SILENT_QUERIES = {
     "add_changes": "tells gateways of what is recorded beside it",
     "add_refresh_token": "a session's own course: its begin and its end are recorded",
     "use_refresh_token": "a session's own course",
+    "add_link": "what it is for is recorded beside it, and its use",
+    "end_links": "as add_link",
 }
 SILENT_FUNCTIONS: dict[str, str] = {}
 """module.function of auth_service/service that need not record, and why."""
 
-RECORDED_BY_AUTH = {"auth", "keys"}
+RECORDED_BY_AUTH = {"auth", "invitations", "keys", "members", "sessions"}
 """Routers whose deeds auth_service does, and so records in the deed's own transaction."""
 SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",

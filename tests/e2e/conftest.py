@@ -57,6 +57,30 @@ class Tenant:
         return httpx.Client(base_url=self.base_url, headers={"x-api-key": self.key}, timeout=120)
 
 
+@dataclass(frozen=True)
+class Colleague:
+    """Another member of a tenant, logged in to it."""
+
+    user_id: str
+    email: str
+    password: str
+    client: httpx.Client
+
+
+def join(tenant: Tenant, role: str) -> Colleague:
+    """Invites somebody new into the tenant, who accepts."""
+    email, password = f"{uuid4().hex}@example.com", "battery staple horse"
+    invited = tenant.client.post("/api/v1/invitations", json={"email": email, "role": role})
+    assert invited.status_code == 201, invited.text
+    body = {"token": invited.json()["token"], "password": password, "full_name": "Grace"}
+    joined = httpx.post(f"{tenant.base_url}/api/v1/invitations/accept", json=body, timeout=60)
+    assert joined.status_code == 201, joined.text
+    told = joined.json()
+    headers = {"Authorization": f"Bearer {told['access_token']}"}
+    client = httpx.Client(base_url=tenant.base_url, headers=headers, timeout=60)
+    return Colleague(told["user"]["id"], email, password, client)
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     if url := os.environ.get("AISP_BASE_URL"):

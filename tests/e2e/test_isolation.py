@@ -13,10 +13,17 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.e2e.conftest import Platform, Tenant
+from tests.e2e.conftest import Platform, Tenant, join
 
 METHODS = ("get", "post", "put", "patch", "delete")
-PUBLIC = {"/api/v1/auth/register", "/api/v1/auth/token"}
+PUBLIC = {
+    "/api/v1/auth/register",
+    "/api/v1/auth/register/confirm",
+    "/api/v1/auth/token",
+    "/api/v1/auth/password-reset",
+    "/api/v1/auth/password-reset/confirm",
+    "/api/v1/invitations/accept",
+}
 """What nobody need be known for."""
 PAIRS = 25
 SAME_TIME = (0.6, 1.67)
@@ -34,8 +41,32 @@ def _key(tenant: Tenant) -> str:
     return str(tenant.client.post("/api/v1/api-keys", json={"name": "a"}).raise_for_status().json()["id"])
 
 
-CREATORS: dict[str, Callable[[Tenant], str]] = {"document_id": _document, "key_id": _key}
+def _invitation(tenant: Tenant) -> str:
+    body = {"email": f"{uuid4().hex}@example.com", "role": "viewer"}
+    return str(tenant.client.post("/api/v1/invitations", json=body).raise_for_status().json()["id"])
+
+
+def _member(tenant: Tenant) -> str:
+    return str(join(tenant, "viewer").user_id)
+
+
+def _session(tenant: Tenant) -> str:
+    login = {"email": tenant.email, "password": tenant.password}
+    tenant.client.post("/api/v1/auth/token", json=login).raise_for_status()
+    found = tenant.client.get("/api/v1/users/me/sessions").raise_for_status().json()["data"]
+    return str(next(session["id"] for session in found if not session["current"]))
+
+
+CREATORS: dict[str, Callable[[Tenant], str]] = {
+    "document_id": _document,
+    "key_id": _key,
+    "invitation_id": _invitation,
+    "user_id": _member,
+    "session_id": _session,
+}
 """How a tenant comes to a thing that a parameter of a path names."""
+KEYLESS = ("SCOPE_MISSING", "SESSION_NEEDED")
+"""What a key without the route's scope is told, or any key where a person must have logged in."""
 NOT_A_TENANTS = {"name"}
 """Parameters that name what is the same for all."""
 
@@ -133,7 +164,7 @@ def test_anothers_id_is_a_404_like_any_other(every: list[Operation], new_tenant:
             for client in (mine.client, by_key):
                 foreign, unknown = call(client, operation, theirs), call(client, operation, nobodys)
                 # A key without the route's scope is told that first, whatever it asks for.
-                expected = 403 if client is by_key and foreign.json().get("code") == "SCOPE_MISSING" else 404
+                expected = 403 if client is by_key and foreign.json().get("code") in KEYLESS else 404
                 assert foreign.status_code == expected, (operation, foreign.text)
                 assert told(foreign, theirs) == told(unknown, nobodys), operation
         assert call(other.client, operation, theirs).status_code != 404, operation

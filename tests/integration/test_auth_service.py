@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from uuid import uuid4
 
+import jwt
 import pytest
 from aisp.auth.v1 import auth_service_pb2 as pb
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceStub
@@ -42,7 +43,10 @@ async def register(stub: AuthServiceStub, email: str | None = None) -> tuple[pb.
     request = pb.RegisterRequest(email=email or address(), password="correct horse", full_name="Ada")
     made = await stub.Register(request, context=ANYBODY)
     scopes = ("inference", "documents:read", "documents:write", "usage:read", "keys:manage", "tenant:manage")
-    return made, RequestContext("r-2", tenant_id=made.tenant.id, user_id=made.user.id, scopes=scopes)
+    session_id = jwt.decode(made.tokens.access_token, options={"verify_signature": False})["sid"]
+    return made, RequestContext(
+        "r-2", tenant_id=made.tenant.id, user_id=made.user.id, scopes=scopes, session_id=session_id
+    )
 
 
 def authenticator(stub: AuthServiceStub) -> Authenticator:
@@ -209,10 +213,14 @@ async def test_only_operators_administer_and_a_suspended_tenant_may_nothing(stub
 
 async def test_a_new_password_needs_the_old_one_and_ends_other_sessions(stub: AuthServiceStub) -> None:
     made, owner = await register(stub)
+    grant = pb.PasswordGrant(email=made.user.email, password="correct horse")
+    other = (await stub.IssueToken(pb.IssueTokenRequest(password=grant), context=ANYBODY)).tokens
     change = pb.UpdateUserRequest(password="battery staple", current_password="wrong horse")
     with pytest.raises(Unauthenticated):
         await stub.UpdateUser(change, context=owner)
     change.current_password = "correct horse"
     await stub.UpdateUser(change, context=owner)
+    # The session that changed it lives on; every other one has ended.
     with pytest.raises(Unauthenticated):
-        await stub.IssueToken(pb.IssueTokenRequest(refresh_token=made.tokens.refresh_token), context=ANYBODY)
+        await stub.IssueToken(pb.IssueTokenRequest(refresh_token=other.refresh_token), context=ANYBODY)
+    await stub.IssueToken(pb.IssueTokenRequest(refresh_token=made.tokens.refresh_token), context=ANYBODY)

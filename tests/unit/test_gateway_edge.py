@@ -56,7 +56,7 @@ def scope(path: str = "/open", headers: list[tuple[bytes, bytes]] | None = None,
         "client": ("203.0.113.9", 5),
         "server": ("127.0.0.1", 8000),
         # No test here brings a key or a good token: the auth service is never asked.
-        "state": {"throttle": Throttle(3, 3), "authenticator": Authenticator(rules, cast(Any, None))},
+        "state": {"throttle": Throttle(3), "authenticator": Authenticator(rules, cast(Any, None))},
     } | more
 
 

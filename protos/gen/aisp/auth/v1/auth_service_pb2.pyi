@@ -1,6 +1,7 @@
 import datetime
 
 from aisp.auth.v1 import audit_pb2 as _audit_pb2
+from aisp.auth.v1 import people_pb2 as _people_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -40,6 +41,18 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_OPERATOR_ONLY: _ClassVar[ErrorReason]
     ERROR_REASON_USER_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_LOGIN_BUSY: _ClassVar[ErrorReason]
+    ERROR_REASON_ROLE_NOT_GRANTABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_LAST_OWNER: _ClassVar[ErrorReason]
+    ERROR_REASON_MEMBER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_ALREADY_MEMBER: _ClassVar[ErrorReason]
+    ERROR_REASON_INVITATION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_LINK: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_NEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_ATTEMPTS: _ClassVar[ErrorReason]
+    ERROR_REASON_MAIL_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_MAIL_REFUSED: _ClassVar[ErrorReason]
 SUBJECT_UNSPECIFIED: Subject
 SUBJECT_TENANT: Subject
 SUBJECT_USER: Subject
@@ -61,6 +74,18 @@ ERROR_REASON_SCOPE_NOT_GRANTABLE: ErrorReason
 ERROR_REASON_OPERATOR_ONLY: ErrorReason
 ERROR_REASON_USER_NOT_FOUND: ErrorReason
 ERROR_REASON_LOGIN_BUSY: ErrorReason
+ERROR_REASON_ROLE_NOT_GRANTABLE: ErrorReason
+ERROR_REASON_LAST_OWNER: ErrorReason
+ERROR_REASON_MEMBER_NOT_FOUND: ErrorReason
+ERROR_REASON_ALREADY_MEMBER: ErrorReason
+ERROR_REASON_INVITATION_NOT_FOUND: ErrorReason
+ERROR_REASON_BAD_LINK: ErrorReason
+ERROR_REASON_SESSION_NEEDED: ErrorReason
+ERROR_REASON_SESSION_NOT_FOUND: ErrorReason
+ERROR_REASON_TOO_MANY: ErrorReason
+ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorReason
+ERROR_REASON_MAIL_FAILED: ErrorReason
+ERROR_REASON_MAIL_REFUSED: ErrorReason
 
 class RegisterRequest(_message.Message):
     __slots__ = ("email", "password", "full_name", "tenant_name")
@@ -75,6 +100,24 @@ class RegisterRequest(_message.Message):
     def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., full_name: _Optional[str] = ..., tenant_name: _Optional[str] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
+    __slots__ = ("tenant", "user", "tokens", "confirmation_sent")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMATION_SENT_FIELD_NUMBER: _ClassVar[int]
+    tenant: Tenant
+    user: User
+    tokens: TokenPair
+    confirmation_sent: bool
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., tokens: _Optional[_Union[TokenPair, _Mapping]] = ..., confirmation_sent: bool = ...) -> None: ...
+
+class ConfirmRegistrationRequest(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class ConfirmRegistrationResponse(_message.Message):
     __slots__ = ("tenant", "user", "tokens")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +150,16 @@ class IssueTokenResponse(_message.Message):
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     tokens: TokenPair
     def __init__(self, tokens: _Optional[_Union[TokenPair, _Mapping]] = ...) -> None: ...
+
+class AcceptInvitationResponse(_message.Message):
+    __slots__ = ("tenant", "user", "tokens")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    tenant: Tenant
+    user: User
+    tokens: TokenPair
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., tokens: _Optional[_Union[TokenPair, _Mapping]] = ...) -> None: ...
 
 class RevokeSessionRequest(_message.Message):
     __slots__ = ()
@@ -324,18 +377,20 @@ class Tenant(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., plan: _Optional[str] = ..., status: _Optional[_Union[TenantStatus, str]] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class User(_message.Message):
-    __slots__ = ("id", "email", "full_name", "role", "create_time")
+    __slots__ = ("id", "email", "full_name", "role", "create_time", "scopes")
     ID_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     FULL_NAME_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
     id: str
     email: str
     full_name: str
     role: str
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., email: _Optional[str] = ..., full_name: _Optional[str] = ..., role: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., email: _Optional[str] = ..., full_name: _Optional[str] = ..., role: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TokenPair(_message.Message):
     __slots__ = ("access_token", "refresh_token", "expires_in_seconds")

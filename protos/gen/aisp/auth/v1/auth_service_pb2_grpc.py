@@ -5,6 +5,7 @@ import warnings
 
 from aisp.auth.v1 import audit_pb2 as aisp_dot_auth_dot_v1_dot_audit__pb2
 from aisp.auth.v1 import auth_service_pb2 as aisp_dot_auth_dot_v1_dot_auth__service__pb2
+from aisp.auth.v1 import people_pb2 as aisp_dot_auth_dot_v1_dot_people__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
@@ -41,6 +42,11 @@ class AuthServiceStub(object):
                 '/aisp.auth.v1.AuthService/Register',
                 request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.RegisterRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.RegisterResponse.FromString,
+                _registered_method=True)
+        self.ConfirmRegistration = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ConfirmRegistration',
+                request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ConfirmRegistrationRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ConfirmRegistrationResponse.FromString,
                 _registered_method=True)
         self.IssueToken = channel.unary_unary(
                 '/aisp.auth.v1.AuthService/IssueToken',
@@ -132,6 +138,76 @@ class AuthServiceStub(object):
                 request_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.FromString,
                 _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListMembers',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
+        self.GetMember = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/GetMember',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.GetMemberRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.GetMemberResponse.FromString,
+                _registered_method=True)
+        self.ChangeMemberRole = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ChangeMemberRole',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ChangeMemberRoleRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ChangeMemberRoleResponse.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RemoveMember',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RemoveMemberRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RemoveMemberResponse.FromString,
+                _registered_method=True)
+        self.TransferOwnership = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/TransferOwnership',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.TransferOwnershipRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.TransferOwnershipResponse.FromString,
+                _registered_method=True)
+        self.CreateInvitation = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/CreateInvitation',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.CreateInvitationRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.CreateInvitationResponse.FromString,
+                _registered_method=True)
+        self.ListInvitations = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListInvitations',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListInvitationsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListInvitationsResponse.FromString,
+                _registered_method=True)
+        self.RevokeInvitation = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RevokeInvitation',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeInvitationRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeInvitationResponse.FromString,
+                _registered_method=True)
+        self.AcceptInvitation = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/AcceptInvitation',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.AcceptInvitationRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationResponse.FromString,
+                _registered_method=True)
+        self.ListMemberships = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListMemberships',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembershipsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembershipsResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListSessions',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeUserSession = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RevokeUserSession',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeUserSessionRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeUserSessionResponse.FromString,
+                _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RequestPasswordReset',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RequestPasswordResetResponse.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ResetPassword',
+                request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer(object):
@@ -141,6 +217,13 @@ class AuthServiceServicer(object):
 
     def Register(self, request, context):
         """Registers a tenant with its first user, the owner, and logs that user in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmRegistration(self, request, context):
+        """Makes what was registered, after the address was confirmed. Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -272,6 +355,104 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMembers(self, request, context):
+        """Lists the tenant's members, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMember(self, request, context):
+        """Gets one of the tenant's members.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeMemberRole(self, request, context):
+        """Changes a member's role, on every gateway within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """Removes a member, or lets the caller leave. The last owner stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferOwnership(self, request, context):
+        """Hands the tenant over to another member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateInvitation(self, request, context):
+        """Invites somebody by mail, or by a secret that the caller hands over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvitations(self, request, context):
+        """Lists the tenant's open invitations, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeInvitation(self, request, context):
+        """Takes an open invitation back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptInvitation(self, request, context):
+        """Accepts an invitation: makes the account where there is none, joins, and logs in. Needs no caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMemberships(self, request, context):
+        """Lists the tenants that the calling user belongs to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the calling user's sessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeUserSession(self, request, context):
+        """Ends one of the calling user's sessions, on every gateway within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestPasswordReset(self, request, context):
+        """Sends a link for a new password, if the address has an account. Needs no caller, and tells nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Sets a password by such a link. Needs no caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -279,6 +460,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.Register,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.RegisterRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.RegisterResponse.SerializeToString,
+            ),
+            'ConfirmRegistration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmRegistration,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ConfirmRegistrationRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ConfirmRegistrationResponse.SerializeToString,
             ),
             'IssueToken': grpc.unary_unary_rpc_method_handler(
                     servicer.IssueToken,
@@ -370,6 +556,76 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.SerializeToString,
             ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembersRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'GetMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMember,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.GetMemberRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.GetMemberResponse.SerializeToString,
+            ),
+            'ChangeMemberRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeMemberRole,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ChangeMemberRoleRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ChangeMemberRoleResponse.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RemoveMemberRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+            'TransferOwnership': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferOwnership,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.TransferOwnershipRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.TransferOwnershipResponse.SerializeToString,
+            ),
+            'CreateInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInvitation,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.CreateInvitationRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.CreateInvitationResponse.SerializeToString,
+            ),
+            'ListInvitations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvitations,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListInvitationsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListInvitationsResponse.SerializeToString,
+            ),
+            'RevokeInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeInvitation,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeInvitationRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeInvitationResponse.SerializeToString,
+            ),
+            'AcceptInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptInvitation,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.AcceptInvitationRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationResponse.SerializeToString,
+            ),
+            'ListMemberships': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMemberships,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembershipsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListMembershipsResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListSessionsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeUserSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeUserSession,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeUserSessionRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RevokeUserSessionResponse.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.RequestPasswordResetResponse.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'aisp.auth.v1.AuthService', rpc_method_handlers)
@@ -400,6 +656,33 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/Register',
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.RegisterRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmRegistration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ConfirmRegistration',
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.ConfirmRegistrationRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.ConfirmRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -886,6 +1169,384 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/ExportAuditEvents',
             aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListMembers',
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListMembersRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/GetMember',
+            aisp_dot_auth_dot_v1_dot_people__pb2.GetMemberRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.GetMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeMemberRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ChangeMemberRole',
+            aisp_dot_auth_dot_v1_dot_people__pb2.ChangeMemberRoleRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.ChangeMemberRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RemoveMember',
+            aisp_dot_auth_dot_v1_dot_people__pb2.RemoveMemberRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferOwnership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/TransferOwnership',
+            aisp_dot_auth_dot_v1_dot_people__pb2.TransferOwnershipRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.TransferOwnershipResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/CreateInvitation',
+            aisp_dot_auth_dot_v1_dot_people__pb2.CreateInvitationRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.CreateInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvitations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListInvitations',
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListInvitationsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListInvitationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RevokeInvitation',
+            aisp_dot_auth_dot_v1_dot_people__pb2.RevokeInvitationRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.RevokeInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/AcceptInvitation',
+            aisp_dot_auth_dot_v1_dot_people__pb2.AcceptInvitationRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMemberships(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListMemberships',
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListMembershipsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListMembershipsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListSessions',
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListSessionsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeUserSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RevokeUserSession',
+            aisp_dot_auth_dot_v1_dot_people__pb2.RevokeUserSessionRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.RevokeUserSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RequestPasswordReset',
+            aisp_dot_auth_dot_v1_dot_people__pb2.RequestPasswordResetRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.RequestPasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ResetPassword',
+            aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,
