@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from aisp.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from redis.asyncio import Redis
 
 from auth_service.adapters.argon2 import Argon2Hasher
-from auth_service.adapters.jwt import JwtSigner
+from auth_service.adapters.jwt import Ed25519Pairs, JwtSigner, SharedSecret
 from auth_service.adapters.notifications import Listener
 from auth_service.adapters.smtp import SmtpMailer, SmtpServer
 from auth_service.adapters.zxcvbn import ZxcvbnJudge
@@ -28,13 +28,16 @@ from auth_service.service.changes import Changes
 from auth_service.service.housekeeping import Housekeeping
 from auth_service.service.invitations import InvitationRules, Invitations
 from auth_service.service.keys import Keys
+from auth_service.service.last_uses import LastUses
 from auth_service.service.mail import MAIL, Post
 from auth_service.service.members import Members
 from auth_service.service.passwords import Passwords
+from auth_service.service.principals import Principals
 from auth_service.service.profiles import Profiles
 from auth_service.service.registrations import Registrations
 from auth_service.service.resets import RESET, Resets
 from auth_service.service.sessions import RefreshRules, Sessions
+from auth_service.service.signing import RotationRules, SigningKeys
 from auth_service.service.tenants import Tenants
 from auth_service.servicer import AuthServicer, UseCases
 from auth_service.settings import Settings
@@ -51,6 +54,8 @@ from chassis.settings import ConfigurationError
 log = structlog.get_logger()
 
 TRIM_SECONDS = 300
+SIGNING_SECONDS = 1.0
+"""How often each replica looks for new signing keys."""
 CLOCKS_DIFFER_SECONDS = 60
 
 
@@ -109,7 +114,9 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         )
         background = [
             asyncio.create_task(Listener(dsn, CHANNEL, parts.use_cases.changes.wake).run()),
-            asyncio.create_task(_trim(parts)),
+            asyncio.create_task(_again(TRIM_SECONDS, parts.trim)),
+            asyncio.create_task(_again(auth.last_use_seconds, parts.last_uses.write)),
+            asyncio.create_task(_again(SIGNING_SECONDS, parts.use_cases.signing.refresh)),
             asyncio.create_task(runner.run()),
         ]
         try:
@@ -124,6 +131,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            with suppress(PlatformError):
+                await parts.last_uses.write()
             hasher.close()
 
 
@@ -134,6 +143,12 @@ class Parts:
     use_cases: UseCases
     post: Post
     housekeeping: Housekeeping
+    last_uses: LastUses
+
+    async def trim(self) -> None:
+        """Forgets what is of no use any more."""
+        await self.use_cases.changes.trim()
+        await self.housekeeping.trim()
 
 
 def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Argon2Hasher) -> Parts:
@@ -148,7 +163,9 @@ def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Ar
         life=timedelta(days=auth.refresh_days),
         grace=timedelta(seconds=auth.refresh_grace_seconds),
     )
-    signer = JwtSigner(secret, issuer=jwt.issuer, audience=jwt.audience, seconds=jwt.access_seconds)
+    pairs, last_uses = Ed25519Pairs(), LastUses(store)
+    signed_with = pairs if jwt.algorithm == "EdDSA" else SharedSecret(secret)
+    signer = JwtSigner(signed_with, issuer=jwt.issuer, audience=jwt.audience, seconds=jwt.access_seconds)
     sessions = Sessions(store, passwords, attempts, signer, refresh, now)
     links = timedelta(hours=auth.link_hours)
     invited = InvitationRules(timedelta(days=auth.invitation_days), auth.max_invitations, auth.max_members)
@@ -161,7 +178,7 @@ def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Ar
         profiles=Profiles(store, sessions, passwords),
         members=Members(store, now),
         invitations=Invitations(store, sessions, passwords, attempts, post, invited, now),
-        keys=Keys(store, now, live=settings.production),
+        keys=Keys(store, last_uses, now, live=settings.production),
         tenants=Tenants(store, passwords, now),
         # A gateway that starts anew must hear of whatever ended while a token that says otherwise is still good.
         changes=Changes(
@@ -171,8 +188,18 @@ def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Ar
             kept=timedelta(seconds=max(auth.changes_kept_seconds, jwt.access_seconds + CLOCKS_DIFFER_SECONDS)),
         ),
         audit=Audit(store, audit_trail(settings, secret)),
+        principals=Principals(store),
+        signing=make_signing_keys(settings, secret, store, pairs),
     )
-    return Parts(use_cases, post, Housekeeping(store, now))
+    return Parts(use_cases, post, Housekeeping(store, now), last_uses)
+
+
+def make_signing_keys(settings: Settings, secret: str, store: PostgresStore, pairs: Ed25519Pairs) -> SigningKeys:
+    """The key pairs of access tokens, encrypted at rest."""
+    jwt = settings.jwt
+    lead, life = timedelta(seconds=jwt.rotation_lead_seconds), timedelta(seconds=jwt.access_seconds)
+    rules = RotationRules(used=jwt.algorithm == "EdDSA", lead=lead, life=life)
+    return SigningKeys(store, settings.envelope("auth_service/signing-keys", secret), pairs, rules, now)
 
 
 def make_hasher(settings: Settings) -> Argon2Hasher:
@@ -259,6 +286,28 @@ async def audit(settings: Settings, arguments: list[str]) -> None:
         raise SystemExit(1)
 
 
+async def keys(settings: Settings, arguments: list[str]) -> None:
+    """`keys list | rotate [--at-once] | reencrypt`: the key pairs of access tokens, and what is encrypted at rest."""
+    parser = argparse.ArgumentParser(prog="python -m auth_service keys")
+    parser.add_argument("what", choices=["list", "rotate", "reencrypt"])
+    parser.add_argument("--at-once", action="store_true", help="the old keys were stolen: their tokens end now")
+    asked = parser.parse_args(arguments)
+    async with _alone(settings) as parts:
+        signing = parts.use_cases.signing
+        try:
+            if asked.what == "rotate":
+                await signing.rotate(at_once=asked.at_once)
+            if asked.what == "reencrypt":
+                renewed, heads = await signing.encrypt_anew(), await parts.use_cases.audit.sign_heads_anew()
+                print(f"{renewed} signing keys and {heads} heads of the audit log are under the current secret")  # noqa: T201
+                return
+            for key in await signing.living():
+                until = f", retires {key.retires_at.isoformat()}" if key.retires_at else ""
+                print(f"{key.id}: signs from {key.active_at.isoformat()}{until}")  # noqa: T201  # a command's answer
+        except PlatformError as error:
+            raise ConfigurationError(error.message) from error
+
+
 def _secret(settings: Settings) -> str:
     return settings.secret("AI_PLATFORM_JWT__SECRET_KEY", settings.jwt.secret_key)
 
@@ -267,10 +316,10 @@ async def _given_up(job: Job, error: PlatformError) -> None:
     log.error("a mail is not sent", job_id=job.id, kind=job.kind, reason=error.reason)
 
 
-async def _trim(parts: Parts) -> None:
+async def _again(seconds: float, run: Callable[[], Awaitable[object]]) -> None:
     while True:
-        await asyncio.sleep(TRIM_SECONDS)
-        # The database may be away; the next round tries again.
-        with suppress(Exception):
-            await parts.use_cases.changes.trim()
-            await parts.housekeeping.trim()
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001  # the database may be away: the next round tries again
+            log.warning("work in the background failed", work=run.__qualname__, error=repr(error))
+        await asyncio.sleep(seconds)

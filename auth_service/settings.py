@@ -11,10 +11,13 @@ class JwtSettings(Section):
     """Access tokens. The gateway verifies with the same section."""
 
     secret_key: SecretStr = SecretStr("")
-    algorithm: Literal["HS256"] = "HS256"
+    algorithm: Literal["HS256", "EdDSA"] = "HS256"
+    """HS256 signs with the secret; EdDSA with key pairs that rotate, whose public halves everybody may have."""
     issuer: str = "aisp"
     audience: str = "aisp"
     access_seconds: int = Field(default=900, ge=60, le=86_400)
+    rotation_lead_seconds: float = Field(default=60, ge=0, le=86_400)
+    """From publishing a new key pair to signing with it."""
 
 
 class MailSettings(Section):
@@ -65,6 +68,8 @@ class AuthSection(Endpoint):
     """Passwords hashed at once: each takes 64 MB and a core for 200 ms."""
     password_queue: int = Field(default=32, ge=0, le=10_000)
     heartbeat_seconds: float = Field(default=0.25, gt=0, le=10)
+    last_use_seconds: float = Field(default=5, gt=0, le=60)
+    """How often it is written when keys were used last."""
     changes_kept_seconds: int = Field(default=3600, ge=60)
     attempts: AttemptSettings = AttemptSettings()
     password: PasswordSettings = PasswordSettings()

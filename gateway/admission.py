@@ -15,10 +15,11 @@ from chassis.context import RequestContext
 from chassis.errors import PlatformError
 from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
 from gateway.audit import Audited
-from gateway.auth import Caller, MissingCredentials
+from gateway.auth import MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
 from gateway.limits.meter import Admission, Lease, Line, Meter
+from gateway.verdicts import Caller
 
 log = structlog.get_logger()
 
@@ -100,6 +101,8 @@ class Gate:
             raise MissingCredentials
         if scope:
             caller.require(scope)
+        if caller.models and work.kind == "ai":
+            caller.require_model(work.model, answers=bool(work.output_tokens))
         lease = await self._meter.reserve(_admission(caller, state["request_id"], work))
         state["quotas"] = lease.quotas
         call = Call(_context(caller, state, lease.id, idempotency), lease)

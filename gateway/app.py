@@ -18,7 +18,7 @@ from chassis.errors import PlatformError
 from chassis.ops import Readiness, serve_ops
 from chassis.settings import load
 from gateway.admission import Gate, ensure_limits
-from gateway.auth import Authenticator, ChangeWatcher, JwtRules
+from gateway.auth import Authenticator, CacheRules, ChangeWatcher
 from gateway.clients import Clients, connect
 from gateway.edge import Edge
 from gateway.errors import BadBody, BodyTooLarge, MethodNotAllowed, RouteNotFound, bad_body, render
@@ -39,16 +39,18 @@ from gateway.routes import (
     members,
     rag,
     sessions,
+    signing,
     usage,
 )
 from gateway.server import Server, listen
 from gateway.settings import GatewaySection, Settings
 from gateway.throttle import Throttle
+from gateway.tokens import PublishedKeys, SharedSecret, TokenKeys, TokenRules, TokenVerifier
 
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
-ROUTERS = (auth, sessions, members, invitations, keys, rag, documents, catalogue, audio, usage, admin, audit)
+ROUTERS = (auth, sessions, members, invitations, keys, rag, documents, catalogue, audio, usage, admin, audit, signing)
 
 
 def create_app(settings: Settings) -> Any:
@@ -122,13 +124,12 @@ class Lifespan:
     async def _run(self) -> AsyncIterator[None]:
         settings = self._settings
         section, store = settings.gateway, settings.redis
-        jwt = settings.jwt
-        secret = settings.secret("AI_PLATFORM_JWT__SECRET_KEY", jwt.secret_key)
-        rules = JwtRules(secret.encode(), jwt.issuer, jwt.audience, jwt.leeway_seconds)
+        # A secret that is missing or weak stops the process before anything is opened.
+        settings.secret("AI_PLATFORM_JWT__SECRET_KEY", settings.jwt.secret_key)
         async with connect(settings) as clients:
             resp = RespClient(store.host, store.port, store.password.get_secret_value())
             meter = Meter(resp, ensure_limits(clients))
-            authenticator = Authenticator(rules, clients.auth)
+            authenticator = make_authenticator(settings, clients)
             gate = Gate(meter)
             self._state |= {
                 "clients": clients,
@@ -154,6 +155,23 @@ class Lifespan:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
                 resp.close()
+
+
+def make_authenticator(settings: Settings, clients: Clients) -> Authenticator:
+    """Who calls: with the one algorithm that the settings name."""
+    jwt, identity = settings.jwt, settings.identity
+    secret = settings.secret("AI_PLATFORM_JWT__SECRET_KEY", jwt.secret_key)
+    found: TokenKeys = PublishedKeys(clients.auth) if jwt.algorithm == "EdDSA" else SharedSecret(secret.encode())
+    rules = CacheRules(
+        identity.stale_seconds,
+        identity.cache_entries,
+        identity.key_seconds,
+        identity.lookup_seconds,
+        jwt.leeway_seconds,
+    )
+    return Authenticator(
+        TokenVerifier(found, TokenRules(jwt.issuer, jwt.audience, jwt.leeway_seconds)), clients.auth, rules
+    )
 
 
 class _Ready:

@@ -1,8 +1,9 @@
 """Who calls: turns credentials into a Caller. JWTs are verified here, API keys by one lookup; verdicts are cached.
 
-The auth service streams what changes (a heartbeat four times a second); a change makes the gateway forget at once.
-While the stream is silent for longer than a second, keys are looked up every time. It owns no rights beyond that:
-which scope a route needs is the route's.
+The auth service streams what changes (a heartbeat four times a second); a change makes the gateway forget at once, and
+a token that is older than a change of its user or tenant is asked about once. While the stream is silent, nothing that
+is cached is believed: every call is asked about. If the auth service is away, keys are refused (503), and tokens
+are good until they expire. It owns no rights beyond that: which scope a route needs is the route's.
 """
 
 import asyncio
@@ -11,44 +12,41 @@ import hashlib
 import hmac
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any, Protocol
 
-import jwt
 import structlog
 from aisp.auth.v1 import auth_service_pb2 as pb
 
 from chassis.context import RequestContext
-from chassis.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unauthenticated, Violation
+from chassis.errors import (
+    Code,
+    InvalidArgument,
+    PermissionDenied,
+    PlatformError,
+    Unauthenticated,
+    Violation,
+)
+from gateway.tokens import BadToken, TokenVerifier
+from gateway.verdicts import Caller, Marks, Verdict, Verdicts
 
 log = structlog.get_logger()
 
-STALE_SECONDS = 1.0
-CACHE_ENTRIES = 10_000
-KEY_VERDICT_SECONDS = 60.0
 MAX_TOKEN_CHARACTERS = 4096
 RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+MUTE_SECONDS = 1.0
+"""An auth service that could not be asked about a token is not asked again for so long."""
+MARKS_PER_ENTRY = 10
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(r"aisp_(?:live|test)_([0-9A-Za-z]{16})_[0-9A-Za-z]{43}([0-9A-Za-z]{6})")
-
-V = TypeVar("V")
+_AWAY = frozenset((Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED))
 
 
 class MissingCredentials(Unauthenticated):
     reason = "MISSING_CREDENTIALS"
     message = "Send `Authorization: Bearer <token or API key>` (or `x-api-key: <API key>`)."
-
-
-class BadToken(Unauthenticated):
-    reason = "BAD_TOKEN"
-    message = "The access token is not valid."
-
-
-class TokenExpired(Unauthenticated):
-    reason = "TOKEN_EXPIRED"
-    message = "The access token has expired; get a new one with your refresh token."
 
 
 class BadApiKey(Unauthenticated):
@@ -61,220 +59,154 @@ class TwoCredentials(InvalidArgument):
     message = "Authorization and x-api-key carry different credentials; send one."
 
 
-class ScopeMissing(PermissionDenied):
-    reason = "SCOPE_MISSING"
-
-
 class TenantSuspended(PermissionDenied):
     reason = "TENANT_SUSPENDED"
     message = "This tenant is suspended."
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls, and what the meter needs to know of them."""
-
-    tenant_id: str
-    user_id: str
-    key_id: str = ""
-    session_id: str = ""
-    scopes: frozenset[str] = frozenset()
-    operator: bool = False
-    plan: str = "free"
-    tenant_version: int = 0
-    key_version: int = 0
-    key_limits: Mapping[str, int] = field(default_factory=dict)
-
-    def require(self, scope: str) -> None:
-        """Raises ScopeMissing unless the caller has the scope."""
-        if scope not in self.scopes:
-            raise ScopeMissing(f"This needs the scope {scope}.", metadata={"scope": scope})
 
 
 class AuthStub(Protocol):
     """What is used of the generated stub."""
 
     VerifyApiKey: Callable[..., Any]
-    GetTenant: Callable[..., Any]
-    GetUser: Callable[..., Any]
+    VerifySession: Callable[..., Any]
     WatchChanges: Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class JwtRules:
-    """What an access token must be."""
+class CacheRules:
+    """How long what the auth service said is believed, and how much of it is kept."""
 
-    secret: bytes
-    issuer: str
-    audience: str
+    stale_seconds: float = 0.8
+    entries: int = 10_000
+    key_seconds: float = 60.0
+    lookup_seconds: float = 2.0
     leeway_seconds: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    caller: Caller
-    until: float
-    """Unix time when it ends by itself."""
-
-
-class _Lru(Generic[V]):
-    """A bounded cache; the least recently used goes first."""
-
-    def __init__(self, entries: int) -> None:
-        self._entries = entries
-        self._values: OrderedDict[Any, V] = OrderedDict()
-
-    def get(self, key: Any) -> V | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: Any, value: V) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._entries:
-            self._values.popitem(last=False)
-
-    def drop(self, unwanted: Callable[[V], bool]) -> None:
-        for key in [key for key, value in self._values.items() if unwanted(value)]:
-            del self._values[key]
-
-    def clear(self) -> None:
-        self._values.clear()
 
 
 class Authenticator:
     """Verifies credentials; knows what was revoked."""
 
-    def __init__(self, rules: JwtRules, stub: AuthStub, clock: Callable[[], float] = time.time) -> None:
-        self._rules = rules
+    def __init__(
+        self,
+        tokens: TokenVerifier,
+        stub: AuthStub,
+        rules: CacheRules = CacheRules(),  # frozen
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.tokens = tokens
         self._stub = stub
+        self._rules = rules
         self._clock = clock
-        self._verdicts: _Lru[_Verdict] = _Lru(CACHE_ENTRIES)
-        self._ended_sessions: _Lru[str] = _Lru(10 * CACHE_ENTRIES)
-        self._tenants: _Lru[pb.Tenant] = _Lru(CACHE_ENTRIES)
-        self._changed_tenants: _Lru[str] = _Lru(10 * CACHE_ENTRIES)
-        self._users: _Lru[pb.User] = _Lru(CACHE_ENTRIES)
-        self._changed_users: _Lru[str] = _Lru(10 * CACHE_ENTRIES)
-        self._last_word = -STALE_SECONDS
+        self._verdicts = Verdicts(rules.entries)
+        self._ended = Marks(MARKS_PER_ENTRY * rules.entries)
+        self._changed = Marks(MARKS_PER_ENTRY * rules.entries)
+        self._blind_until = 0.0
+        self._heard = 0
+        self._last_word = float("-inf")
+        self._muted_until = 0.0
 
-    async def authenticate(self, authorization: str | None, api_key: str | None, request_id: str) -> Caller:
-        """The caller behind the two headers. Unauthenticated, or TenantSuspended; Unavailable if a key needs a lookup
-        that cannot be made.
+    async def authenticate(
+        self, authorization: str | None, api_key: str | None, request_id: str, address: str = ""
+    ) -> Caller:
+        """The caller behind the two headers. Unauthenticated, TenantSuspended, AddressNotAllowed; Unavailable if a key
+        needs a lookup that cannot be made.
         """
         credential = _credential(authorization, api_key)
         name = hashlib.sha256(credential.encode()).digest()
-        verdict = self._verdicts.get(name)
-        if verdict is not None and verdict.until > self._clock() and self._usable(verdict.caller):
-            return verdict.caller
-        if credential.startswith("aisp_"):
-            verdict = await self._verify_key(credential, request_id)
-        else:
-            verdict = self._verify_token(credential)
-            verdict = replace(verdict, caller=await self._current(verdict.caller, request_id))
-        self._verdicts.put(name, verdict)
+        verdict = self._verdicts.get(name) if self.fresh else None
+        if verdict is None or verdict.until <= self._clock():
+            heard = self._heard
+            if credential.startswith("aisp_"):
+                verdict, certain = await self._verify_key(credential, request_id), True
+            else:
+                verdict, certain = await self._verify_token(credential, request_id)
+            # What was heard meanwhile may have been about this very verdict.
+            if certain and heard == self._heard:
+                self._verdicts.put(name, verdict)
+        verdict.caller.require_address(address)
         return verdict.caller
 
     def heard(self, message: pb.WatchChangesResponse) -> None:
         """Takes in a message of the stream of changes."""
         self._last_word = time.monotonic()
         if message.reset:
+            # Whatever was made until now may have ended without a word.
+            self._heard += 1
+            self._blind_until = self._clock()
             self._verdicts.clear()
-            self._tenants.clear()
-            self._users.clear()
+            self.tokens.keys.forget()
         for change in message.changes:
+            self._heard += 1
             self._forget(change)
 
     @property
     def fresh(self) -> bool:
         """Whether the stream of changes is alive, so that cached verdicts can be trusted."""
-        return time.monotonic() - self._last_word < STALE_SECONDS
+        return time.monotonic() - self._last_word < self._rules.stale_seconds
 
     def _forget(self, change: pb.Change) -> None:
-        match change.subject:
-            case pb.SUBJECT_API_KEY:
-                self._verdicts.drop(lambda verdict: verdict.caller.key_id == change.id)
-            case pb.SUBJECT_SESSION:
-                self._ended_sessions.put(change.id, change.id)
-                self._verdicts.drop(lambda verdict: verdict.caller.session_id == change.id)
-            case pb.SUBJECT_USER:
-                # As of a tenant: a JWT goes on telling of the old role.
-                self._changed_users.put(change.id, change.id)
-                self._users.drop(lambda user: user.id == change.id)
-                self._verdicts.drop(lambda verdict: verdict.caller.user_id == change.id)
-            case pb.SUBJECT_TENANT:
-                # A JWT goes on telling of the old plan: from now on the tenant is asked for.
-                self._changed_tenants.put(change.id, change.id)
-                self._tenants.drop(lambda tenant: tenant.id == change.id)
-                self._verdicts.drop(lambda verdict: verdict.caller.tenant_id == change.id)
+        if change.subject == pb.SUBJECT_SIGNING_KEYS:
+            self.tokens.keys.forget()
+            self._verdicts.clear()
+            return
+        if change.subject == pb.SUBJECT_SESSION:
+            self._ended.set(change.id, self._clock())
+        elif change.subject in (pb.SUBJECT_TENANT, pb.SUBJECT_USER):
+            # A JWT goes on telling of the old plan or role: those made before are asked about.
+            self._changed.set(change.id, self._clock())
+        self._verdicts.forget(change.id)
 
-    def _usable(self, caller: Caller) -> bool:
-        # A session's token is verified here whatever happens to the auth service; a key's verdict is its word.
-        return self.fresh or bool(caller.session_id)
-
-    def _verify_token(self, token: str) -> _Verdict:
-        rules = self._rules
-        try:
-            claims = jwt.decode(
-                token,
-                rules.secret,
-                algorithms=["HS256"],
-                issuer=rules.issuer,
-                audience=rules.audience,
-                leeway=rules.leeway_seconds,
-                options={"require": ["exp", "nbf", "iat", "iss", "aud", "jti", "sid", "sub", "tid"]},
-            )
-        except jwt.ExpiredSignatureError as error:
-            raise TokenExpired from error
-        except (jwt.InvalidTokenError, ValueError) as error:
-            raise BadToken from error
-        if self._ended_sessions.get(claims["sid"]) is not None:
+    async def _verify_token(self, token: str, request_id: str) -> tuple[Verdict, bool]:
+        """The verdict, and whether it holds until something else is heard."""
+        claims = await self.tokens.verify(token)
+        if self._ended.get(claims["sid"]):
             raise BadToken("The session has ended; log in again.")
-        caller = Caller(
-            tenant_id=str(claims["tid"]),
-            user_id=str(claims["sub"]),
-            session_id=str(claims["sid"]),
-            scopes=frozenset(str(claims.get("scopes", "")).split()),
-            operator=claims.get("op") is True,
-            plan=str(claims.get("plan", "free")),
-            tenant_version=int(claims.get("tv", 0)),
+        caller, certain = _caller_of(claims), True
+        if self._may_be_past(claims):
+            present = await self._ask(caller, request_id)
+            caller, certain = present or caller, present is not None
+        return Verdict(caller, float(claims["exp"]) + self._rules.leeway_seconds), certain
+
+    def _may_be_past(self, claims: Mapping[str, Any]) -> bool:
+        """Whether something that the token tells of could have changed since it was made."""
+        marks = (self._blind_until, self._ended.lost, self._changed.lost)
+        newest = max(*marks, self._changed.get(claims["tid"]), self._changed.get(claims["sub"]))
+        return not self.fresh or claims["iat"] <= newest + self._rules.leeway_seconds + 1
+
+    async def _ask(self, caller: Caller, request_id: str) -> Caller | None:
+        """The caller as they are now; None if the auth service is away, which must not log anybody out."""
+        if time.monotonic() < self._muted_until:
+            return None
+        asking = RequestContext(
+            request_id, tenant_id=caller.tenant_id, user_id=caller.user_id, session_id=caller.session_id
         )
-        return _Verdict(caller, float(claims["exp"]) + rules.leeway_seconds)
+        try:
+            answer = await self._stub.VerifySession(
+                pb.VerifySessionRequest(), context=asking, timeout=self._rules.lookup_seconds
+            )
+        except PlatformError as error:
+            if error.code not in _AWAY:
+                raise
+            self._muted_until = time.monotonic() + MUTE_SECONDS
+            return None
+        principal = answer.principal
+        return Caller(
+            tenant_id=principal.tenant.id,
+            user_id=principal.user_id,
+            session_id=caller.session_id,
+            scopes=frozenset(principal.scopes),
+            operator=principal.operator,
+            plan=principal.tenant.plan,
+            tenant_version=principal.tenant.version,
+        )
 
-    async def _current(self, caller: Caller, request_id: str) -> Caller:
-        """The caller with the present plan and role, where they changed after the token was made."""
-        if self._changed_users.get(caller.user_id) is not None:
-            caller = replace(caller, scopes=await self._present_scopes(caller, request_id))
-        if self._changed_tenants.get(caller.tenant_id) is None:
-            return caller
-        tenant = self._tenants.get(caller.tenant_id)
-        if tenant is None:
-            asking = RequestContext(request_id, tenant_id=caller.tenant_id, user_id=caller.user_id)
-            tenant = (await self._stub.GetTenant(pb.GetTenantRequest(), context=asking)).tenant
-            self._tenants.put(caller.tenant_id, tenant)
-        if tenant.status == pb.TENANT_STATUS_SUSPENDED:
-            raise TenantSuspended
-        return replace(caller, plan=tenant.plan, tenant_version=tenant.version)
-
-    async def _present_scopes(self, caller: Caller, request_id: str) -> frozenset[str]:
-        name = (caller.tenant_id, caller.user_id)
-        user = self._users.get(name)
-        if user is None:
-            asking = RequestContext(request_id, tenant_id=caller.tenant_id, user_id=caller.user_id)
-            try:
-                user = (await self._stub.GetUser(pb.GetUserRequest(), context=asking)).user
-            except NotFound as error:
-                raise BadToken("You do not belong to this tenant any more.") from error
-            self._users.put(name, user)
-        return frozenset(user.scopes)
-
-    async def _verify_key(self, key: str, request_id: str) -> _Verdict:
+    async def _verify_key(self, key: str, request_id: str) -> Verdict:
         if not _well_formed(key):
             raise BadApiKey
         asking = RequestContext(request_id)
-        principal = (await self._stub.VerifyApiKey(pb.VerifyApiKeyRequest(secret=key), context=asking)).principal
-        until = self._clock() + KEY_VERDICT_SECONDS
+        request = pb.VerifyApiKeyRequest(secret=key)
+        principal = (await self._stub.VerifyApiKey(request, context=asking)).principal
+        until = self._clock() + self._rules.key_seconds
         if principal.HasField("expire_time"):
             until = min(until, principal.expire_time.seconds + principal.expire_time.nanos / 1e9)
         caller = Caller(
@@ -286,8 +218,10 @@ class Authenticator:
             tenant_version=principal.tenant.version,
             key_version=principal.key_version,
             key_limits=dict(principal.key_limits),
+            models=frozenset(principal.models),
+            networks=tuple(ip_network(network) for network in principal.networks),
         )
-        return _Verdict(caller, until)
+        return Verdict(caller, until)
 
 
 class ChangeWatcher:
@@ -314,6 +248,18 @@ class ChangeWatcher:
                     log.warning("the stream of identity changes broke off", reason=error.reason)
             failures += 1
             await asyncio.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS)) - 1])
+
+
+def _caller_of(claims: Mapping[str, Any]) -> Caller:
+    return Caller(
+        tenant_id=claims["tid"],
+        user_id=claims["sub"],
+        session_id=claims["sid"],
+        scopes=frozenset(str(claims.get("scopes", "")).split()),
+        operator=claims.get("op") is True,
+        plan=str(claims.get("plan", "free")),
+        tenant_version=int(claims.get("tv", 0)),
+    )
 
 
 def _credential(authorization: str | None, api_key: str | None) -> str:

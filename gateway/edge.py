@@ -167,7 +167,7 @@ class Exchange:
         authenticator: Authenticator = state["authenticator"]
         try:
             state["caller"] = await authenticator.authenticate(
-                credentials[b"authorization"], credentials[b"x-api-key"], self.request_id
+                credentials[b"authorization"], credentials[b"x-api-key"], self.request_id, address
             )
         except PlatformError:
             throttle.attempt(throttled_as(address))

@@ -18,7 +18,8 @@ class JwtSettings(Section):
     """Access tokens, as the auth service signs them."""
 
     secret_key: SecretStr = SecretStr("")
-    algorithm: Literal["HS256"] = "HS256"
+    algorithm: Literal["HS256", "EdDSA"] = "HS256"
+    """The only one that is accepted."""
     issuer: str = "aisp"
     audience: str = "aisp"
     leeway_seconds: float = Field(default=5, ge=0, le=60)
@@ -74,12 +75,26 @@ class GatewaySection(Section):
     cors_origins: tuple[str, ...] = ()
 
 
+class IdentitySection(Section):
+    """How long what the auth service said of a caller is believed, and how much of it is kept."""
+
+    stale_seconds: float = Field(default=0.8, gt=0, le=10)
+    """Without a heartbeat of the auth service for so long, every call is asked about."""
+    cache_entries: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Verdicts on tokens and keys."""
+    key_seconds: float = Field(default=60, gt=0, le=3600)
+    """After which a key is looked up again even if nothing was heard of it."""
+    lookup_seconds: float = Field(default=2, gt=0, le=10)
+    """To wait for an answer about a token; without one it is good until it expires."""
+
+
 class Settings(ServiceSettings):
     """All of it."""
 
     gateway: GatewaySection = GatewaySection()
     edge: EdgeSection = EdgeSection()
     jwt: JwtSettings = JwtSettings()
+    identity: IdentitySection = IdentitySection()
     redis: RedisSettings = RedisSettings()
     auth: Peer = Peer(address="127.0.0.1:50051")
     usage: Peer = Peer(address="127.0.0.1:50052")

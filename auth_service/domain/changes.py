@@ -14,6 +14,7 @@ class Subject(Enum):
     USER = "user"
     SESSION = "session"
     API_KEY = "api_key"
+    SIGNING_KEYS = "signing_keys"
 
 
 @dataclass(frozen=True, slots=True)

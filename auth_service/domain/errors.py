@@ -1,13 +1,13 @@
 """The errors of identity.
 
-Unauthenticated   BadCredentials, BadRefreshToken, BadApiKey
-PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable, RoleNotGrantable, SessionNeeded
+Unauthenticated   BadCredentials, BadRefreshToken, BadApiKey, SessionEnded
+PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable, RoleNotGrantable, SessionNeeded, KeyTooWide
 NotFound          TenantNotFound, UserNotFound, ApiKeyNotFound, MemberNotFound, InvitationNotFound, SessionNotFound
 AlreadyExists     EmailTaken, AlreadyMember
 InvalidArgument   WeakPassword, BadLink
-FailedPrecondition  LastOwner, TooMany, MailRefused
+FailedPrecondition  LastOwner, TooMany, MailRefused, NoSigningKeys
 ResourceExhausted TooManyAttempts
-Unavailable       LoginBusy, MailFailed
+Unavailable       LoginBusy, MailFailed, SigningKeysUnavailable
 """
 
 from chassis.errors import (
@@ -70,6 +70,26 @@ class WeakPassword(InvalidArgument):
 class ScopeNotGrantable(PermissionDenied):
     reason = "SCOPE_NOT_GRANTABLE"
     message = "A key can only be given scopes that exist and that you have."
+
+
+class KeyTooWide(PermissionDenied):
+    reason = "KEY_TOO_WIDE"
+    message = "A key cannot make one that may do more than itself."
+
+
+class SessionEnded(Unauthenticated):
+    reason = "SESSION_ENDED"
+    message = "The session has ended; log in again."
+
+
+class NoSigningKeys(FailedPrecondition):
+    reason = "NO_SIGNING_KEYS"
+    message = "Access tokens are signed with the shared secret: set AI_PLATFORM_JWT__ALGORITHM=EdDSA to use key pairs."
+
+
+class SigningKeysUnavailable(Unavailable):
+    reason = "SIGNING_KEYS_UNAVAILABLE"
+    message = "The keys of access tokens are not available at the moment; try again soon."
 
 
 class OperatorOnly(PermissionDenied):

@@ -1,7 +1,7 @@
 """API keys and the verdict on one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -19,11 +19,27 @@ class ApiKey:
     prefix: str
     scopes: tuple[str, ...]
     limits: Mapping[str, int]
+    models: tuple[str, ...]
+    """The only ones that it may use; none: any."""
+    networks: tuple[str, ...]
+    """The only ones that it may be used from, as CIDR; none: any."""
     version: int
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWish:
+    """What a new key shall be; what is empty is left to the rules."""
+
+    name: str
+    scopes: Sequence[str] = ()
+    expires_at: datetime | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    models: Sequence[str] = ()
+    networks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,8 @@ class ApiKeyQueries(Protocol):
     async def find_api_key(self, key_id: str) -> tuple[ApiKey, bytes] | None:
         """With the hash of its secret; in all tenants."""
 
-    async def touch_api_key(self, key_id: str, at: datetime) -> None: ...
+    async def touch_api_keys(self, used: Mapping[str, datetime]) -> None:
+        """When keys were used last, by their ids; in all tenants."""
 
     async def end_api_keys_of(self, tenant_id: str, user_id: str, at: datetime) -> list[str]:
         """Revokes all that a user made in a tenant; the ids of those that lived."""

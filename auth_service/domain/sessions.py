@@ -77,6 +77,9 @@ class TokenSigner(Protocol):
 class SessionQueries(Protocol):
     """Queries on sessions and refresh tokens."""
 
+    async def session_lives(self, tenant_id: str, user_id: str, session_id: str) -> bool:
+        """Whether it is the user's in the tenant, and not revoked."""
+
     async def add_session(self, session: Session) -> None: ...
 
     async def revoke_session(self, session_id: str) -> bool:

@@ -11,6 +11,7 @@ from auth_service.domain.keys import ApiKeyQueries
 from auth_service.domain.links import JobQueries, LinkQueries
 from auth_service.domain.people import MemberQueries, PeopleQueries
 from auth_service.domain.sessions import SessionQueries
+from auth_service.domain.signing import SigningKeyQueries
 from auth_service.domain.tenants import TenantQueries
 
 
@@ -26,6 +27,7 @@ class Repository(
     ChangeQueries,
     AuditQueries,
     JobQueries,
+    SigningKeyQueries,
     Protocol,
 ):
     """Queries of one transaction. Every method is bound to the transaction's tenant unless it says otherwise."""

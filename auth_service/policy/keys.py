@@ -2,12 +2,19 @@
 
 import binascii
 import hmac
+import ipaddress
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from auth_service.domain.errors import KeyTooWide
+from auth_service.domain.keys import ApiKey
 from auth_service.policy.names import invalid
+from chassis.errors import Violation
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LIMIT_NAMES = (
     "requests_per_minute",
@@ -19,6 +26,9 @@ LIMIT_NAMES = (
 )
 MAX_LIMIT = 2**53
 MAX_OVERLAP_SECONDS = 604_800
+MAX_RESTRICTIONS = 64
+"""Models, or networks, that a key may name."""
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(r"aisp_(?:live|test)_([0-9A-Za-z]{16})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})")
 
@@ -31,6 +41,66 @@ def check_limits(limits: Mapping[str, int]) -> dict[str, int]:
         if not 0 <= value <= MAX_LIMIT:
             raise invalid("limits", f"{name} must be from 0 to 2^53")
     return dict(limits)
+
+
+def check_models(models: Sequence[str]) -> tuple[str, ...]:
+    """The models that a key may use; InvalidArgument for what cannot be the name of one, or too many."""
+    if len(models) > MAX_RESTRICTIONS:
+        raise invalid("models", f"must be at most {MAX_RESTRICTIONS}")
+    if wrong := [name for name in models if not _MODEL.fullmatch(name)]:
+        raise invalid("models", f"{wrong[0][:64]!r} cannot be the name of a model")
+    return tuple(dict.fromkeys(models))
+
+
+def check_networks(networks: Sequence[str]) -> tuple[str, ...]:
+    """The networks that a key may be used from, in their normal form; InvalidArgument for what is no CIDR."""
+    if len(networks) > MAX_RESTRICTIONS:
+        raise invalid("networks", f"must be at most {MAX_RESTRICTIONS}")
+    found = []
+    for text in networks:
+        try:
+            found.append(str(_plain(ipaddress.ip_network(text))))
+        except ValueError as error:
+            problem = f"{text[:64]!r} is no network such as 192.0.2.0/24 or 2001:db8::/32 (host bits must be zero)"
+            raise invalid("networks", problem) from error
+    return tuple(dict.fromkeys(found))
+
+
+def within(parent: ApiKey, child: ApiKey) -> ApiKey:
+    """The key that `parent` may make when asked for `child`: what it says nothing of, it gets from its parent.
+
+    KeyTooWide if it asks for more than its parent has.
+    """
+    models = child.models or parent.models
+    networks = child.networks or parent.networks
+    limits = {**parent.limits, **child.limits}
+    expires_at = child.expires_at or parent.expires_at
+    too_wide = {
+        "models": parent.models and not set(models) <= set(parent.models),
+        "networks": parent.networks and not all(_inside(one, parent.networks) for one in networks),
+        "limits": any(limits[name] > most for name, most in parent.limits.items()),
+        "expires_at": parent.expires_at and expires_at and expires_at > parent.expires_at,
+    }
+    if fields := [name for name, wide in too_wide.items() if wide]:
+        raise KeyTooWide(violations=[Violation(name, "goes beyond those of the key that makes it") for name in fields])
+    version = child.version or (1 if limits else 0)
+    return replace(child, models=models, networks=networks, limits=limits, expires_at=expires_at, version=version)
+
+
+def _inside(network: str, allowed: Sequence[str]) -> bool:
+    inner = ipaddress.ip_network(network)
+    return any(
+        inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # of one version
+        for outer in map(ipaddress.ip_network, allowed)
+    )
+
+
+def _plain(network: Network) -> Network:
+    """An IPv4 network in IPv6's clothes as what it is: so addresses are told, too."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - 96))
 
 
 def check_expiry(expires_at: datetime | None, now: datetime) -> None:

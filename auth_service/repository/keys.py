@@ -1,10 +1,12 @@
 """Rows of API keys."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from auth_service.domain.keys import ApiKey
 from auth_service.repository.tables import NOW, Rows, api_keys, page_of
@@ -16,7 +18,8 @@ class ApiKeyRows(Rows):
     """Queries on API keys."""
 
     async def add_api_key(self, key: ApiKey, secret_hash: bytes) -> None:
-        values = {**asdict(key), "scopes": list(key.scopes), "limits": dict(key.limits)}
+        values = {**asdict(key), "limits": dict(key.limits)}
+        values |= {name: list(getattr(key, name)) for name in ("scopes", "models", "networks")}
         await self._db.execute(api_keys.insert().values(**values, secret_hash=secret_hash))
 
     async def get_api_key(self, tenant_id: str, key_id: str) -> ApiKey | None:
@@ -42,8 +45,11 @@ class ApiKeyRows(Rows):
         row = (await self._db.execute(query)).one_or_none()
         return (_api_key(row), bytes(row.secret_hash)) if row else None
 
-    async def touch_api_key(self, key_id: str, at: datetime) -> None:
-        await self._db.execute(api_keys.update().where(api_keys.c.id == key_id).values(last_used_at=at))
+    async def touch_api_keys(self, used: Mapping[str, datetime]) -> None:
+        given = sa.values(sa.column("id", sa.Text), sa.column("at", TIMESTAMP(timezone=True)), name="used")
+        given = given.data(sorted(used.items()))
+        later = sa.func.greatest(api_keys.c.last_used_at, given.c.at)
+        await self._db.execute(api_keys.update().where(api_keys.c.id == given.c.id).values(last_used_at=later))
 
 
 def _unrevoked() -> sa.ColumnElement[bool]:
@@ -60,6 +66,8 @@ def _api_key(row: Any) -> ApiKey:
         prefix=row.prefix,
         scopes=tuple(row.scopes),
         limits=row.limits,
+        models=tuple(row.models),
+        networks=tuple(row.networks),
         version=row.version,
         created_at=row.created_at,
         expires_at=row.expires_at,

@@ -12,6 +12,11 @@ from auth_service.repository.tables import NOW, Rows, refresh_tokens, sessions
 class SessionRows(Rows):
     """Queries on sessions and refresh tokens."""
 
+    async def session_lives(self, tenant_id: str, user_id: str, session_id: str) -> bool:
+        query = sa.select(sessions.c.id).where(sessions.c.tenant_id == tenant_id, sessions.c.user_id == user_id)
+        query = query.where(sa.cast(sessions.c.id, sa.Text) == session_id, sessions.c.revoked_at.is_(None))
+        return (await self._db.execute(query)).one_or_none() is not None
+
     async def add_session(self, session: Session) -> None:
         await self._db.execute(sessions.insert().values(asdict(session)))
 

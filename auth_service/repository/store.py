@@ -19,6 +19,7 @@ from auth_service.repository.keys import ApiKeyRows
 from auth_service.repository.links import JobRows, LinkRows
 from auth_service.repository.people import MemberRows, PeopleRows
 from auth_service.repository.sessions import SessionRows
+from auth_service.repository.signing import SigningKeyRows
 from auth_service.repository.tenants import TenantRows
 from chassis.database import PLATFORM, Database
 from chassis.jobs import Jobs
@@ -36,6 +37,7 @@ class PostgresRepository(
     ChangeRows,
     AuditRows,
     JobRows,
+    SigningKeyRows,
 ):
     """Queries of one transaction."""
 

@@ -80,6 +80,8 @@ api_keys = sa.Table(
     sa.Column("secret_hash", BYTEA, nullable=False),
     sa.Column("scopes", ARRAY(sa.Text), nullable=False),
     sa.Column("limits", JSONB, nullable=False),
+    sa.Column("models", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("networks", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("version", sa.BigInteger, nullable=False),
     _at("created_at"),
     _at("expires_at", nullable=True),

@@ -1,20 +1,19 @@
 """API keys: made, listed, rotated, revoked, and verified for the gateway."""
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
-from auth_service.domain.errors import ApiKeyNotFound, BadApiKey, TenantSuspended
-from auth_service.domain.keys import ApiKey, Principal
+from auth_service.domain.errors import ApiKeyNotFound, BadApiKey, KeyTooWide, TenantSuspended
+from auth_service.domain.keys import ApiKey, KeyWish, Principal
 from auth_service.domain.store import Repository, Store
 from auth_service.domain.tenants import TenantStatus
 from auth_service.policy import keys, names, roles, tokens
+from auth_service.service.last_uses import LastUses
 from chassis.pagination import Page, PageRequest
-
-LAST_USE_STEP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +23,37 @@ class Maker:
     tenant_id: str
     user_id: str
     scopes: tuple[str, ...]
+    key_id: str = ""
+    """The key by which it is made, if it is by one: what that may not, the new one may not either."""
 
 
 class Keys:
     """Keys are found by the id inside them and compared by hash, in constant time."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], *, live: bool) -> None:
+    def __init__(self, store: Store, used: LastUses, clock: Callable[[], datetime], *, live: bool) -> None:
         """`live`: whether this is production; it stands in the keys."""
         self._store = store
+        self._used = used
         self._clock = clock
         self._live = live
 
-    async def create(
-        self, maker: Maker, name: str, scopes: Sequence[str], expires_at: datetime | None, limits: Mapping[str, int]
-    ) -> tuple[ApiKey, str]:
-        """The key and its secret. InvalidArgument, ScopeNotGrantable."""
-        name = names.normal_name("name", name, least=1, most=100)
-        keys.check_expiry(expires_at, self._clock())
-        checked = keys.check_limits(limits)
-        granted = roles.grant_scopes(scopes, maker.scopes)
-        key, secret = self._new(maker.tenant_id, maker.user_id, name)
-        key = replace(key, scopes=granted, limits=checked, version=1 if checked else 0, expires_at=expires_at)
+    async def create(self, maker: Maker, wish: KeyWish) -> tuple[ApiKey, str]:
+        """The key and its secret. InvalidArgument, ScopeNotGrantable, KeyTooWide."""
+        keys.check_expiry(wish.expires_at, self._clock())
+        limits = keys.check_limits(wish.limits)
+        key, secret = self._new(maker, names.normal_name("name", wish.name, least=1, most=100))
+        key = replace(
+            key,
+            scopes=roles.grant_scopes(wish.scopes, maker.scopes),
+            limits=limits,
+            models=keys.check_models(wish.models),
+            networks=keys.check_networks(wish.networks),
+            version=1 if limits else 0,
+            expires_at=wish.expires_at,
+        )
         async with self._store.transaction(maker.tenant_id) as repository:
+            if maker.key_id:
+                key = keys.within(await self._found(repository, maker.tenant_id, maker.key_id), key)
             await repository.add_api_key(key, tokens.secret_hash(secret))
             repository.record(maker.tenant_id, Deed("api_key.create", key.id, after=_told(key)))
         return key, secret
@@ -77,8 +85,15 @@ class Keys:
         async with self._store.transaction(maker.tenant_id) as repository:
             old = await self._found(repository, maker.tenant_id, key_id)
             roles.grant_scopes(old.scopes, maker.scopes)
-            fresh, secret = self._new(maker.tenant_id, old.user_id, old.name)
-            fresh = replace(fresh, scopes=old.scopes, limits=old.limits, version=old.version, expires_at=old.expires_at)
+            if maker.key_id:
+                # What would be inherited makes another key than the one that is replaced.
+                parent = await self._found(repository, maker.tenant_id, maker.key_id)
+                if keys.within(parent, old) != old:
+                    raise KeyTooWide
+            fresh, secret = self._new(replace(maker, user_id=old.user_id), old.name)
+            fresh = replace(
+                old, id=fresh.id, prefix=fresh.prefix, created_at=fresh.created_at, last_used_at=None, revoked_at=None
+            )
             await repository.add_api_key(fresh, tokens.secret_hash(secret))
             await repository.end_api_key(maker.tenant_id, key_id, now + timedelta(seconds=overlap_seconds))
             told = {"new_id": fresh.id, "overlap_seconds": overlap_seconds}
@@ -104,17 +119,17 @@ class Keys:
                 raise BadApiKey
             if tenant.status is TenantStatus.SUSPENDED:
                 raise TenantSuspended
-            if key.last_used_at is None or now - key.last_used_at >= LAST_USE_STEP:
-                await repository.touch_api_key(key.id, now)
+        self._used.note(key.id, now)
         # A key never does more than its maker may do now.
         held = roles.scopes_of_role(user.role)
         return Principal(tenant, key, tuple(scope for scope in key.scopes if scope in held))
 
-    def _new(self, tenant_id: str, user_id: str, name: str) -> tuple[ApiKey, str]:
+    def _new(self, maker: Maker, name: str) -> tuple[ApiKey, str]:
         key_id = keys.new_key_id()
         secret = keys.new_key_secret(key_id, live=self._live)
         prefix = secret[: secret.index(key_id) + len(key_id)]
-        return ApiKey(key_id, tenant_id, user_id, name, prefix, (), {}, 0, self._clock(), None), secret
+        key = ApiKey(key_id, maker.tenant_id, maker.user_id, name, prefix, (), {}, (), (), 0, self._clock(), None)
+        return key, secret
 
     @staticmethod
     async def _found(repository: Repository, tenant_id: str, key_id: str) -> ApiKey:
@@ -127,7 +142,8 @@ class Keys:
 def _told(key: ApiKey) -> dict[str, object]:
     """What the audit log tells of a key."""
     expires = key.expires_at.isoformat() if key.expires_at else None
-    return {"name": key.name, "scopes": list(key.scopes), "limits": dict(key.limits), "expires_at": expires}
+    told = {name: list(getattr(key, name)) for name in ("scopes", "models", "networks")}
+    return {"name": key.name, **told, "limits": dict(key.limits), "expires_at": expires}
 
 
 def _micros(at: datetime) -> int:

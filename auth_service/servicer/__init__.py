@@ -7,10 +7,12 @@ from auth_service.service.changes import Changes
 from auth_service.service.invitations import Invitations
 from auth_service.service.keys import Keys
 from auth_service.service.members import Members
+from auth_service.service.principals import Principals
 from auth_service.service.profiles import Profiles
 from auth_service.service.registrations import Registrations
 from auth_service.service.resets import Resets
 from auth_service.service.sessions import Sessions
+from auth_service.service.signing import SigningKeys
 from auth_service.service.tenants import Tenants
 from auth_service.servicer.audit import AuditServicer
 from auth_service.servicer.changes import ChangesServicer
@@ -18,6 +20,7 @@ from auth_service.servicer.keys import KeysServicer
 from auth_service.servicer.members import MembersServicer
 from auth_service.servicer.profiles import ProfilesServicer
 from auth_service.servicer.sessions import SessionsServicer
+from auth_service.servicer.signing import SigningServicer
 from auth_service.servicer.tenants import TenantsServicer
 
 
@@ -35,6 +38,8 @@ class UseCases:
     tenants: Tenants
     changes: Changes
     audit: Audit
+    principals: Principals
+    signing: SigningKeys
 
 
 class AuthServicer(
@@ -45,6 +50,7 @@ class AuthServicer(
     TenantsServicer,
     ChangesServicer,
     AuditServicer,
+    SigningServicer,
 ):
     """All of it."""
 
@@ -59,3 +65,5 @@ class AuthServicer(
         self._tenants = use_cases.tenants
         self._changes = use_cases.changes
         self._audit = use_cases.audit
+        self._principals = use_cases.principals
+        self._signing = use_cases.signing

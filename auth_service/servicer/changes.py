@@ -14,6 +14,7 @@ SUBJECT = {
     Subject.USER: pb.SUBJECT_USER,
     Subject.SESSION: pb.SUBJECT_SESSION,
     Subject.API_KEY: pb.SUBJECT_API_KEY,
+    Subject.SIGNING_KEYS: pb.SUBJECT_SIGNING_KEYS,
 }
 
 

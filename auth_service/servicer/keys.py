@@ -5,8 +5,10 @@ from typing import Any
 from aisp.auth.v1 import auth_service_pb2 as pb
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 
-from auth_service.domain.keys import ApiKey
+from auth_service.domain.keys import ApiKey, KeyWish
+from auth_service.policy import roles
 from auth_service.service.keys import Keys, Maker
+from auth_service.service.principals import Principals
 from auth_service.servicer.wire import caller, tenant_message, time_from, time_of
 from chassis.pagination import PageRequest
 
@@ -15,10 +17,12 @@ class KeysServicer(AuthServiceServicer):
     """Translates."""
 
     _keys: Keys
+    _principals: Principals
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, _: Any) -> pb.CreateApiKeyResponse:
         expires = time_from(request.expire_time) if request.HasField("expire_time") else None
-        key, secret = await self._keys.create(_maker(), request.name, request.scopes, expires, request.limits)
+        wish = KeyWish(request.name, request.scopes, expires, request.limits, request.models, request.networks)
+        key, secret = await self._keys.create(_maker(), wish)
         return pb.CreateApiKeyResponse(api_key=_api_key(key), secret=secret)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, _: Any) -> pb.ListApiKeysResponse:
@@ -45,16 +49,29 @@ class KeysServicer(AuthServiceServicer):
             scopes=verdict.scopes,
             key_version=verdict.key.version,
             key_limits=verdict.key.limits,
+            models=verdict.key.models,
+            networks=verdict.key.networks,
         )
         ends = [end for end in (verdict.key.expires_at, verdict.key.revoked_at) if end is not None]
         if ends:
             principal.expire_time.CopyFrom(time_of(min(ends)))
         return pb.VerifyApiKeyResponse(principal=principal)
 
+    async def VerifySession(self, _request: pb.VerifySessionRequest, _: Any) -> pb.VerifySessionResponse:
+        calling = caller()
+        tenant, user = await self._principals.verify_session(calling.tenant_id, calling.user_id, calling.session_id)
+        principal = pb.Principal(
+            tenant=tenant_message(tenant),
+            user_id=user.id,
+            scopes=roles.scopes_of_role(user.role),
+            operator=user.operator,
+        )
+        return pb.VerifySessionResponse(principal=principal)
+
 
 def _maker() -> Maker:
     calling = caller()
-    return Maker(calling.tenant_id, calling.user_id, calling.scopes)
+    return Maker(calling.tenant_id, calling.user_id, calling.scopes, calling.key_id)
 
 
 def _api_key(key: ApiKey) -> pb.ApiKey:
@@ -64,6 +81,8 @@ def _api_key(key: ApiKey) -> pb.ApiKey:
         prefix=key.prefix,
         scopes=key.scopes,
         limits=key.limits,
+        models=key.models,
+        networks=key.networks,
         create_time=time_of(key.created_at),
     )
     if key.expires_at is not None:

@@ -30,6 +30,18 @@ router = APIRouter(route_class=StrictRoute, prefix="/api/v1/admin", tags=["opera
 STATUS = {"active": auth_pb.TENANT_STATUS_ACTIVE, "suspended": auth_pb.TENANT_STATUS_SUSPENDED}
 
 
+class NewTenant(Body):
+    """A tenant to make for somebody."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
+        {"name": "Analytical Engines", "owner_email": "ada@example.com", "plan": "pro"}
+    ]}}  # fmt: skip
+
+    name: Annotated[str, Field(min_length=1, max_length=400)]
+    owner_email: Annotated[str, Field(min_length=3, max_length=320)]
+    plan: Annotated[str, Field(min_length=1, max_length=64)] = "free"
+
+
 class TenantChange(Body):
     """What an operator changes of a tenant. A negative limit takes the tenant's own limit away."""
 
@@ -52,13 +64,32 @@ async def list_tenants(
     return page([tenant_document(tenant) for tenant in found.tenants], found.next_page_token)
 
 
+@router.post("/tenants", status_code=201, responses=AUTHENTICATED | problems(422), operation_id="adminCreateTenant")
+async def create_tenant(body: NewTenant, services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+    """Makes a tenant for somebody. An owner without an account gets one, and sets its password with what is in
+    `password`, once.
+    """
+    await _check_plan(services, call, body.plan)
+    request = auth_pb.CreateTenantRequest(name=body.name, owner_email=body.owner_email, plan=body.plan)
+    made = await services.auth.CreateTenant(request, context=call.context)
+    password = {"token": made.password_secret, "link": made.password_link or None} if made.password_secret else None
+    return tenant_document(made.tenant) | {"password": password}
+
+
+@router.get("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404), operation_id="adminGetTenant")
+async def get_tenant(tenant_id: str, services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+    """One tenant."""
+    found = await services.auth.LookUpTenant(auth_pb.LookUpTenantRequest(id=tenant_id), context=call.context)
+    return tenant_document(found.tenant)
+
+
 @router.patch("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404, 422), operation_id="adminPatchTenant")
 async def patch_tenant(
     tenant_id: str, body: TenantChange, services: Services, call: Call = managed("", operator=True)
 ) -> dict[str, Any]:
     """Changes a tenant's plan, status or limits; in force at once."""
     if body.plan is not None or body.limits:
-        await _check(services, call, body)
+        await _check_plan(services, call, body.plan)
     request = auth_pb.AdministerTenantRequest(id=tenant_id, plan=body.plan, limits_changed=bool(body.limits))
     if body.status is not None:
         request.status = STATUS[body.status]
@@ -126,11 +157,11 @@ async def list_models(services: Services, call: Call = managed("", operator=True
     return {"data": models, "next_cursor": None}
 
 
-async def _check(services: Services, call: Call, body: TenantChange) -> None:
-    """Before anything changes: an unknown plan is refused."""
+async def _check_plan(services: Services, call: Call, plan: str | None) -> None:
+    """Before anything changes: an unknown plan is refused, and so is a change of which usage_service cannot hear."""
     plans = (await services.usage.ListPlans(usage_pb.ListPlansRequest(), context=call.context)).plans
-    if body.plan is not None and body.plan not in {plan.name for plan in plans}:
-        raise UnknownPlan(f"There is no plan {body.plan}.")
+    if plan is not None and plan not in {known.name for known in plans}:
+        raise UnknownPlan(f"There is no plan {plan[:64]}.")
 
 
 class UnknownPlan(InvalidArgument):

@@ -28,13 +28,15 @@ class NewKey(Body):
     """A key to make."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
-        {"name": "ci", "scopes": ["inference"], "limits": {"requests_per_minute": 60}}
+        {"name": "ci", "scopes": ["inference"], "limits": {"requests_per_minute": 60}, "networks": ["192.0.2.0/24"]}
     ]}}  # fmt: skip
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = []
     expires_at: AwareDatetime | None = None
     limits: Annotated[dict[str, Annotated[int, Field(ge=0, le=2**53)]], Field(max_length=16)] = {}
+    models: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=64)] = []
+    networks: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] = []
 
 
 class Rotation(Body):
@@ -45,8 +47,10 @@ class Rotation(Body):
 
 @router.post("", status_code=201, responses=AUTHENTICATED | problems(422), operation_id="createApiKey")
 async def create(body: NewKey, services: Services, call: Call = managed("keys:manage")) -> dict[str, Any]:
-    """Makes a key."""
-    request = pb.CreateApiKeyRequest(name=body.name, scopes=body.scopes, limits=body.limits)
+    """Makes a key. One that is made by a key may do no more than that. `models` and `networks` (CIDR) are the only ones
+    that it may use, and be used from; without any, all.
+    """
+    request = pb.CreateApiKeyRequest(**body.model_dump(exclude={"expires_at"}))
     if body.expires_at is not None:
         request.expire_time.FromDatetime(body.expires_at)
     made = await services.auth.CreateApiKey(request, context=call.context)
@@ -95,6 +99,8 @@ def _key(key: pb.ApiKey) -> dict[str, Any]:
         "prefix": key.prefix,
         "scopes": list(key.scopes),
         "limits": dict(key.limits),
+        "models": list(key.models),
+        "networks": list(key.networks),
         "created_at": iso(key.create_time),
         "expires_at": iso_or_none(key, "expire_time"),
         "last_used_at": iso_or_none(key, "last_use_time"),

@@ -20,7 +20,7 @@ SILENT_QUERIES = {
 SILENT_FUNCTIONS: dict[str, str] = {}
 """module.function of auth_service/service that need not record, and why."""
 
-RECORDED_BY_AUTH = {"auth", "invitations", "keys", "members", "sessions"}
+RECORDED_BY_AUTH = {"signing", "auth", "invitations", "keys", "members", "sessions"}
 """Routers whose deeds auth_service does, and so records in the deed's own transaction."""
 SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",
@@ -31,6 +31,7 @@ SILENT_ROUTES = {
     "speak": "in the ledger",
     "deleteDocument": "records by itself, since it is admitted as an effect on storage",
     "adminPatchTenant": "auth_service records it, limits and all",
+    "adminCreateTenant": "auth_service records it",
 }
 
 

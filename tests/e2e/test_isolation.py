@@ -23,6 +23,7 @@ PUBLIC = {
     "/api/v1/auth/password-reset",
     "/api/v1/auth/password-reset/confirm",
     "/api/v1/invitations/accept",
+    "/.well-known/jwks.json",
 }
 """What nobody need be known for."""
 PAIRS = 25
@@ -176,6 +177,8 @@ def test_nor_does_the_time_tell(every: list[Operation], new_tenant: Callable[...
     mine, other = new_tenant(), new_tenant()
     for operation in every:
         if operation.method != "GET" or not operation.parameters or set(operation.parameters) <= NOT_A_TENANTS:
+            continue
+        if operation.path.startswith("/api/v1/admin"):
             continue
         theirs = {name: CREATORS[name](other) for name in operation.parameters}
         nobodys = {name: unknown_like(value) for name, value in theirs.items()}

@@ -16,7 +16,8 @@ from auth_service.settings import AuthSection, JwtSettings, Settings
 from chassis.context import RequestContext
 from chassis.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from chassis.settings import DatabaseSettings, WireSettings
-from gateway.auth import Authenticator, ChangeWatcher, JwtRules
+from gateway.auth import Authenticator, ChangeWatcher
+from gateway.tokens import SharedSecret, TokenRules, TokenVerifier
 from tests.integration.conftest import ROOT, Serve
 
 SECRET = "s" * 40
@@ -50,7 +51,7 @@ async def register(stub: AuthServiceStub, email: str | None = None) -> tuple[pb.
 
 
 def authenticator(stub: AuthServiceStub) -> Authenticator:
-    return Authenticator(JwtRules(SECRET.encode(), "aisp", "aisp"), stub)
+    return Authenticator(TokenVerifier(SharedSecret(SECRET.encode()), TokenRules("aisp", "aisp")), stub)
 
 
 async def test_registration_gives_a_tenant_its_owner_and_a_token_that_the_gateway_verifies(

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.auth import Authenticator, JwtRules
+from gateway.auth import Authenticator
 from gateway.edge import Edge, Receive, Scope, Send
 from gateway.settings import EdgeSection
 from gateway.throttle import Throttle
+from gateway.tokens import SharedSecret, TokenRules, TokenVerifier
 
 
 class Answer:
@@ -45,7 +46,7 @@ async def nothing() -> dict[str, Any]:
 
 
 def scope(path: str = "/open", headers: list[tuple[bytes, bytes]] | None = None, **more: Any) -> dict[str, Any]:
-    rules = JwtRules(b"s" * 32, "aisp", "aisp")
+    tokens = TokenVerifier(SharedSecret(b"s" * 32), TokenRules("aisp", "aisp"))
     return {
         "type": "http",
         "method": "GET",
@@ -56,7 +57,7 @@ def scope(path: str = "/open", headers: list[tuple[bytes, bytes]] | None = None,
         "client": ("203.0.113.9", 5),
         "server": ("127.0.0.1", 8000),
         # No test here brings a key or a good token: the auth service is never asked.
-        "state": {"throttle": Throttle(3), "authenticator": Authenticator(rules, cast(Any, None))},
+        "state": {"throttle": Throttle(3), "authenticator": Authenticator(tokens, cast(Any, None))},
     } | more
 
 

@@ -2,6 +2,7 @@ import datetime
 
 from aisp.auth.v1 import audit_pb2 as _audit_pb2
 from aisp.auth.v1 import people_pb2 as _people_pb2
+from aisp.auth.v1 import signing_pb2 as _signing_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -19,6 +20,7 @@ class Subject(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SUBJECT_USER: _ClassVar[Subject]
     SUBJECT_SESSION: _ClassVar[Subject]
     SUBJECT_API_KEY: _ClassVar[Subject]
+    SUBJECT_SIGNING_KEYS: _ClassVar[Subject]
 
 class TenantStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -53,11 +55,16 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOO_MANY_ATTEMPTS: _ClassVar[ErrorReason]
     ERROR_REASON_MAIL_FAILED: _ClassVar[ErrorReason]
     ERROR_REASON_MAIL_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_KEY_TOO_WIDE: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_ENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_SIGNING_KEYS: _ClassVar[ErrorReason]
+    ERROR_REASON_SIGNING_KEYS_UNAVAILABLE: _ClassVar[ErrorReason]
 SUBJECT_UNSPECIFIED: Subject
 SUBJECT_TENANT: Subject
 SUBJECT_USER: Subject
 SUBJECT_SESSION: Subject
 SUBJECT_API_KEY: Subject
+SUBJECT_SIGNING_KEYS: Subject
 TENANT_STATUS_UNSPECIFIED: TenantStatus
 TENANT_STATUS_ACTIVE: TenantStatus
 TENANT_STATUS_SUSPENDED: TenantStatus
@@ -86,6 +93,10 @@ ERROR_REASON_TOO_MANY: ErrorReason
 ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorReason
 ERROR_REASON_MAIL_FAILED: ErrorReason
 ERROR_REASON_MAIL_REFUSED: ErrorReason
+ERROR_REASON_KEY_TOO_WIDE: ErrorReason
+ERROR_REASON_SESSION_ENDED: ErrorReason
+ERROR_REASON_NO_SIGNING_KEYS: ErrorReason
+ERROR_REASON_SIGNING_KEYS_UNAVAILABLE: ErrorReason
 
 class RegisterRequest(_message.Message):
     __slots__ = ("email", "password", "full_name", "tenant_name")
@@ -218,7 +229,7 @@ class UpdateUserResponse(_message.Message):
     def __init__(self, user: _Optional[_Union[User, _Mapping]] = ...) -> None: ...
 
 class CreateApiKeyRequest(_message.Message):
-    __slots__ = ("name", "scopes", "expire_time", "limits")
+    __slots__ = ("name", "scopes", "expire_time", "limits", "models", "networks")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -230,11 +241,15 @@ class CreateApiKeyRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    NETWORKS_FIELD_NUMBER: _ClassVar[int]
     name: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     expire_time: _timestamp_pb2.Timestamp
     limits: _containers.ScalarMap[str, int]
-    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    models: _containers.RepeatedScalarFieldContainer[str]
+    networks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Mapping[str, int]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateApiKeyResponse(_message.Message):
     __slots__ = ("api_key", "secret")
@@ -310,6 +325,16 @@ class VerifyApiKeyResponse(_message.Message):
     principal: Principal
     def __init__(self, principal: _Optional[_Union[Principal, _Mapping]] = ...) -> None: ...
 
+class VerifySessionRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VerifySessionResponse(_message.Message):
+    __slots__ = ("principal",)
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    principal: Principal
+    def __init__(self, principal: _Optional[_Union[Principal, _Mapping]] = ...) -> None: ...
+
 class WatchChangesRequest(_message.Message):
     __slots__ = ("since_version",)
     SINCE_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +366,38 @@ class ListTenantsResponse(_message.Message):
     tenants: _containers.RepeatedCompositeFieldContainer[Tenant]
     next_page_token: str
     def __init__(self, tenants: _Optional[_Iterable[_Union[Tenant, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CreateTenantRequest(_message.Message):
+    __slots__ = ("name", "owner_email", "plan")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    owner_email: str
+    plan: str
+    def __init__(self, name: _Optional[str] = ..., owner_email: _Optional[str] = ..., plan: _Optional[str] = ...) -> None: ...
+
+class CreateTenantResponse(_message.Message):
+    __slots__ = ("tenant", "password_secret", "password_link")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_SECRET_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_LINK_FIELD_NUMBER: _ClassVar[int]
+    tenant: Tenant
+    password_secret: str
+    password_link: str
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., password_secret: _Optional[str] = ..., password_link: _Optional[str] = ...) -> None: ...
+
+class LookUpTenantRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class LookUpTenantResponse(_message.Message):
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: Tenant
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ...) -> None: ...
 
 class AdministerTenantRequest(_message.Message):
     __slots__ = ("id", "plan", "status", "limits_changed")
@@ -403,7 +460,7 @@ class TokenPair(_message.Message):
     def __init__(self, access_token: _Optional[str] = ..., refresh_token: _Optional[str] = ..., expires_in_seconds: _Optional[int] = ...) -> None: ...
 
 class ApiKey(_message.Message):
-    __slots__ = ("id", "name", "prefix", "scopes", "limits", "create_time", "expire_time", "last_use_time")
+    __slots__ = ("id", "name", "prefix", "scopes", "limits", "create_time", "expire_time", "last_use_time", "models", "networks")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -419,6 +476,8 @@ class ApiKey(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_USE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    NETWORKS_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     prefix: str
@@ -427,10 +486,12 @@ class ApiKey(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
     last_use_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., prefix: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    models: _containers.RepeatedScalarFieldContainer[str]
+    networks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., prefix: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("tenant", "user_id", "key_id", "scopes", "key_version", "key_limits", "expire_time")
+    __slots__ = ("tenant", "user_id", "key_id", "scopes", "key_version", "key_limits", "expire_time", "models", "networks", "operator")
     class KeyLimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -445,6 +506,9 @@ class Principal(_message.Message):
     KEY_VERSION_FIELD_NUMBER: _ClassVar[int]
     KEY_LIMITS_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    NETWORKS_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
     tenant: Tenant
     user_id: str
     key_id: str
@@ -452,7 +516,10 @@ class Principal(_message.Message):
     key_version: int
     key_limits: _containers.ScalarMap[str, int]
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user_id: _Optional[str] = ..., key_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., key_version: _Optional[int] = ..., key_limits: _Optional[_Mapping[str, int]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    models: _containers.RepeatedScalarFieldContainer[str]
+    networks: _containers.RepeatedScalarFieldContainer[str]
+    operator: bool
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user_id: _Optional[str] = ..., key_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., key_version: _Optional[int] = ..., key_limits: _Optional[_Mapping[str, int]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ..., operator: bool = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("subject", "id")

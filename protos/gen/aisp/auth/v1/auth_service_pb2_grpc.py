@@ -6,6 +6,7 @@ import warnings
 from aisp.auth.v1 import audit_pb2 as aisp_dot_auth_dot_v1_dot_audit__pb2
 from aisp.auth.v1 import auth_service_pb2 as aisp_dot_auth_dot_v1_dot_auth__service__pb2
 from aisp.auth.v1 import people_pb2 as aisp_dot_auth_dot_v1_dot_people__pb2
+from aisp.auth.v1 import signing_pb2 as aisp_dot_auth_dot_v1_dot_signing__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
@@ -108,6 +109,11 @@ class AuthServiceStub(object):
                 request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifyApiKeyRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifyApiKeyResponse.FromString,
                 _registered_method=True)
+        self.VerifySession = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/VerifySession',
+                request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifySessionRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifySessionResponse.FromString,
+                _registered_method=True)
         self.WatchChanges = channel.unary_stream(
                 '/aisp.auth.v1.AuthService/WatchChanges',
                 request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.WatchChangesRequest.SerializeToString,
@@ -117,6 +123,16 @@ class AuthServiceStub(object):
                 '/aisp.auth.v1.AuthService/ListTenants',
                 request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ListTenantsRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ListTenantsResponse.FromString,
+                _registered_method=True)
+        self.CreateTenant = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/CreateTenant',
+                request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.CreateTenantRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.CreateTenantResponse.FromString,
+                _registered_method=True)
+        self.LookUpTenant = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/LookUpTenant',
+                request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.LookUpTenantRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.LookUpTenantResponse.FromString,
                 _registered_method=True)
         self.AdministerTenant = channel.unary_unary(
                 '/aisp.auth.v1.AuthService/AdministerTenant',
@@ -207,6 +223,21 @@ class AuthServiceStub(object):
                 '/aisp.auth.v1.AuthService/ResetPassword',
                 request_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordResponse.FromString,
+                _registered_method=True)
+        self.ListSigningKeys = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListSigningKeys',
+                request_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ListSigningKeysRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ListSigningKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateSigningKeys = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RotateSigningKeys',
+                request_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.RotateSigningKeysRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.RotateSigningKeysResponse.FromString,
+                _registered_method=True)
+        self.ReencryptSecrets = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ReencryptSecrets',
+                request_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsResponse.FromString,
                 _registered_method=True)
 
 
@@ -313,6 +344,13 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifySession(self, request, context):
+        """Tells who stands behind the session of the signed context now: a token may tell of what is past. For the gateway only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchChanges(self, request, context):
         """Streams what changes about identity, so that gateways forget cached verdicts. For the gateway only.
         """
@@ -322,6 +360,20 @@ class AuthServiceServicer(object):
 
     def ListTenants(self, request, context):
         """Lists all tenants, newest first. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTenant(self, request, context):
+        """Makes a tenant for somebody. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookUpTenant(self, request, context):
+        """Gets any tenant. For an operator only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -453,6 +505,27 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSigningKeys(self, request, context):
+        """Lists the keys that verify access tokens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateSigningKeys(self, request, context):
+        """Makes a new key to sign access tokens with. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReencryptSecrets(self, request, context):
+        """Encrypts under the current key-encryption key what is still under an old one. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -526,6 +599,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifyApiKeyRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifyApiKeyResponse.SerializeToString,
             ),
+            'VerifySession': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifySession,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifySessionRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifySessionResponse.SerializeToString,
+            ),
             'WatchChanges': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchChanges,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.WatchChangesRequest.FromString,
@@ -535,6 +613,16 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.ListTenants,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ListTenantsRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.ListTenantsResponse.SerializeToString,
+            ),
+            'CreateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTenant,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.CreateTenantRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.CreateTenantResponse.SerializeToString,
+            ),
+            'LookUpTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookUpTenant,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.LookUpTenantRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.LookUpTenantResponse.SerializeToString,
             ),
             'AdministerTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.AdministerTenant,
@@ -625,6 +713,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.ResetPassword,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordResponse.SerializeToString,
+            ),
+            'ListSigningKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSigningKeys,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ListSigningKeysRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ListSigningKeysResponse.SerializeToString,
+            ),
+            'RotateSigningKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSigningKeys,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.RotateSigningKeysRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.RotateSigningKeysResponse.SerializeToString,
+            ),
+            'ReencryptSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReencryptSecrets,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1018,6 +1121,33 @@ class AuthService(object):
             _registered_method=True)
 
     @staticmethod
+    def VerifySession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/VerifySession',
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifySessionRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.VerifySessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchChanges(request,
             target,
             options=(),
@@ -1061,6 +1191,60 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/ListTenants',
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.ListTenantsRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/CreateTenant',
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.CreateTenantRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.CreateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookUpTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/LookUpTenant',
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.LookUpTenantRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_auth__service__pb2.LookUpTenantResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1547,6 +1731,87 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/ResetPassword',
             aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_people__pb2.ResetPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSigningKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListSigningKeys',
+            aisp_dot_auth_dot_v1_dot_signing__pb2.ListSigningKeysRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_signing__pb2.ListSigningKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSigningKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RotateSigningKeys',
+            aisp_dot_auth_dot_v1_dot_signing__pb2.RotateSigningKeysRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_signing__pb2.RotateSigningKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReencryptSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ReencryptSecrets',
+            aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsResponse.FromString,
             options,
             channel_credentials,
             insecure,
