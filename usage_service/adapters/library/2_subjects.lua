@@ -147,6 +147,10 @@ local function save(subject)
   subject.changed = {}
 end
 
+local function save_all(subjects)
+  for _, subject in ipairs(subjects) do save(subject) end
+end
+
 -- Counts amounts by measure, all new.
 local function charge(subject, costs, second)
   for _, row in ipairs(subject.limits.counters) do

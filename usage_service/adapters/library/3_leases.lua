@@ -157,10 +157,8 @@ local function count_lines(partition, lease, lines, keep)
   local clock = brought_up(subjects)
   local after = sum_lines(partition, lines, money_list(subjects))
   for measure, value in pairs(keep) do after[measure] = value end
-  for _, subject in ipairs(subjects) do
-    recount(subject, lease.amounts, after, lease, clock)
-    save(subject)
-  end
+  for _, subject in ipairs(subjects) do recount(subject, lease.amounts, after, lease, clock) end
+  save_all(subjects)
   return after, clock, subjects
 end
 

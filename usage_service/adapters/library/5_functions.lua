@@ -35,17 +35,19 @@ local function reserve(keys, argv)
     local answer = {'LIMITED', text(#refused / 5)}
     for _, item in ipairs(refused) do answer[#answer + 1] = item end
     report_all(answer, subjects, clock)
+    save_all(subjects) -- buckets that have left their window are gone
     return answer
   end
   if asked.class ~= 'management' then
     local name = lease_name(partition, asked.lease)
-    if redis.call('EXISTS', name) == 1 or has_ended(partition, asked.lease, clock.second) then return {'DUPLICATE'} end
+    if redis.call('EXISTS', name) == 1 or has_ended(partition, asked.lease, clock.second) then
+      save_all(subjects)
+      return {'DUPLICATE'}
+    end
     open_lease(partition, asked, costs, clock)
   end
-  for _, subject in ipairs(subjects) do
-    charge(subject, costs, clock.second)
-    save(subject)
-  end
+  for _, subject in ipairs(subjects) do charge(subject, costs, clock.second) end
+  save_all(subjects)
   local answer = {'OK'}
   report_all(answer, subjects, clock)
   return answer
@@ -65,7 +67,7 @@ local function preview(keys, argv)
     {input = asked.input, output = asked.output, c = asked.c, a = asked.a})
   local answer = {#refused > 0 and 'LIMITED' or 'OK', text(cost), text(#refused / 5)}
   for _, item in ipairs(refused) do answer[#answer + 1] = item end
-  for _, subject in ipairs(subjects) do save(subject) end
+  save_all(subjects)
   report_all(answer, subjects, clock)
   return answer
 end
@@ -157,7 +159,7 @@ local function limits_state(keys, argv)
     if key.state.compiled then table.insert(subjects, 2, key) end
   end
   local clock, answer = brought_up(subjects), {'OK'}
-  for _, subject in ipairs(subjects) do save(subject) end
+  save_all(subjects)
   report_all(answer, subjects, clock)
   return answer
 end
