@@ -18,13 +18,22 @@ CACHE = ("--maxmemory-policy", "allkeys-lru", "--maxmemory", "128mb", "--save", 
 class Valkey:
     """One server on a loopback port, behind a password."""
 
-    def __init__(self, name: str, directory: Path, options: tuple[str, ...], password: str, log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        options: tuple[str, ...],
+        password: str,
+        log: Path,
+        program: Path | None = None,
+    ) -> None:
+        """`program`: another server than the installed package's."""
         self.port = free_port()
         self.password = password
         self._directory = directory.resolve()
         # The password stands in a file: a command line can be read by everybody.
         self._configuration = self._directory / "valkey.conf"
-        command = [str(binary()), str(self._configuration), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [str(program or binary()), str(self._configuration), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._directory), "--daemonize", "no", "--io-threads", "1", *options]
         self.process = Process(name, command, log=log)
 

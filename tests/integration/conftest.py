@@ -1,18 +1,26 @@
 """Migrated databases, and services in this process behind a real wire."""
 
+import asyncio
 import os
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from pydantic import SecretStr
 
 from chassis.client import Channel, read_service_config
 from chassis.context import Keyring
 from chassis.server import listening
-from chassis.settings import DatabaseSettings, Endpoint, ServiceSettings
+from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, ServiceSettings
+from deploy.local.valkey import Valkey, binary
+from usage_service.adapters import library
 
 ROOT = b"a root secret for tests, of some length"
 
@@ -60,3 +68,30 @@ def serve() -> Serve:
                 yield channel
 
     return serving
+
+
+CLOCK = re.compile(r"^local function store_ms\(\)\n.*?^end\n", re.MULTILINE | re.DOTALL)
+SERVERS = {"valkey": binary(), "redis": shutil.which("redis-server")}
+
+
+@pytest.fixture(scope="session", params=list(SERVERS))
+def clocked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
+    """A Valkey, and Debian's Redis 7, with the library on a clock that tests set: the key test:now, in milliseconds."""
+    program = SERVERS[request.param]
+    if program is None:
+        pytest.skip("Debian's Redis is not installed (apt-get install redis-server)")
+    directory = tmp_path_factory.mktemp("clocked")
+    options = ("--maxmemory-policy", "noeviction", "--appendonly", "no")
+    server = Valkey("clocked", directory / "data", options, "test-password", directory / "log", Path(program))
+    server.start()
+    text, replaced = CLOCK.subn(
+        "local function store_ms() return tonumber(redis.call('GET', 'test:now')) end\n", library.source()
+    )
+    assert replaced == 1
+    try:
+        asyncio.run(server.wait_ready())
+        with redis.Redis(host="127.0.0.1", port=server.port, password=server.password) as client:
+            client.function_load(text)
+        yield RedisSettings(host="127.0.0.1", port=server.port, password=SecretStr(server.password))
+    finally:
+        server.process.stop()

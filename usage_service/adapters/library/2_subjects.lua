@@ -170,7 +170,9 @@ local function recount(subject, before, after, lease, clock)
     local period, sum = row.period, get(subject, row.field) + delta
     if delta == 0 then -- nothing to do
     elseif period == 'minute' then
-      local came_from = lease.second > clock.second - SPAN and lease.second <= clock.second
+      -- A bucket before the window's first holds nothing of it: it was counted anew since, in a later one.
+      local low = tonumber(subject.state[row.field .. '.low'])
+      local came_from = low and lease.second >= low and lease.second <= clock.second
       if delta > 0 then add_to_window(subject, row, clock.second, delta)
       elseif came_from then add_to_window(subject, row, lease.second, delta) end
     elseif period == 'gauge' then set(subject, row.field, math.max(0, sum))

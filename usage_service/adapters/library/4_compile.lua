@@ -65,7 +65,7 @@ local function drop_other_counters(subject)
     local counter = string.match(field, '^%a+%.[%a$]')
     if counter and not kept[counter] then
       redis.call('HDEL', subject.name, field)
-      subject.state[field] = nil
+      subject.state[field], subject.changed[field] = nil, nil
       if string.sub(counter, 1, 7) == 'minute.' then redis.call('DEL', window_of(subject, string.sub(counter, 8))) end
     end
   end
