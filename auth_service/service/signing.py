@@ -58,7 +58,9 @@ class SigningKeys:
         if not self._rules.used:
             raise NoSigningKeys
         async with self._store.platform() as repository:
-            return await self._rotated(repository, await repository.lock_signing_keys(), at_once=at_once)
+            made = await self._rotated(repository, await repository.lock_signing_keys(), at_once=at_once)
+        await self.refresh()
+        return made
 
     async def refresh(self) -> None:
         """Loads what there is into the signer, and makes the first key where there is none."""
@@ -76,8 +78,10 @@ class SigningKeys:
 
     async def encrypt_anew(self) -> int:
         """Encrypts every private half that is not under the current key; how many were."""
+        now = self._clock()
         async with self._store.platform() as repository:
-            old = [key for key in await repository.lock_signing_keys() if not self._safe.is_current(key.sealed)]
+            kept = [key for key in await repository.lock_signing_keys() if not key.retires_at or key.retires_at > now]
+            old = [key for key in kept if not self._safe.is_current(key.sealed)]
             for key in old:
                 fresh = self._safe.seal(self._safe.open(key.sealed, key.id), key.id)
                 await repository.seal_signing_key(key.id, fresh)
