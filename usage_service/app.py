@@ -1,9 +1,11 @@
 """The composition root of the usage service and its worker."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,25 +14,41 @@ from aisp.usage.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_ser
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from chassis.context import Keyring
 from chassis.database import Database
+from chassis.envelope import Envelope
 from chassis.errors import PlatformError
+from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
+from chassis.jobs import JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
+from chassis.outbound import Outbound
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import RedisSettings
+from usage_service.adapters.messenger import OutboundMessenger
 from usage_service.adapters.stream import ValkeyEvents
-from usage_service.adapters.valkey import ValkeyMeter, close, number_of
-from usage_service.repository import PostgresStore
+from usage_service.adapters.valkey import PARTITIONS, ValkeyMeter, close, new_lease_id, number_of
+from usage_service.domain.webhooks import DELIVER
+from usage_service.repository.store import PostgresStore
+from usage_service.repository.tables import jobs
+from usage_service.service.budgets import Budgets, Spendings
+from usage_service.service.deliveries import Deliveries, DeliveryRules
 from usage_service.service.leases import Leases
 from usage_service.service.ledger import Ledger
 from usage_service.service.limits import Limits
+from usage_service.service.prices import Prices
 from usage_service.service.reports import Reports
-from usage_service.servicer import UsageServicer
+from usage_service.service.tellings import Tellings
+from usage_service.service.webhooks import Webhooks
+from usage_service.servicer import UsageServicer, UseCases
 from usage_service.settings import Settings
 
 log = structlog.get_logger()
 
+NAME = "usage_service"
+
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 TRIM_SECONDS = 600.0
+FORGET_SECONDS = 3600.0
 OPEN_SECONDS = 0.25
 
 
@@ -50,48 +68,120 @@ def connect(redis: RedisSettings) -> Redis:
     )
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What the service and its worker both need."""
+
+    database: Database
+    store: PostgresStore
+    meter: ValkeyMeter
+    client: Redis
+    prices: Prices
+    limits: Limits
+    tellings: Tellings
+    messenger: OutboundMessenger
+    vault: Envelope
+    keyring: Keyring
+
+
 @asynccontextmanager
-async def compose(settings: Settings) -> AsyncIterator[App]:
-    """The service, connected; everything is closed on leaving."""
-    client = connect(settings.redis)
-    meter = ValkeyMeter(client)
+async def connected(settings: Settings) -> AsyncIterator[Parts]:
+    """The stores; everything is closed on leaving."""
+    client, keyring = connect(settings.redis), settings.keyring(NAME)
     try:
-        async with Database(settings.database, "usage") as database:
-            store = PostgresStore(database)
-            limits = Limits(store, meter, now, number_of)
-            reports = Reports(store, meter, limits, now, settings.usage.longest_span_days)
-            servicer = UsageServicer(limits, Leases(meter, limits), reports)
-
-            async def ready() -> None:
-                await database.check()
-                # The gateway is never without the library: whoever finds it gone puts it back.
-                await meter.check()
-
-            yield App(
-                register=partial(add_UsageServiceServicer_to_server, servicer),
-                services=("aisp.usage.v1.UsageService",),
-                ready=ready,
+        async with Database(settings.database, "usage") as database, Outbound(settings.outbound) as outbound:
+            store, meter = PostgresStore(database, Jobs(jobs, keyring)), ValkeyMeter(client)
+            prices = Prices(store, meter, now, number_of, PARTITIONS)
+            refused = settings.usage.unpriced == "refuse"
+            # Without a secret of its own for what is at rest: the key of its own jobs, which only it has.
+            own = base64.b64encode(keyring.key(NAME, NAME) or b"").decode()
+            yield Parts(
+                database=database,
+                store=store,
+                meter=meter,
+                client=client,
+                prices=prices,
+                limits=Limits(store, meter, prices, now, number_of, refuse_unpriced=refused),
+                tellings=Tellings(now, new_lease_id),
+                messenger=OutboundMessenger(outbound, settings.outbound),
+                vault=settings.envelope("usage_service/webhooks", own),
+                keyring=keyring,
             )
     finally:
         await close(client)
 
 
+def use_cases(settings: Settings, parts: Parts) -> UseCases:
+    """What the service does."""
+    usage, store, meter, limits = settings.usage, parts.store, parts.meter, parts.limits
+    spendings = Spendings(parts.tellings)
+    return UseCases(
+        limits=limits,
+        leases=Leases(meter, limits),
+        reports=Reports(store, meter, limits, now, usage.longest_span_days),
+        prices=parts.prices,
+        budgets=Budgets(store, meter, spendings, now, number_of, new_lease_id, usage.max_budgets),
+        webhooks=Webhooks(store, parts.tellings, parts.messenger, parts.vault, now, new_lease_id, usage.max_webhooks),
+    )
+
+
+@asynccontextmanager
+async def compose(settings: Settings) -> AsyncIterator[App]:
+    """The service, connected; everything is closed on leaving."""
+    answers = connect(settings.cache or settings.redis)
+    try:
+        async with connected(settings) as parts:
+            servicer = UsageServicer(use_cases(settings, parts))
+
+            async def ready() -> None:
+                await parts.database.check()
+                # The gateway is never without the library: whoever finds it gone puts it back.
+                await parts.meter.check()
+
+            yield App(
+                register=partial(add_UsageServiceServicer_to_server, servicer),
+                services=("aisp.usage.v1.UsageService",),
+                ready=ready,
+                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(answers), parts.keyring),),
+            )
+    finally:
+        await close(answers)
+
+
 async def serve(settings: Settings) -> None:
     """Serves until told to stop."""
-    await run_server("usage_service", settings, settings.usage, compose)
+    await run_server(NAME, settings, settings.usage, compose)
 
 
 class Worker:
-    """Moves events into the ledger, sweeps expired leases, opens the meter's partitions, makes the ledger's."""
+    """Moves events into the ledger, sweeps expired leases, opens the meter's partitions, makes the ledger's, tells the
+    meter of prices, sends messages to webhooks.
+    """
 
-    def __init__(
-        self, meter: ValkeyMeter, stream: ValkeyEvents, ledger: Ledger, limits: Limits, settings: Settings
-    ) -> None:
-        self._meter = meter
+    def __init__(self, parts: Parts, stream: ValkeyEvents, settings: Settings) -> None:
+        usage = settings.usage
+        self._meter = parts.meter
         self._stream = stream
-        self._ledger = ledger
-        self._limits = limits
-        self._usage = settings.usage
+        self._ledger = Ledger(parts.store, stream, Spendings(parts.tellings), now)
+        self._limits = parts.limits
+        self._prices = parts.prices
+        rules = DeliveryRules(
+            attempts=usage.webhook_attempts,
+            first_pause=usage.webhook_pause_seconds,
+            disable_after=usage.webhook_disable_after,
+            kept=timedelta(days=usage.deliveries_kept_days),
+        )
+        self._deliveries = Deliveries(parts.store, parts.messenger, parts.vault, now, rules)
+        self._jobs = JobRunner(
+            parts.database,
+            jobs,
+            parts.keyring,
+            {DELIVER: self._deliveries.run},
+            self._deliveries.failed,
+            concurrency=usage.webhooks_at_once,
+            poll_seconds=usage.poll_seconds,
+        )
+        self._usage = usage
         self._prepared = False
 
     async def ready(self) -> None:
@@ -106,6 +196,9 @@ class Worker:
             self._for_ever(self._open, OPEN_SECONDS),
             self._for_ever(self._stream.sweep, self._usage.sweep_seconds),
             self._for_ever(self._ledger.trim, TRIM_SECONDS),
+            self._for_ever(self._prices.publish_changes, self._usage.price_seconds),
+            self._for_ever(self._deliveries.forget_old, FORGET_SECONDS),
+            self._for_ever(self._jobs.run, 0),
         )
 
     async def _move(self) -> None:
@@ -140,14 +233,8 @@ class Worker:
 @asynccontextmanager
 async def compose_worker(settings: Settings) -> AsyncIterator[Worker]:
     """The worker, connected."""
-    client = connect(settings.redis)
-    try:
-        async with Database(settings.database, "usage") as database:
-            stream = ValkeyEvents(client, settings.usage.kept_hours * 3600)
-            store, meter = PostgresStore(database), ValkeyMeter(client)
-            yield Worker(meter, stream, Ledger(store, stream, now), Limits(store, meter, now, number_of), settings)
-    finally:
-        await close(client)
+    async with connected(settings) as parts:
+        yield Worker(parts, ValkeyEvents(parts.client, settings.usage.kept_hours * 3600), settings)
 
 
 async def work(settings: Settings, _arguments: list[str]) -> None:

@@ -1,8 +1,10 @@
 """What the usage service can be told."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, ServiceSettings
+from chassis.settings import DatabaseSettings, Endpoint, OutboundSettings, RedisSettings, ServiceSettings
 
 
 class UsageSection(Endpoint):
@@ -20,6 +22,19 @@ class UsageSection(Endpoint):
     kept_hours: int = Field(default=72, ge=1)
     """How long committed events stay in the streams: a restored ledger replays from them."""
     longest_span_days: int = Field(default=366, ge=1)
+    unpriced: Literal["mark", "refuse"] = "mark"
+    """Work of models that have no price: booked at no cost and marked, or refused."""
+    price_seconds: float = Field(default=1, gt=0, le=60)
+    """How often the worker looks whether other prices hold."""
+    max_budgets: int = Field(default=100, ge=1, le=10_000)
+    max_webhooks: int = Field(default=10, ge=1, le=1000)
+    webhooks_at_once: int = Field(default=8, ge=1, le=256)
+    webhook_attempts: int = Field(default=8, ge=1, le=20)
+    webhook_pause_seconds: float = Field(default=5, gt=0, le=3600)
+    """After the first failed attempt; each further pause is four times as long, at most 12 hours."""
+    webhook_disable_after: int = Field(default=20, ge=1, le=1000)
+    """Failed attempts on end, after which a webhook is disabled."""
+    deliveries_kept_days: int = Field(default=30, ge=1, le=3650)
 
 
 class Settings(ServiceSettings):
@@ -27,4 +42,6 @@ class Settings(ServiceSettings):
 
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
+    cache: RedisSettings | None = None
+    outbound: OutboundSettings = OutboundSettings()
     usage: UsageSection = UsageSection()

@@ -14,12 +14,14 @@ from pydantic import SecretStr
 from chassis.context import RequestContext
 from chassis.database import Database
 from chassis.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from chassis.jobs import Jobs
 from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
 from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.integration.conftest import ROOT, Serve
 from usage_service.app import Worker, compose, compose_worker
-from usage_service.repository import PostgresStore
+from usage_service.repository.store import PostgresStore
+from usage_service.repository.tables import jobs
 from usage_service.settings import Settings
 
 
@@ -66,7 +68,8 @@ async def platform(
             await stub.EnsureLimits(request, context=asking)
 
         database = await stack.enter_async_context(Database(settings.database, "usage"))
-        yield Platform(stub, worker, Meter(resp, ensure), PostgresStore(database))
+        store = PostgresStore(database, Jobs(jobs, settings.keyring("usage_service")))
+        yield Platform(stub, worker, Meter(resp, ensure), store)
         resp.close()
 
 

@@ -2,14 +2,18 @@
 
 ResourceExhausted  RateLimited
 Unavailable        MeterUnavailable
-InvalidArgument    UnknownPlan, UnknownLimit, BadDateRange
-FailedPrecondition LeaseClosed, UnpricedModel
+InvalidArgument    UnknownPlan, UnknownLimit, BadDateRange, PastPrice, BadTerms, BadBudget, BadWebhook
+FailedPrecondition LeaseClosed, UnpricedModel, TooManyBudgets, TooManyWebhooks
+AlreadyExists      PriceExists
+NotFound           BudgetNotFound, WebhookNotFound
 PermissionDenied   OperatorOnly
 """
 
 from chassis.errors import (
+    AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
+    NotFound,
     PermissionDenied,
     ResourceExhausted,
     Unavailable,
@@ -54,6 +58,51 @@ class UnpricedModel(FailedPrecondition):
 class OperatorOnly(PermissionDenied):
     reason = "OPERATOR_ONLY"
     message = "Only an operator may do this."
+
+
+class PastPrice(InvalidArgument):
+    reason = "PAST_PRICE"
+    message = "What was charged stays as it was: a new version holds from now or a later time on."
+
+
+class PriceExists(AlreadyExists):
+    reason = "PRICE_EXISTS"
+    message = "There is a version from that very time; choose a later one."
+
+
+class BadTerms(InvalidArgument):
+    reason = "BAD_TERMS"
+    message = "These terms cannot be."
+
+
+class BudgetNotFound(NotFound):
+    reason = "BUDGET_NOT_FOUND"
+    message = "There is no such budget."
+
+
+class BadBudget(InvalidArgument):
+    reason = "BAD_BUDGET"
+    message = "This budget cannot be."
+
+
+class TooManyBudgets(FailedPrecondition):
+    reason = "TOO_MANY_BUDGETS"
+    message = "There are as many budgets as there may be; take one away first."
+
+
+class WebhookNotFound(NotFound):
+    reason = "WEBHOOK_NOT_FOUND"
+    message = "There is no such webhook."
+
+
+class BadWebhook(InvalidArgument):
+    reason = "BAD_WEBHOOK"
+    message = "This webhook or event cannot be."
+
+
+class TooManyWebhooks(FailedPrecondition):
+    reason = "TOO_MANY_WEBHOOKS"
+    message = "There are as many webhooks as there may be; take one away first."
 
 
 class NeedLimits(Exception):  # an answer of the meter, not a failure

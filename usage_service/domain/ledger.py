@@ -1,4 +1,4 @@
-"""What was used: lines, events, prices, sums."""
+"""What was used: lines, events, sums."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,9 +96,30 @@ class LedgerEvent:
     lines: tuple[PricedLine, ...]
 
     @property
+    def unpriced(self) -> bool:
+        """Whether a line has no price although its unit is sold. Stored bytes are limited, not sold."""
+        return any(not line.price_version and line.line.unit is not Unit.STORED_BYTES for line in self.lines)
+
+    @property
     def corrects_id(self) -> str:
         """The event that this one corrects: a correction has its lease's id."""
         return self.event.id if self.event.kind == "correct" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are meant; what is None or empty does not narrow."""
+
+    first: date | None = None
+    last: date | None = None
+    service: str = ""
+    model: str = ""
+    provider: str = ""
+    status: EventStatus | None = None
+    key_id: str = ""
+    user_id: str = ""
+    request_id: str = ""
+    unpriced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +130,6 @@ class Rollup:
     service: str
     model: str
     amounts: Amounts
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What one million units of one model cost, from a time on."""
-
-    version: int
-    provider: str
-    model: str
-    unit: Unit
-    nano_usd_per_million: int
-    effective_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class Plan:
     limits: Mapping[str, int]
     support: str
     sla_basis_points: int
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

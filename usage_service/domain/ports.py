@@ -5,8 +5,11 @@ from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol
 
-from usage_service.domain.ledger import Entry, EventStatus, LedgerEvent, Line, Price, Rollup
+from usage_service.domain.budgets import Budget
+from usage_service.domain.ledger import Entry, EventFilter, EventStatus, LedgerEvent, Line, Rollup
 from usage_service.domain.limits import Books, LimitState, Opening, Plan, Standing, Subject, TenantState, Work
+from usage_service.domain.prices import Markup, Price
+from usage_service.domain.webhooks import Delivery, Webhook
 
 
 class Meter(Protocol):
@@ -48,8 +51,26 @@ class Repository(Protocol):
 
     async def list_plans(self) -> list[Plan]: ...
 
+    async def put_plan(self, plan: Plan) -> Plan:
+        """Makes or replaces it, under the next version."""
+
+    async def tenants_on(self, plan: str) -> list[str]:
+        """Ids."""
+
     async def list_prices(self) -> list[Price]:
         """All of them, oldest first."""
+
+    async def add_price(self, price: Price) -> int:
+        """Its version. PriceExists."""
+
+    async def list_markups(self) -> list[Markup]:
+        """All of them, oldest first."""
+
+    async def add_markup(self, markup: Markup) -> int:
+        """Its version. PriceExists."""
+
+    async def terms_stamp(self) -> tuple[int, int]:
+        """The newest versions of prices and markups."""
 
     async def get_state(self, tenant_id: str) -> TenantState | None: ...
 
@@ -87,12 +108,62 @@ class Repository(Protocol):
 
     async def stored_bytes(self, tenant_id: str) -> int: ...
 
-    async def list_events(self, tenant_id: str, size: int, after: tuple[str | int, ...] | None) -> list[LedgerEvent]:
-        """Newest first, one more than `size`."""
+    async def list_events(
+        self, tenant_id: str, wanted: EventFilter, size: int, after: tuple[str | int, ...] | None, *, oldest_first: bool
+    ) -> list[LedgerEvent]:
+        """By time, one more than `size`."""
 
     async def all_events(self, tenant_id: str) -> list[LedgerEvent]: ...
 
     async def replace_rollups(self, tenant_id: str, rollups: Sequence[Rollup]) -> None: ...
+
+    async def budgets_of(self, tenant_ids: Collection[str]) -> list[Budget]: ...
+
+    async def list_budgets(self, tenant_id: str, size: int, after: tuple[str | int, ...] | None) -> list[Budget]:
+        """Newest first, one more than `size`."""
+
+    async def get_budget(self, tenant_id: str, budget_id: str) -> Budget | None: ...
+
+    async def put_budget(self, budget: Budget) -> None:
+        """Makes or replaces it."""
+
+    async def delete_budget(self, tenant_id: str, budget_id: str) -> bool: ...
+
+    async def spend(self, budget: Budget, period_start: date, added: int) -> int:
+        """Adds to what is used; the sum."""
+
+    async def used_of(self, tenant_id: str, budget_id: str, period_start: date) -> int: ...
+
+    async def put_webhook(self, webhook: Webhook) -> None:
+        """Makes or replaces it."""
+
+    async def get_webhook(self, tenant_id: str, webhook_id: str, *, lock: bool = False) -> Webhook | None: ...
+
+    async def webhooks_of(self, tenant_id: str) -> list[Webhook]: ...
+
+    async def list_webhooks(self, tenant_id: str, size: int, after: tuple[str | int, ...] | None) -> list[Webhook]:
+        """Newest first, one more than `size`."""
+
+    async def delete_webhook(self, tenant_id: str, webhook_id: str) -> bool: ...
+
+    async def add_deliveries(self, rows: Sequence[Delivery]) -> None:
+        """With the jobs that deliver them."""
+
+    async def get_delivery(self, tenant_id: str, delivery_id: str) -> Delivery | None: ...
+
+    async def put_delivery(self, row: Delivery) -> None:
+        """Replaces it."""
+
+    async def list_deliveries(
+        self, tenant_id: str, webhook_id: str, size: int, after: tuple[str | int, ...] | None
+    ) -> list[Delivery]:
+        """Newest first, one more than `size`."""
+
+    async def tell_once(self, tenant_id: str, once: str, at: datetime) -> bool:
+        """False: it was told before."""
+
+    async def forget_tellings(self, before: datetime) -> int:
+        """Deliveries that ended, and what was told once, of a time that has passed; how many rows."""
 
 
 class Store(Protocol):
@@ -122,3 +193,21 @@ class EventStream(Protocol):
 
     async def trim(self, positions: Mapping[int, str]) -> None:
         """Drops what is old, and booked."""
+
+
+class Vault(Protocol):
+    """Encrypts secrets at rest, bound to what they belong to."""
+
+    def seal(self, plaintext: bytes, *binding: str) -> bytes: ...
+
+    def open(self, sealed: bytes, *binding: str) -> bytes: ...
+
+
+class Messenger(Protocol):
+    """Sends messages to addresses that tenants chose."""
+
+    def check(self, url: str) -> str:
+        """The address as it will be called. UrlRefused, AddressRefused."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """The status of the answer. UrlRefused, AddressRefused, Unavailable."""

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from chassis.database import isolation
-from usage_service.repository import plans, prices
+from usage_service.repository.tables import plans, prices
 
 revision = "usage_0001"
 down_revision = None

@@ -12,9 +12,11 @@ from uuid import UUID
 
 import structlog
 
-from usage_service import policy
 from usage_service.domain.ledger import Entry, LedgerEvent, MeterEvent
 from usage_service.domain.ports import EventStream, Repository, Store
+from usage_service.policy import ledger as policy
+from usage_service.policy.prices import PriceBook
+from usage_service.service.budgets import Spendings
 
 log = structlog.get_logger()
 
@@ -24,9 +26,10 @@ NOBODY = str(UUID(int=0))
 class Ledger:
     """One transaction inserts events, adds exactly the inserted ones to the rollups, and moves the positions."""
 
-    def __init__(self, store: Store, stream: EventStream, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, stream: EventStream, spendings: Spendings, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._stream = stream
+        self._spendings = spendings
         self._clock = clock
         self._partitioned: set[object] = set()
         self._positions: dict[int, str] | None = None
@@ -99,7 +102,7 @@ class Ledger:
         return added, before | reached
 
     async def _book(self, repository: Repository, events: Sequence[MeterEvent]) -> int:
-        book = policy.PriceBook(await repository.list_prices())
+        book = PriceBook(await repository.list_prices(), await repository.list_markups())
         ids = {(event.id, policy.day_of(event.id)) for event in events}
         earlier: dict[str, list[LedgerEvent]] = defaultdict(list)
         for row in await repository.booked(ids):
@@ -117,6 +120,11 @@ class Ledger:
                 rows.append(new)
         inserted = await repository.insert_events(rows)
         await _add_rollups(repository, inserted)
+        await self._spendings.book(repository, inserted)
+        if unpriced := [row for row in inserted if row.unpriced]:
+            log.warning(
+                "usage without a price was booked at no cost", events=len(unpriced), model=unpriced[0].event.model
+            )
         return len(inserted)
 
 

@@ -6,28 +6,43 @@ day of rest, and after its server started anew, when writes may be lost.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from usage_service import policy
 from usage_service.domain.errors import MeterUnavailable, NeedLimits, UnknownPlan
 from usage_service.domain.limits import LimitState, Plan, Standing, Subject, TenantState
 from usage_service.domain.ports import Meter, Repository, Store
+from usage_service.policy.budgets import subjects_with_budgets, with_budgets
+from usage_service.policy.limits import check_limits, check_plan, effective_limits
+from usage_service.service.prices import Prices
 
 log = structlog.get_logger()
 
 COMPILE_ATTEMPTS = 5
+INVALIDATED_AT_ONCE = 64
 
 
 class Limits:
-    """Compiles plans, tenants' own limits, keys' limits and budgets. `partition`: the number of a tenant's."""
+    """Compiles plans, tenants' own limits, keys' limits and budgets. `partition`: the number of a tenant's;
+    `refuse_unpriced`: whether work of models without a price is refused to everybody.
+    """
 
     def __init__(
-        self, store: Store, meter: Meter, clock: Callable[[], datetime], partition: Callable[[str], int]
+        self,
+        store: Store,
+        meter: Meter,
+        prices: Prices,
+        clock: Callable[[], datetime],
+        partition: Callable[[str], int],
+        *,
+        refuse_unpriced: bool,
     ) -> None:
         self._store = store
         self._meter = meter
+        self._prices = prices
+        self._flags = ("unpriced",) if refuse_unpriced else ()
         self._clock = clock
         self._partition = partition
 
@@ -38,7 +53,7 @@ class Limits:
         the user. UnknownPlan, UnknownLimit.
         """
         if key:
-            policy.check_limits(key.limits)
+            check_limits(key.limits)
         async with self._store.transaction(tenant_id) as repository:
             await self._plan(repository, plan)
             await repository.put_state(tenant_id, plan, version)
@@ -59,13 +74,13 @@ class Limits:
 
     async def set_own(self, tenant_id: str, plan: str, version: int, changes: Mapping[str, int]) -> dict[str, int]:
         """Changes limits of the tenant's own, under a new version of it; all limits that hold. UnknownLimit."""
-        policy.check_limits(changes)
+        check_limits(changes)
         async with self._store.transaction(tenant_id) as repository:
             await self._plan(repository, plan)
             await repository.put_state(tenant_id, plan, version)
             await repository.change_limits(tenant_id, changes)
             state = await repository.put_state(tenant_id, plan, version)
-            limits = policy.effective_limits(await self._plan(repository, state.plan), state.limits)
+            limits = effective_limits(await self._plan(repository, state.plan), state.limits)
         await self._meter.invalidate(tenant_id)
         return limits
 
@@ -83,6 +98,7 @@ class Limits:
         """Opens partitions whose server started anew."""
         async with self._store.platform() as repository:
             positions = await repository.positions()
+        await self._prices.publish_to(numbers)
         for number in numbers:
             await self._meter.open(number, positions[number])
         log.warning("the meter's server started anew: its partitions are open again", partitions=len(numbers))
@@ -91,6 +107,17 @@ class Limits:
         """All plans."""
         async with self._store.platform() as repository:
             return await repository.list_plans()
+
+    async def put_plan(self, plan: Plan) -> tuple[Plan, int]:
+        """Makes or replaces a plan; in force for the tenants on it at once: how many. UnknownLimit, BadTerms."""
+        check_plan(plan)
+        async with self._store.platform() as repository:
+            written = await repository.put_plan(plan)
+            tenants = await repository.tenants_on(plan.name)
+        for first in range(0, len(tenants), INVALIDATED_AT_ONCE):
+            some = tenants[first : first + INVALIDATED_AT_ONCE]
+            await asyncio.gather(*(self._meter.invalidate(tenant_id) for tenant_id in some))
+        return written, len(tenants)
 
     @staticmethod
     async def _plan(repository: Repository, name: str) -> Plan:
@@ -110,17 +137,20 @@ class Limits:
         if not opening.epoch:
             await self.open_partitions([number])
             opening = await self._meter.opening(tenant_id)
+        prices = await self._prices.list_of(tenant_id)
         async with self._store.transaction(tenant_id) as repository:
             state = await repository.get_state(tenant_id)
             assert state is not None, "put_state came first"
-            limits = policy.effective_limits(await self._plan(repository, state.plan), state.limits)
-            tenant = Subject("tenant", tenant_id, state.version, limits)
+            limits = effective_limits(await self._plan(repository, state.plan), state.limits)
+            budgets = await repository.budgets_of([tenant_id])
+            flags = (*subjects_with_budgets(budgets), *self._flags)
+            tenant = Subject("tenant", tenant_id, state.version, limits, flags=flags, prices=prices)
             # A key without limits of its own, and a user, count only where the tenant says that some have budgets.
-            wanted = [other for other in others if other.version or other.kind in tenant.flags]
-            found: list[tuple[Subject, Standing]] = [
-                (subject, await repository.standing(subject, tenant_id, number, self._clock()))
-                for subject in (tenant, *wanted)
-            ]
+            wanted = [other for other in others if other.version or other.kind in flags]
+            found: list[tuple[Subject, Standing]] = []
+            for subject in (tenant, *wanted):
+                standing = await repository.standing(subject, tenant_id, number, self._clock())
+                found.append((with_budgets(replace(subject, prices=prices), budgets), standing))
         compiled = await asyncio.gather(
             *(self._meter.compile(tenant_id, opening, subject, standing) for subject, standing in found)
         )

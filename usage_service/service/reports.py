@@ -1,18 +1,19 @@
 """What a tenant used, out of the rollups and the ledger."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from chassis.pagination import Page, PageRequest
-from usage_service import policy
-from usage_service.domain.ledger import Amounts, LedgerEvent, Price, Rollup
+from usage_service.domain.ledger import Amounts, EventFilter, LedgerEvent, Rollup
 from usage_service.domain.limits import Books, LimitState
 from usage_service.domain.ports import Meter, Store
+from usage_service.policy.dates import span
 from usage_service.service.limits import Limits
 
 DAILY_DEFAULT_DAYS = 30
+EXPORT_PART = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Reports:
 
     async def summary(self, tenant_id: str, key_id: str, first: str, last: str) -> Summary:
         """BadDateRange."""
-        start, end = policy.span(first, last, self._clock().date(), None, self._longest)
+        start, end = span(first, last, self._clock().date(), None, self._longest)
         async with self._store.transaction(tenant_id) as repository:
             rows = await repository.list_rollups(tenant_id, start, end)
             stored = await repository.stored_bytes(tenant_id)
@@ -63,24 +64,44 @@ class Reports:
 
     async def daily(self, tenant_id: str, first: str, last: str) -> list[Rollup]:
         """BadDateRange."""
-        start, end = policy.span(first, last, self._clock().date(), DAILY_DEFAULT_DAYS, self._longest)
+        start, end = span(first, last, self._clock().date(), DAILY_DEFAULT_DAYS, self._longest)
         async with self._store.transaction(tenant_id) as repository:
             return await repository.list_rollups(tenant_id, start, end)
 
-    async def events(self, tenant_id: str, request: PageRequest) -> Page[LedgerEvent]:
+    async def events(self, tenant_id: str, wanted: EventFilter, request: PageRequest) -> Page[LedgerEvent]:
         """Newest first."""
         async with self._store.transaction(tenant_id) as repository:
-            rows = await repository.list_events(tenant_id, request.size, request.after)
-        return request.page(rows, lambda row: (round(row.event.at.timestamp() * 1000), row.event.id, row.event.kind))
+            rows = await repository.list_events(tenant_id, wanted, request.size, request.after, oldest_first=False)
+        return request.page(rows, _place)
 
-    async def prices(self) -> list[Price]:
-        """Those in force now."""
-        async with self._store.platform() as repository:
-            return policy.PriceBook(await repository.list_prices()).in_force(self._clock())
+    async def export(self, tenant_id: str, wanted: EventFilter) -> AsyncIterator[Sequence[LedgerEvent]]:
+        """All of them, oldest first, in parts; no transaction is open while a part is on its way."""
+        after: tuple[str | int, ...] | None = None
+        while True:
+            async with self._store.transaction(tenant_id) as repository:
+                rows = await repository.list_events(tenant_id, wanted, EXPORT_PART, after, oldest_first=True)
+            if not rows:
+                return
+            part = rows[:EXPORT_PART]
+            yield part
+            if len(rows) <= EXPORT_PART:
+                return
+            after = _place(part[-1])
+
+    def filter(self, wanted: EventFilter, first: str, last: str) -> EventFilter:
+        """With days, where they are told. BadDateRange."""
+        if not first and not last:
+            return wanted
+        start, end = span(first, last, self._clock().date(), self._longest, self._longest)
+        return replace(wanted, first=start, last=end)
 
     async def books(self) -> Books:
         """Whether every admitted lease is accounted for."""
         return await self._meter.books()
+
+
+def _place(row: LedgerEvent) -> tuple[str | int, ...]:
+    return round(row.event.at.timestamp() * 1000), row.event.id, row.event.kind
 
 
 def _grouped(rows: Iterable[tuple[str, Amounts]]) -> list[tuple[str, Amounts]]:

@@ -1,6 +1,9 @@
 import datetime
 
 from aisp.common.v1 import usage_pb2 as _usage_pb2
+from aisp.usage.v1 import budgets_pb2 as _budgets_pb2
+from aisp.usage.v1 import prices_pb2 as _prices_pb2
+from aisp.usage.v1 import webhooks_pb2 as _webhooks_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -29,6 +32,17 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BAD_DATE_RANGE: _ClassVar[ErrorReason]
     ERROR_REASON_OPERATOR_ONLY: _ClassVar[ErrorReason]
     ERROR_REASON_UNPRICED_MODEL: _ClassVar[ErrorReason]
+    ERROR_REASON_PAST_PRICE: _ClassVar[ErrorReason]
+    ERROR_REASON_PRICE_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_TERMS: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_BUDGET: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_BUDGETS: _ClassVar[ErrorReason]
+    ERROR_REASON_WEBHOOK_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_WEBHOOK: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_WEBHOOKS: _ClassVar[ErrorReason]
+    ERROR_REASON_URL_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_ADDRESS_REFUSED: _ClassVar[ErrorReason]
 EVENT_STATUS_UNSPECIFIED: EventStatus
 EVENT_STATUS_SETTLED: EventStatus
 EVENT_STATUS_PARTIAL: EventStatus
@@ -42,6 +56,17 @@ ERROR_REASON_LEASE_CLOSED: ErrorReason
 ERROR_REASON_BAD_DATE_RANGE: ErrorReason
 ERROR_REASON_OPERATOR_ONLY: ErrorReason
 ERROR_REASON_UNPRICED_MODEL: ErrorReason
+ERROR_REASON_PAST_PRICE: ErrorReason
+ERROR_REASON_PRICE_EXISTS: ErrorReason
+ERROR_REASON_BAD_TERMS: ErrorReason
+ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason
+ERROR_REASON_BAD_BUDGET: ErrorReason
+ERROR_REASON_TOO_MANY_BUDGETS: ErrorReason
+ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason
+ERROR_REASON_BAD_WEBHOOK: ErrorReason
+ERROR_REASON_TOO_MANY_WEBHOOKS: ErrorReason
+ERROR_REASON_URL_REFUSED: ErrorReason
+ERROR_REASON_ADDRESS_REFUSED: ErrorReason
 
 class EnsureLimitsRequest(_message.Message):
     __slots__ = ("plan", "tenant_version", "key_id", "key_version", "key_limits")
@@ -209,12 +234,50 @@ class DailyUsage(_message.Message):
     def __init__(self, date: _Optional[str] = ..., service: _Optional[str] = ..., model: _Optional[str] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "filter")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    filter: EventFilter
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[EventFilter, _Mapping]] = ...) -> None: ...
+
+class EventFilter(_message.Message):
+    __slots__ = ("from_date", "to_date", "service", "model", "provider", "status", "key_id", "user_id", "request_id", "unpriced")
+    FROM_DATE_FIELD_NUMBER: _ClassVar[int]
+    TO_DATE_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    UNPRICED_FIELD_NUMBER: _ClassVar[int]
+    from_date: str
+    to_date: str
+    service: str
+    model: str
+    provider: str
+    status: EventStatus
+    key_id: str
+    user_id: str
+    request_id: str
+    unpriced: bool
+    def __init__(self, from_date: _Optional[str] = ..., to_date: _Optional[str] = ..., service: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., status: _Optional[_Union[EventStatus, str]] = ..., key_id: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., unpriced: bool = ...) -> None: ...
+
+class ExportEventsRequest(_message.Message):
+    __slots__ = ("filter",)
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    filter: EventFilter
+    def __init__(self, filter: _Optional[_Union[EventFilter, _Mapping]] = ...) -> None: ...
+
+class ExportEventsResponse(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
     __slots__ = ("events", "next_page_token")
@@ -225,7 +288,7 @@ class ListEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("id", "request_id", "service", "model", "provider", "status", "amounts", "lines", "time", "key_id", "corrects_id")
+    __slots__ = ("id", "request_id", "service", "model", "provider", "status", "amounts", "lines", "time", "key_id", "corrects_id", "user_id", "unpriced")
     ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +300,8 @@ class Event(_message.Message):
     TIME_FIELD_NUMBER: _ClassVar[int]
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     CORRECTS_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    UNPRICED_FIELD_NUMBER: _ClassVar[int]
     id: str
     request_id: str
     service: str
@@ -248,7 +313,9 @@ class Event(_message.Message):
     time: _timestamp_pb2.Timestamp
     key_id: str
     corrects_id: str
-    def __init__(self, id: _Optional[str] = ..., request_id: _Optional[str] = ..., service: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., status: _Optional[_Union[EventStatus, str]] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[EventLine, _Mapping]]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key_id: _Optional[str] = ..., corrects_id: _Optional[str] = ...) -> None: ...
+    user_id: str
+    unpriced: bool
+    def __init__(self, id: _Optional[str] = ..., request_id: _Optional[str] = ..., service: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., status: _Optional[_Union[EventStatus, str]] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[EventLine, _Mapping]]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key_id: _Optional[str] = ..., corrects_id: _Optional[str] = ..., user_id: _Optional[str] = ..., unpriced: bool = ...) -> None: ...
 
 class EventLine(_message.Message):
     __slots__ = ("usage", "price_version", "cost_nano_usd")
@@ -313,7 +380,7 @@ class ListPlansResponse(_message.Message):
     def __init__(self, plans: _Optional[_Iterable[_Union[Plan, _Mapping]]] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("name", "limits", "support", "sla_basis_points")
+    __slots__ = ("name", "limits", "support", "sla_basis_points", "version")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -325,37 +392,27 @@ class Plan(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     SUPPORT_FIELD_NUMBER: _ClassVar[int]
     SLA_BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     limits: _containers.ScalarMap[str, int]
     support: str
     sla_basis_points: int
-    def __init__(self, name: _Optional[str] = ..., limits: _Optional[_Mapping[str, int]] = ..., support: _Optional[str] = ..., sla_basis_points: _Optional[int] = ...) -> None: ...
-
-class ListPricesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ListPricesResponse(_message.Message):
-    __slots__ = ("prices",)
-    PRICES_FIELD_NUMBER: _ClassVar[int]
-    prices: _containers.RepeatedCompositeFieldContainer[Price]
-    def __init__(self, prices: _Optional[_Iterable[_Union[Price, _Mapping]]] = ...) -> None: ...
-
-class Price(_message.Message):
-    __slots__ = ("version", "provider", "model", "unit", "nano_usd_per_million", "effective_time")
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    PROVIDER_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    UNIT_FIELD_NUMBER: _ClassVar[int]
-    NANO_USD_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
-    EFFECTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     version: int
-    provider: str
-    model: str
-    unit: _usage_pb2.Unit
-    nano_usd_per_million: int
-    effective_time: _timestamp_pb2.Timestamp
-    def __init__(self, version: _Optional[int] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., unit: _Optional[_Union[_usage_pb2.Unit, str]] = ..., nano_usd_per_million: _Optional[int] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., limits: _Optional[_Mapping[str, int]] = ..., support: _Optional[str] = ..., sla_basis_points: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+
+class PutPlanRequest(_message.Message):
+    __slots__ = ("plan",)
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    plan: Plan
+    def __init__(self, plan: _Optional[_Union[Plan, _Mapping]] = ...) -> None: ...
+
+class PutPlanResponse(_message.Message):
+    __slots__ = ("plan", "tenants")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    plan: Plan
+    tenants: int
+    def __init__(self, plan: _Optional[_Union[Plan, _Mapping]] = ..., tenants: _Optional[int] = ...) -> None: ...
 
 class GetInvariantsRequest(_message.Message):
     __slots__ = ()

@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
+from aisp.usage.v1 import budgets_pb2 as aisp_dot_usage_dot_v1_dot_budgets__pb2
+from aisp.usage.v1 import prices_pb2 as aisp_dot_usage_dot_v1_dot_prices__pb2
 from aisp.usage.v1 import usage_service_pb2 as aisp_dot_usage_dot_v1_dot_usage__service__pb2
+from aisp.usage.v1 import webhooks_pb2 as aisp_dot_usage_dot_v1_dot_webhooks__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
@@ -71,6 +74,11 @@ class UsageServiceStub(object):
                 request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/aisp.usage.v1.UsageService/ExportEvents',
+                request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
         self.ListLimits = channel.unary_unary(
                 '/aisp.usage.v1.UsageService/ListLimits',
                 request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListLimitsRequest.SerializeToString,
@@ -86,10 +94,95 @@ class UsageServiceStub(object):
                 request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPlansRequest.SerializeToString,
                 response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPlansResponse.FromString,
                 _registered_method=True)
+        self.PutPlan = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/PutPlan',
+                request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.PutPlanRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.PutPlanResponse.FromString,
+                _registered_method=True)
         self.ListPrices = channel.unary_unary(
                 '/aisp.usage.v1.UsageService/ListPrices',
-                request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPricesRequest.SerializeToString,
-                response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPricesResponse.FromString,
+                request_serializer=aisp_dot_usage_dot_v1_dot_prices__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_prices__pb2.ListPricesResponse.FromString,
+                _registered_method=True)
+        self.AddPrices = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/AddPrices',
+                request_serializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddPricesRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddPricesResponse.FromString,
+                _registered_method=True)
+        self.AddMarkup = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/AddMarkup',
+                request_serializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddMarkupRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddMarkupResponse.FromString,
+                _registered_method=True)
+        self.CreateBudget = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/CreateBudget',
+                request_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.CreateBudgetRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.CreateBudgetResponse.FromString,
+                _registered_method=True)
+        self.ListBudgets = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/ListBudgets',
+                request_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.ListBudgetsResponse.FromString,
+                _registered_method=True)
+        self.GetBudget = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/GetBudget',
+                request_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.GetBudgetRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.GetBudgetResponse.FromString,
+                _registered_method=True)
+        self.UpdateBudget = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/UpdateBudget',
+                request_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.UpdateBudgetRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.UpdateBudgetResponse.FromString,
+                _registered_method=True)
+        self.DeleteBudget = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/DeleteBudget',
+                request_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.DeleteBudgetRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.DeleteBudgetResponse.FromString,
+                _registered_method=True)
+        self.CreateWebhook = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/CreateWebhook',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.FromString,
+                _registered_method=True)
+        self.ListWebhooks = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/ListWebhooks',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.FromString,
+                _registered_method=True)
+        self.GetWebhook = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/GetWebhook',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.GetWebhookRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.GetWebhookResponse.FromString,
+                _registered_method=True)
+        self.UpdateWebhook = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/UpdateWebhook',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.FromString,
+                _registered_method=True)
+        self.DeleteWebhook = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/DeleteWebhook',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.FromString,
+                _registered_method=True)
+        self.RotateWebhookSecret = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/RotateWebhookSecret',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.RotateWebhookSecretRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.RotateWebhookSecretResponse.FromString,
+                _registered_method=True)
+        self.TestWebhook = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/TestWebhook',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.TestWebhookRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.TestWebhookResponse.FromString,
+                _registered_method=True)
+        self.ListDeliveries = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/ListDeliveries',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListDeliveriesRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.PublishEvent = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/PublishEvent',
+                request_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.PublishEventRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.PublishEventResponse.FromString,
                 _registered_method=True)
         self.GetInvariants = channel.unary_unary(
                 '/aisp.usage.v1.UsageService/GetInvariants',
@@ -152,6 +245,13 @@ class UsageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportEvents(self, request, context):
+        """Streams ledger events, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListLimits(self, request, context):
         """Tells the state of the caller's limits.
         """
@@ -173,8 +273,127 @@ class UsageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutPlan(self, request, context):
+        """Makes or replaces a plan; in force for every tenant on it at once. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPrices(self, request, context):
-        """Lists the prices in force.
+        """Lists prices. Those of a tenant, and their history, for an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddPrices(self, request, context):
+        """Adds versions of prices, from now or a later time on. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddMarkup(self, request, context):
+        """Adds a version of a tenant's markup. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBudget(self, request, context):
+        """Makes a budget.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBudgets(self, request, context):
+        """Lists budgets, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBudget(self, request, context):
+        """Tells of a budget.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateBudget(self, request, context):
+        """Changes a budget.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBudget(self, request, context):
+        """Takes a budget away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWebhook(self, request, context):
+        """Makes a webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhooks(self, request, context):
+        """Lists webhooks, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWebhook(self, request, context):
+        """Tells of a webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateWebhook(self, request, context):
+        """Changes a webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWebhook(self, request, context):
+        """Takes a webhook away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateWebhookSecret(self, request, context):
+        """Replaces a webhook's secret.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestWebhook(self, request, context):
+        """Sends a webhook an event of the type webhook.test.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeliveries(self, request, context):
+        """Lists what a webhook was told, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishEvent(self, request, context):
+        """Tells the caller's tenant's webhooks of an event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,6 +444,11 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListEventsRequest.FromString,
                     response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListEventsResponse.SerializeToString,
             ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ExportEventsRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ExportEventsResponse.SerializeToString,
+            ),
             'ListLimits': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLimits,
                     request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListLimitsRequest.FromString,
@@ -240,10 +464,95 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPlansRequest.FromString,
                     response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPlansResponse.SerializeToString,
             ),
+            'PutPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutPlan,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.PutPlanRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.PutPlanResponse.SerializeToString,
+            ),
             'ListPrices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPrices,
-                    request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPricesRequest.FromString,
-                    response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPricesResponse.SerializeToString,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_prices__pb2.ListPricesRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_prices__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'AddPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddPrices,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddPricesRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddPricesResponse.SerializeToString,
+            ),
+            'AddMarkup': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddMarkup,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddMarkupRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_prices__pb2.AddMarkupResponse.SerializeToString,
+            ),
+            'CreateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBudget,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.CreateBudgetRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.CreateBudgetResponse.SerializeToString,
+            ),
+            'ListBudgets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBudgets,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.ListBudgetsResponse.SerializeToString,
+            ),
+            'GetBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBudget,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.GetBudgetRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.GetBudgetResponse.SerializeToString,
+            ),
+            'UpdateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateBudget,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.UpdateBudgetRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.UpdateBudgetResponse.SerializeToString,
+            ),
+            'DeleteBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBudget,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.DeleteBudgetRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_budgets__pb2.DeleteBudgetResponse.SerializeToString,
+            ),
+            'CreateWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWebhook,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.SerializeToString,
+            ),
+            'ListWebhooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhooks,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.SerializeToString,
+            ),
+            'GetWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhook,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.GetWebhookRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.GetWebhookResponse.SerializeToString,
+            ),
+            'UpdateWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateWebhook,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.SerializeToString,
+            ),
+            'DeleteWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWebhook,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.SerializeToString,
+            ),
+            'RotateWebhookSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWebhookSecret,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.RotateWebhookSecretRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.RotateWebhookSecretResponse.SerializeToString,
+            ),
+            'TestWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestWebhook,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.TestWebhookRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.TestWebhookResponse.SerializeToString,
+            ),
+            'ListDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliveries,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListDeliveriesRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'PublishEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishEvent,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.PublishEventRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_webhooks__pb2.PublishEventResponse.SerializeToString,
             ),
             'GetInvariants': grpc.unary_unary_rpc_method_handler(
                     servicer.GetInvariants,
@@ -453,6 +762,33 @@ class UsageService(object):
             _registered_method=True)
 
     @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/ExportEvents',
+            aisp_dot_usage_dot_v1_dot_usage__service__pb2.ExportEventsRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_usage__service__pb2.ExportEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListLimits(request,
             target,
             options=(),
@@ -534,6 +870,33 @@ class UsageService(object):
             _registered_method=True)
 
     @staticmethod
+    def PutPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/PutPlan',
+            aisp_dot_usage_dot_v1_dot_usage__service__pb2.PutPlanRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_usage__service__pb2.PutPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListPrices(request,
             target,
             options=(),
@@ -548,8 +911,440 @@ class UsageService(object):
             request,
             target,
             '/aisp.usage.v1.UsageService/ListPrices',
-            aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPricesRequest.SerializeToString,
-            aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPricesResponse.FromString,
+            aisp_dot_usage_dot_v1_dot_prices__pb2.ListPricesRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_prices__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/AddPrices',
+            aisp_dot_usage_dot_v1_dot_prices__pb2.AddPricesRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_prices__pb2.AddPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddMarkup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/AddMarkup',
+            aisp_dot_usage_dot_v1_dot_prices__pb2.AddMarkupRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_prices__pb2.AddMarkupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/CreateBudget',
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.CreateBudgetRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.CreateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBudgets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/ListBudgets',
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.ListBudgetsRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.ListBudgetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/GetBudget',
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.GetBudgetRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.GetBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/UpdateBudget',
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.UpdateBudgetRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.UpdateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/DeleteBudget',
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.DeleteBudgetRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_budgets__pb2.DeleteBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/CreateWebhook',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/ListWebhooks',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/GetWebhook',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.GetWebhookRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.GetWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/UpdateWebhook',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/DeleteWebhook',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWebhookSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/RotateWebhookSecret',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.RotateWebhookSecretRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.RotateWebhookSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/TestWebhook',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.TestWebhookRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.TestWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/ListDeliveries',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListDeliveriesRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/PublishEvent',
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.PublishEventRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_webhooks__pb2.PublishEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,36 +1,22 @@
-"""Decisions about usage without I/O: what limits hold, what lines cost, how events add up."""
+"""How events become rows of the ledger, and rows add up."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
-from usage_service.domain.errors import BadDateRange, UnknownLimit
 from usage_service.domain.ledger import (
     Amounts,
     EventStatus,
     LedgerEvent,
     Line,
     MeterEvent,
-    Price,
     PricedLine,
     Rollup,
     Unit,
 )
-from usage_service.domain.limits import Plan
+from usage_service.policy.prices import PriceBook
 
-LIMIT_NAMES = (
-    "concurrent_requests",
-    "storage_bytes",
-    "management_requests_per_minute",
-    *(
-        f"{measure}_{period}"
-        for measure in ("requests", "tokens", "characters", "audio_seconds", "cost_nano_usd")
-        for period in ("per_minute", "per_day", "per_month", "total")
-    ),
-)
-"""What the meter's library counts (protos/aisp/usage/v1/METER.md)."""
-MAX_LIMIT = 2**53
 TOKENS = frozenset({Unit.INPUT_TOKENS, Unit.CACHED_INPUT_TOKENS, Unit.OUTPUT_TOKENS})
 _FIELD = {
     Unit.INPUT_TOKENS: "input_tokens",
@@ -40,21 +26,6 @@ _FIELD = {
     Unit.AUDIO_MILLISECONDS: "audio_milliseconds",
     Unit.STORED_BYTES: "stored_bytes",
 }
-
-
-def effective_limits(plan: Plan, own: Mapping[str, int]) -> dict[str, int]:
-    """The limits that hold: the plan's, replaced by the tenant's own."""
-    return {**plan.limits, **own}
-
-
-def check_limits(limits: Mapping[str, int]) -> None:
-    """UnknownLimit for a name that is none, or a number beyond 2^53. Negative numbers are for the caller."""
-    for name, value in limits.items():
-        if name not in LIMIT_NAMES:
-            raise UnknownLimit(f"{name[:64]} is not a limit; choose from {', '.join(LIMIT_NAMES)}.")
-        # Audio is counted in milliseconds.
-        if value > (MAX_LIMIT // 1000 if name.startswith("audio_seconds") else MAX_LIMIT):
-            raise UnknownLimit(f"{name} is too large: what is counted must be at most 2^53.")
 
 
 def tokens_of(lines: Iterable[Line]) -> int:
@@ -67,37 +38,6 @@ def bytes_of(lines: Iterable[Line]) -> int:
     return sum(line.amount for line in lines if line.unit is Unit.STORED_BYTES)
 
 
-class PriceBook:
-    """Prices by provider, model and unit, each with its versions in time."""
-
-    def __init__(self, prices: Sequence[Price]) -> None:
-        """`prices`: oldest first."""
-        self._prices: dict[tuple[str, str, Unit], list[Price]] = defaultdict(list)
-        for price in prices:
-            self._prices[price.provider, price.model, price.unit].append(price)
-
-    def price(self, line: Line, at: datetime) -> PricedLine:
-        """The line's cost: amount times price, rounded half up to a nano-dollar. Version 0 if it has no price."""
-        found = self._find(line, at)
-        if found is None:
-            return PricedLine(line, 0, 0)
-        product = line.amount * found.nano_usd_per_million
-        return PricedLine(line, found.version, (2 * product + 1_000_000) // 2_000_000)
-
-    def in_force(self, at: datetime) -> list[Price]:
-        """The prices that hold at a time."""
-        newest = ([price for price in row if price.effective_at <= at][-1:] for row in self._prices.values())
-        return [price for row in newest for price in row]
-
-    def _find(self, line: Line, at: datetime) -> Price | None:
-        # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
-        for model in (line.model, line.model.removeprefix(f"{line.provider}/")):
-            for price in reversed(self._prices.get((line.provider, model, line.unit), [])):
-                if price.effective_at <= at:
-                    return price
-        return None
-
-
 def day_of(lease_id: str) -> date:
     """The day (UTC) of a lease, out of its id (UUIDv7): one id is in under one day, whenever its event comes."""
     milliseconds = int(lease_id.replace("-", "")[:12], 16)
@@ -106,7 +46,7 @@ def day_of(lease_id: str) -> date:
 
 def to_ledger(event: MeterEvent, book: PriceBook) -> LedgerEvent:
     """The event as a row of the ledger: priced and summed up."""
-    lines = tuple(book.price(line, event.at) for line in event.lines)
+    lines = tuple(book.price(event.tenant_id, line, event.at) for line in event.lines)
     counts = event.counts_request and event.kind != "correct" and event.status is not EventStatus.REPLAYED
     amounts = sum((_amounts(line) for line in lines), Amounts(requests=1 if counts else 0))
     answering = next((line for line in event.lines if line.unit is Unit.OUTPUT_TOKENS), None)
@@ -172,18 +112,3 @@ def roll_up(events: Iterable[LedgerEvent]) -> dict[str, list[Rollup]]:
 
 def _amounts(line: PricedLine) -> Amounts:
     return Amounts(**{_FIELD[line.line.unit]: line.line.amount}, cost_nano_usd=line.cost_nano_usd)
-
-
-def span(first: str, last: str, today: date, default_days: int | None, longest: int) -> tuple[date, date]:
-    """Two dates, both inclusive. Without a first: `default_days` before the last, or the first of its month."""
-    try:
-        end = date.fromisoformat(last) if last else today
-        if first:
-            start = date.fromisoformat(first)
-        else:
-            start = end.replace(day=1) if default_days is None else end - timedelta(days=default_days)
-    except ValueError as error:
-        raise BadDateRange from error
-    if start > end or (end - start).days > longest:
-        raise BadDateRange
-    return start, end

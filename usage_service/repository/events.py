@@ -1,0 +1,112 @@
+"""Events as they are listed and exported."""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from usage_service.domain.ledger import (
+    Amounts,
+    EventFilter,
+    EventStatus,
+    LedgerEvent,
+    Line,
+    MeterEvent,
+    PricedLine,
+    Unit,
+)
+from usage_service.repository.rows import Rows
+from usage_service.repository.tables import AMOUNTS, events
+
+KEY = (events.c.at, events.c.id, events.c.kind)
+UNPRICED = """EXISTS (SELECT 1 FROM jsonb_array_elements(events.lines) AS line
+    WHERE (line->>6)::bigint = 0 AND line->>3 <> 'stored_bytes')"""
+
+
+class EventRows(Rows):
+    """Queries on events."""
+
+    async def list_events(
+        self, tenant_id: str, wanted: EventFilter, size: int, after: tuple[str | int, ...] | None, *, oldest_first: bool
+    ) -> list[LedgerEvent]:
+        query = sa.select(events).where(events.c.tenant_id == tenant_id, *_narrowed(wanted))
+        if after is not None:
+            at = datetime.fromtimestamp(int(after[0]) // 1000, UTC) + timedelta(milliseconds=int(after[0]) % 1000)
+            place = (sa.literal(at), sa.literal(str(after[1]), UUID(as_uuid=False)), sa.literal(str(after[2])))
+            here, there = sa.tuple_(*KEY), sa.tuple_(*place)
+            query = query.where(here > there if oldest_first else here < there)
+        order = [column.asc() if oldest_first else column.desc() for column in KEY]
+        return [from_row(row) for row in await self._db.execute(query.order_by(*order).limit(size + 1))]
+
+
+def _narrowed(wanted: EventFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.first:
+        found.append(events.c.at >= _midnight(wanted.first))
+    if wanted.last:
+        found.append(events.c.at < _midnight(wanted.last + timedelta(days=1)))
+    told = ("service", "model", "provider", "key_id", "user_id", "request_id")
+    found += [events.c[name] == value for name in told if (value := getattr(wanted, name))]
+    if wanted.status is EventStatus.SETTLED:
+        found.append(events.c.status.in_([EventStatus.SETTLED.value, EventStatus.REPLAYED.value]))
+    elif wanted.status:
+        found.append(events.c.status == wanted.status.value)
+    if wanted.unpriced:
+        found.append(sa.literal_column(UNPRICED, sa.Boolean))
+    return found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def to_values(row: LedgerEvent) -> dict[str, Any]:
+    """An event as a row."""
+    event = row.event
+    lines = [
+        [line.line.service, line.line.model, line.line.provider, line.line.unit.value, line.line.amount,
+         line.line.attempt, line.price_version, line.cost_nano_usd]
+        for line in row.lines
+    ]  # fmt: skip
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "day": row.day,
+        "tenant_id": event.tenant_id,
+        "status": event.status.value,
+        "counts_request": event.counts_request,
+        "request_id": event.request_id,
+        "user_id": event.user_id,
+        "key_id": event.key_id,
+        "service": event.service,
+        "model": event.model,
+        "provider": row.provider,
+        "lines": lines,
+        "at": event.at,
+        **asdict(row.amounts),
+    }
+
+
+def from_row(row: Any) -> LedgerEvent:
+    """A row as an event."""
+    lines = tuple(
+        PricedLine(Line(item[0], item[1], item[2], Unit(item[3]), item[4], item[5]), item[6], item[7])
+        for item in row.lines
+    )
+    event = MeterEvent(
+        id=row.id,
+        kind=row.kind,
+        status=EventStatus(row.status),
+        tenant_id=row.tenant_id,
+        counts_request=row.counts_request,
+        request_id=row.request_id,
+        user_id=row.user_id,
+        key_id=row.key_id,
+        service=row.service,
+        model=row.model,
+        lines=tuple(line.line for line in lines),
+        at=row.at.astimezone(UTC) if isinstance(row.at, datetime) else row.at,
+    )
+    return LedgerEvent(event, row.day, row.provider, Amounts(*(getattr(row, name) for name in AMOUNTS)), lines)
