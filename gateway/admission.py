@@ -18,7 +18,7 @@ from gateway.audit import Audited
 from gateway.auth import MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
-from gateway.limits.meter import Admission, Lease, Line, Meter
+from gateway.limits.meter import Admission, Lease, Line, Meter, Preview
 from gateway.verdicts import Caller
 
 log = structlog.get_logger()
@@ -43,6 +43,8 @@ class Work:
     tokens: int = 0
     output_tokens: int = 0
     output_bounded: bool = False
+    characters: int = 0
+    audio_milliseconds: int = 0
     storage_bytes: int = 0
 
 
@@ -115,6 +117,11 @@ class Gate:
             status = "replayed" if call.replayed else "partial" if call.partial else "settled"
             await self._meter.settle(lease, [] if call.replayed else call.lines, status)
 
+    async def preview(self, state: Any, work: Work) -> Preview:
+        """What admission would say of a call by the same caller; nothing is admitted or counted. UnpricedModel."""
+        caller: Caller = state["caller"]
+        return await self._meter.preview(_admission(caller, state["request_id"], work))
+
 
 def ensure_limits(clients: Clients) -> Any:
     """What the meter asks when limits are not in its store."""
@@ -171,6 +178,8 @@ def _admission(caller: Caller, request_id: str, work: Work) -> Admission:
         tokens=work.tokens,
         output_tokens=work.output_tokens,
         output_bounded=work.output_bounded,
+        characters=work.characters,
+        audio_milliseconds=work.audio_milliseconds,
         storage_bytes=work.storage_bytes,
     )
 

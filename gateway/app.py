@@ -30,6 +30,7 @@ from gateway.routes import (
     audio,
     audit,
     auth,
+    budgets,
     catalogue,
     chat,
     documents,
@@ -37,10 +38,13 @@ from gateway.routes import (
     invitations,
     keys,
     members,
+    preview,
     rag,
     sessions,
     signing,
+    terms,
     usage,
+    webhooks,
 )
 from gateway.server import Server, listen
 from gateway.settings import GatewaySection, Settings
@@ -50,7 +54,25 @@ from gateway.tokens import PublishedKeys, SharedSecret, TokenKeys, TokenRules, T
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
-ROUTERS = (auth, sessions, members, invitations, keys, rag, documents, catalogue, audio, usage, admin, audit, signing)
+ROUTERS = (
+    auth,
+    sessions,
+    members,
+    invitations,
+    keys,
+    rag,
+    documents,
+    catalogue,
+    audio,
+    usage,
+    preview,
+    budgets,
+    webhooks,
+    admin,
+    terms,
+    audit,
+    signing,
+)
 
 
 def create_app(settings: Settings) -> Any:

@@ -97,6 +97,15 @@ class Lease:
     """Limits that what was used so far is beyond: the work should end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a call would cost at most by its estimate, the limits that would refuse it, and the state of all."""
+
+    cost_nano_usd: int
+    binding: tuple[Quota, ...]
+    quotas: tuple[Quota, ...]
+
+
 Ensure = Callable[[Admission], Awaitable[None]]
 """Has the usage service compile the limits of the tenant, the key and the user into the store."""
 
@@ -124,7 +133,7 @@ class Meter:
         """Admits, all limits or none. RateLimited, StoreUnavailable."""
         lease_id = "" if admission.kind == "management" else new_lease_id(self._clock)
         for _ in range(ENSURE_ATTEMPTS):
-            answer = await self._reserve(admission, lease_id)
+            answer = await self._ask("reserve", admission, lease_id)
             if answer is None:
                 await self._ensure_once(admission)
                 continue
@@ -137,6 +146,19 @@ class Meter:
                 self._open[lease_id] = lease
             return lease
         log.error("the meter goes on asking for limits", tenant_id=admission.tenant_id)
+        raise StoreUnavailable(retry_after=1)
+
+    async def preview(self, admission: Admission) -> Preview:
+        """What `reserve` would say, and the estimated cost; admits and counts nothing. UnpricedModel."""
+        for _ in range(ENSURE_ATTEMPTS):
+            answer = await self._ask("preview", admission, "")
+            if answer is None:
+                await self._ensure_once(admission)
+                continue
+            if answer[0] == b"UNPRICED":
+                raise UnpricedModel
+            end = 3 + 5 * int(answer[2])
+            return Preview(int(answer[1]), parse(answer[3:end]), parse(answer[end:]))
         raise StoreUnavailable(retry_after=1)
 
     async def settle(self, lease: Lease, lines: Sequence[Line], status: str = "settled") -> None:
@@ -180,12 +202,12 @@ class Meter:
             await self.settlements.flush()
             await asyncio.sleep(0.05)
 
-    async def _reserve(self, admission: Admission, lease_id: str) -> list[Any] | None:
+    async def _ask(self, function: str, admission: Admission, lease_id: str) -> list[Any] | None:
         """The answer, or None where limits are needed first."""
         fallback = [[admission.service, admission.model, "", "input_tokens", admission.tokens, 1]]
         try:
             answer: list[Any] = await self._call(
-                "reserve", admission.tenant_id, admission.tenant_id, admission.tenant_version, admission.key_id,
+                function, admission.tenant_id, admission.tenant_id, admission.tenant_version, admission.key_id,
                 admission.key_version, admission.user_id, lease_id, admission.kind, int(admission.kind != "effect"),
                 admission.model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
                 admission.characters, admission.audio_milliseconds, admission.storage_bytes, self._lease_ms,

@@ -6,12 +6,20 @@ from typing import Any
 
 Header = tuple[bytes, bytes]
 
+MARK = "~"
+"""Ends the name of what is told and never binds: a threshold of a budget."""
 WINDOW_SECONDS = {
     "requests_per_minute": 60,
     "tokens_per_minute": 60,
     "management_requests_per_minute": 60,
     "requests_per_day": 86_400,
     "tokens_per_day": 86_400,
+    "characters_per_minute": 60,
+    "characters_per_day": 86_400,
+    "audio_seconds_per_minute": 60,
+    "audio_seconds_per_day": 86_400,
+    "cost_nano_usd_per_minute": 60,
+    "cost_nano_usd_per_day": 86_400,
 }
 
 
@@ -41,9 +49,20 @@ def parse(flat: Sequence[Any]) -> tuple[Quota, ...]:
 
 def headers(quotas: Sequence[Quota]) -> list[Header]:
     """RateLimit and RateLimit-Policy (IETF draft), and x-ratelimit-* for requests and tokens, of the limit with the
-    least left.
+    least left; X-AISP-Budget for thresholds of budgets that are reached.
     """
-    timed = [quota for quota in quotas if quota.name in WINDOW_SECONDS]
+    return _rate_limits([quota for quota in quotas if quota.name in WINDOW_SECONDS]) + _budgets(quotas)
+
+
+def _budgets(quotas: Sequence[Quota]) -> list[Header]:
+    reached = [quota for quota in quotas if quota.name.endswith(MARK) and quota.used >= quota.limit]
+    if not reached:
+        return []
+    told = (f'"{row.name[:-1]}";s="{row.scope}";threshold={row.limit};used={row.used}' for row in reached)
+    return [(b"x-aisp-budget", ", ".join(told).encode())]
+
+
+def _rate_limits(timed: Sequence[Quota]) -> list[Header]:
     if not timed:
         return []
     policies = ", ".join(f'"{quota.name}";q={quota.limit};w={WINDOW_SECONDS[quota.name]}' for quota in timed)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chassis.context import RequestContext
 from chassis.errors import InvalidArgument
-from gateway.admission import UNITS, Call
+from gateway.admission import Call
 from gateway.routes.auth import tenant_document
 from gateway.routes.common import (
     AUTHENTICATED,
@@ -19,7 +19,6 @@ from gateway.routes.common import (
     Limit,
     Services,
     StrictRoute,
-    iso,
     managed,
     page,
     problems,
@@ -105,40 +104,6 @@ async def patch_tenant(
         ensure = usage_pb.EnsureLimitsRequest(plan=tenant.plan, tenant_version=tenant.version)
         await services.usage.EnsureLimits(ensure, context=RequestContext(call.context.request_id, tenant_id=tenant.id))
     return document
-
-
-@router.get("/plans", responses=AUTHENTICATED, operation_id="adminListPlans")
-async def list_plans(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
-    """The plans. A limit that is absent does not limit."""
-    found = await services.usage.ListPlans(usage_pb.ListPlansRequest(), context=call.context)
-    plans = [
-        {
-            "name": plan.name,
-            "limits": dict(plan.limits),
-            "support": plan.support,
-            "sla_percent": plan.sla_basis_points / 100 or None,
-        }
-        for plan in found.plans
-    ]
-    return {"data": plans, "next_cursor": None}
-
-
-@router.get("/prices", responses=AUTHENTICATED, operation_id="adminListPrices")
-async def list_prices(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
-    """The prices in force."""
-    found = await services.usage.ListPrices(usage_pb.ListPricesRequest(), context=call.context)
-    prices = [
-        {
-            "version": price.version,
-            "provider": price.provider,
-            "model": price.model,
-            "unit": UNITS[price.unit],
-            "nano_usd_per_million": price.nano_usd_per_million,
-            "effective_at": iso(price.effective_time),
-        }
-        for price in found.prices
-    ]
-    return {"data": prices, "next_cursor": None}
 
 
 @router.get("/models", responses=AUTHENTICATED, operation_id="adminListModels")

@@ -7,7 +7,7 @@ from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
 from aisp.llm.v1 import llm_service_pb2 as llm_pb
 from aisp.rag.v1 import rag_service_pb2 as rag_pb
 from aisp.speech.v1 import speech_service_pb2 as speech_pb
-from aisp.usage.v1 import usage_service_pb2 as usage_pb
+from aisp.usage.v1 import prices_pb2
 from fastapi import APIRouter
 
 from chassis.context import RequestContext
@@ -114,7 +114,7 @@ def _openai_model(model: dict[str, Any]) -> dict[str, Any]:
 async def _prices(services: Clients, calling: RequestContext) -> dict[tuple[str, str], dict[str, int]]:
     """Nano-dollars for a million units, by provider and model."""
     try:
-        rows = (await services.usage.ListPrices(usage_pb.ListPricesRequest(), context=calling)).prices
+        rows = (await services.usage.ListPrices(prices_pb2.ListPricesRequest(), context=calling)).prices
     except PlatformError:
         return {}
     prices: dict[tuple[str, str], dict[str, int]] = {}

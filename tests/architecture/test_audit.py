@@ -24,6 +24,7 @@ RECORDED_BY_AUTH = {"signing", "auth", "invitations", "keys", "members", "sessio
 """Routers whose deeds auth_service does, and so records in the deed's own transaction."""
 SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",
+    "previewUsage": "reads",
     "ragSearch": "reads",
     "ragGenerate": "reads",
     "ragChat": "reads",

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from chassis.errors import InvalidArgument
-from chassis.outbound import AnswerTooLarge, Outbound, check_url
+from chassis.outbound import Outbound, check_url
 from chassis.settings import OutboundSettings
 
 MAX_ANSWER_BYTES = 64 * 1024
-OK = 200
 
 
 class OutboundMessenger:
@@ -22,14 +20,6 @@ class OutboundMessenger:
         return str(check_url(url, self._settings))
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """The status of the answer. UrlRefused, AddressRefused, OutboundFailed."""
-        try:
-            answer = await self._outbound.request("POST", url, headers=headers, body=body, max_bytes=MAX_ANSWER_BYTES)
-        except AnswerTooLarge as error:
-            raise TalksTooMuch from error
+        """The status of the answer. UrlRefused, AddressRefused, AnswerTooLarge, OutboundFailed."""
+        answer = await self._outbound.request("POST", url, headers=headers, body=body, max_bytes=MAX_ANSWER_BYTES)
         return answer.status
-
-
-class TalksTooMuch(InvalidArgument):
-    reason = "ANSWER_TOO_LARGE"
-    message = "The other side's answer is larger than is read; answer 2xx with a short body or none."

@@ -85,14 +85,15 @@ class Limits:
         return limits
 
     async def state(self, tenant_id: str, key_id: str, user_id: str = "") -> list[LimitState]:
-        """How much of each limit is used; nothing of a tenant that never asked for admission."""
+        """How much of each limit is used; nothing of a tenant that never asked for admission. Marks are no limits."""
         try:
-            return await self._meter.limits(tenant_id, key_id, user_id)
+            found = await self._meter.limits(tenant_id, key_id, user_id)
         except NeedLimits:
             if await self._state(tenant_id) is None:
                 return []
-        await self.ensure_known(tenant_id, key_id, user_id)
-        return await self._meter.limits(tenant_id, key_id, user_id)
+            await self.ensure_known(tenant_id, key_id, user_id)
+            found = await self._meter.limits(tenant_id, key_id, user_id)
+        return [row for row in found if not row.name.endswith("~")]
 
     async def open_partitions(self, numbers: Sequence[int]) -> None:
         """Opens partitions whose server started anew."""
