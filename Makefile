@@ -3,6 +3,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 WORKERS ?= 2
+GOLDEN ?= ../shared/retrieval
 UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ SOURCES := chassis gateway $(wildcard *_service) protos/generate.py deploy tests
 IMAGES := gateway $(wildcard *_service)
 
 .DEFAULT_GOAL := help
-.PHONY: help run models demo check test fmt proto lock compose-test clean
+.PHONY: help run models demo eval check test fmt proto lock compose-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +27,9 @@ models: $(LOCAL) ## fetch and verify the model files
 
 demo: $(LOCAL) ## show what the running platform can do
 	@$(BIN)/python -m deploy.local demo
+
+eval: $(LOCAL) ## measure how well search finds (GOLDEN=directory with corpus.jsonl and queries.jsonl)
+	@$(BIN)/python -m deploy.local eval $(GOLDEN)
 
 check: $(DEV) ## format, lint, types, import laws, contracts, fast tests
 	$(BIN)/ruff format --check .

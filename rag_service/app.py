@@ -31,6 +31,7 @@ from rag_service.repository.tables import jobs as jobs_table
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
 from rag_service.service.documents import INGEST, Documents
+from rag_service.service.evaluation import Evaluations
 from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.search import Search
 from rag_service.servicer import RagServicer
@@ -119,7 +120,15 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 max_query=rag.max_query_characters,
             )
             stores = {parts.vector_store: parts.vectors}
-            servicer = RagServicer(collections, documents, search, answers, stores, rag.max_document_bytes)
+            servicer = RagServicer(
+                collections,
+                documents,
+                search,
+                Evaluations(search, collections, rag.max_evaluated_queries),
+                answers,
+                stores,
+                rag.max_document_bytes,
+            )
             yield App(
                 register=partial(add_RagServiceServicer_to_server, servicer),
                 services=("aisp.rag.v1.RagService",),

@@ -28,6 +28,7 @@ class RagSection(Endpoint):
     max_chunks: int = Field(default=50_000, ge=1)
     max_metadata_bytes: int = Field(default=16 * 1024, ge=2)
     max_query_characters: int = Field(default=4000, ge=1)
+    max_evaluated_queries: int = Field(default=1000, ge=1)
     extraction_seconds: float = Field(default=120, gt=0, le=3600)
     extraction_megabytes: int = Field(default=2048, ge=128)
     """Memory that the process which extracts a document may use."""

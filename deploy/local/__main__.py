@@ -1,4 +1,4 @@
-"""`python -m deploy.local VERB`: models, databases, run, demo."""
+"""`python -m deploy.local VERB`: models, databases, run, demo, eval."""
 
 import argparse
 import asyncio
@@ -18,6 +18,8 @@ def main() -> None:
     databases.add_argument("--admin-dsn", required=True, help="postgresql://superuser@host:port/postgres")
     verbs.add_parser("run", help="start everything on this machine")
     verbs.add_parser("demo", help="show what the running platform can do")
+    evaluation = verbs.add_parser("eval", help="measure how well search finds, on the running platform")
+    evaluation.add_argument("directory", type=Path, help="where corpus.jsonl and queries.jsonl are")
     arguments = parser.parse_args()
     try:
         settings = load_local()
@@ -42,6 +44,10 @@ def _run(arguments: argparse.Namespace, settings: LocalSettings) -> None:
         from deploy.local.run import run
 
         run(settings)
+    elif arguments.verb == "eval":
+        from deploy.local.evaluate import evaluate
+
+        evaluate(settings, arguments.directory)
     else:
         from deploy.local.demo import demo
 

@@ -28,6 +28,9 @@ class VectorStore(Protocol):
     ) -> list[tuple[str, float]]:
         """(chunk id, cosine), best first."""
 
+    async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
+        """Those of some chunks, in any order; of those that are not there none."""
+
     async def delete_document(self, tenant_id: str, document_id: str, keep: Sequence[str] = ()) -> None:
         """Removes a document's vectors, but for those of the chunks to keep."""
 

@@ -1,7 +1,9 @@
-"""Words as the lexical arm sees them: split by Unicode, lower case, without the commonest, lightly stemmed."""
+"""Words as the lexical arm sees them: split by Unicode, lower case, without the commonest, stemmed."""
 
 import re
 import unicodedata
+
+from rag_service.policy.stemming import stem
 
 MAX_TERM_CHARACTERS = 64
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001  # both apostrophes stand in texts
@@ -13,28 +15,10 @@ STOP_WORDS = frozenset(
         "was we were what when where which who why will with you your ",
     )
 )
-_VOWEL = re.compile(r"[aeiouy]")
+_POSSESSIVE = re.compile(r"['’]s?$")  # noqa: RUF001  # both apostrophes stand in texts
 
 
 def terms(text: str) -> list[str]:
     """The terms of a text, in order, with repetitions."""
     words = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
-    return [stem(word)[:MAX_TERM_CHARACTERS] for word in words if word not in STOP_WORDS]
-
-
-def stem(word: str) -> str:
-    """A light English stemmer: plurals, -ed, -ing, -ly (after Porter's first steps). Other words stay."""
-    word = re.sub(r"['’]s?$", "", word)  # noqa: RUF001  # both apostrophes stand in texts
-    if len(word) <= 3 or not word.isascii():
-        return word
-    if word.endswith("sses") or (word.endswith("ies") and len(word) > 4):
-        word = word[:-2] if word.endswith("sses") else word[:-3] + "y"
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    for suffix in ("ing", "ed", "ly"):
-        root = word.removesuffix(suffix)
-        if root != word and len(root) >= 3 and _VOWEL.search(root):
-            doubled = len(root) > 3 and root[-1] == root[-2] and root[-1] not in "lsz"
-            word = root[:-1] if doubled else root
-            break
-    return word.removesuffix("e") if len(word) > 4 else word
+    return [stem(_POSSESSIVE.sub("", word))[:MAX_TERM_CHARACTERS] for word in words if word not in STOP_WORDS]

@@ -71,6 +71,16 @@ class PostgresVectors(ABC):
         async with self._database.transaction(tenant_id) as connection:
             return [(row.chunk_id, float(row.cosine)) for row in await connection.execute(query)]
 
+    async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
+        query = sa.select(sa.cast(vectors.c.embedding, sa.Text)).where(
+            vectors.c.tenant_id == tenant_id,
+            vectors.c.collection_id == collection_id,
+            vectors.c.chunk_id.in_(chunk_ids),
+        )
+        async with self._database.transaction(tenant_id) as connection:
+            found = (await connection.execute(query)).scalars().all()
+        return [array.array("f", map(float, text[1:-1].split(","))).tobytes() for text in found]
+
     async def delete_document(self, tenant_id: str, document_id: str, keep: Sequence[str] = ()) -> None:
         gone = vectors.delete().where(vectors.c.tenant_id == tenant_id, vectors.c.document_id == document_id)
         if keep:

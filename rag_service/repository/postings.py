@@ -12,7 +12,7 @@ from rag_service.repository.filters import compile_filter
 from rag_service.repository.rows import Rows
 from rag_service.repository.tables import chunks, documents, postings
 
-BM25_K1 = 1.2
+BM25_K1 = 1.5
 BM25_B = 0.75
 
 BM25 = """

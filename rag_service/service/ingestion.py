@@ -86,7 +86,7 @@ class Ingestion:
         text = await self._extract(document)
         await self._objects.put_text(document.text_key, text.content)
         await self._progress(document, "chunking", 20)
-        chunks = await asyncio.to_thread(chunk, document.id, document.version, text)
+        chunks = await asyncio.to_thread(chunk, document.id, document.version, document.title, text)
         if not chunks:
             raise ExtractionFailed("The document has no text.")
         if len(chunks) > self._rules.max_chunks:

@@ -4,6 +4,7 @@ from rag_service.domain.vectors import VectorStore
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
 from rag_service.service.documents import Documents
+from rag_service.service.evaluation import Evaluations
 from rag_service.service.search import Search
 from rag_service.servicer.answers import AnswersServicer
 from rag_service.servicer.collections import CollectionsServicer
@@ -19,6 +20,7 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         collections: Collections,
         documents: Documents,
         search: Search,
+        evaluations: Evaluations,
         answers: Answers,
         vectors: dict[str, VectorStore],
         max_document_bytes: int,
@@ -26,6 +28,7 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         self._collections = collections
         self._documents = documents
         self._search = search
+        self._evaluations = evaluations
         self._answers = answers
         self._vectors = vectors
         self._max_document_bytes = max_document_bytes

@@ -6,9 +6,11 @@ from typing import Any
 from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
+from rag_service.domain.evaluation import JudgedQuery
 from rag_service.domain.search import Passage, SearchMode
 from rag_service.domain.usage import Tally
 from rag_service.policy import filters
+from rag_service.service.evaluation import Evaluations
 from rag_service.service.search import Search
 from rag_service.servicer.wire import tenant, usage
 
@@ -18,13 +20,15 @@ MODES = {
     pb.SEARCH_MODE_LEXICAL: SearchMode.LEXICAL,
     pb.SEARCH_MODE_HYBRID: SearchMode.HYBRID,
 }
+COMPARED = (SearchMode.HYBRID, SearchMode.DENSE, SearchMode.LEXICAL)
 DEFAULT_TOP_K = 5
 
 
 class SearchServicer(RagServiceServicer):
-    """Search."""
+    """Search, and how well it finds."""
 
     _search: Search
+    _evaluations: Evaluations
 
     async def SearchPassages(self, request: pb.SearchPassagesRequest, _: Any) -> pb.SearchPassagesResponse:
         tally = Tally()
@@ -38,6 +42,24 @@ class SearchServicer(RagServiceServicer):
             tally=tally,
         )
         return pb.SearchPassagesResponse(passages=[_passage(row) for row in passages], usage=usage(tally.lines))
+
+    async def EvaluateSearch(self, request: pb.EvaluateSearchRequest, _: Any) -> pb.EvaluateSearchResponse:
+        tally = Tally()
+        queries = [JudgedQuery(item.query, item.document_ids) for item in request.queries]
+        modes = [MODES.get(mode, SearchMode.HYBRID) for mode in request.modes] or COMPARED
+        found = await self._evaluations.run(tenant(), request.collection, queries, modes, tally)
+        names = {mode: number for number, mode in MODES.items()}
+        return pb.EvaluateSearchResponse(
+            modes=[
+                pb.ModeQuality(
+                    mode=names[mode], ndcg_at_10=row.ndcg_at_10, recall_at_100=row.recall_at_100, mrr=row.mrr
+                )
+                for mode, row in found.modes
+            ],
+            usage=usage(tally.lines),
+            vector_store=found.vector_store,
+            embedding_model=found.embedding_model,
+        )
 
 
 def _passage(row: Passage) -> pb.Passage:

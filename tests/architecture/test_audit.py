@@ -28,6 +28,7 @@ SILENT_ROUTES = {
     "ragSearch": "reads",
     "ragGenerate": "reads",
     "ragChat": "reads",
+    "evaluateSearch": "reads",
     "transcribe": "in the ledger",
     "speak": "in the ledger",
     "deleteDocument": "records by itself, since it is admitted as an effect on storage",

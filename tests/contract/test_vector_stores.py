@@ -65,6 +65,18 @@ async def test_the_nearest_come_first_with_their_cosine(store: VectorStore) -> N
     assert len(await store.search(tenant, collection, vector(1, 0, 0), 2, None)) == 2
 
 
+async def test_vectors_come_back_to_their_tenant_only(store: VectorStore) -> None:
+    tenant, other, collection, document = (str(uuid4()) for _ in range(4))
+    one, two = row(document, (1, 0.1, 0)), row(document, (0, 0, 1))
+    await store.upsert(tenant, collection, [one, two])
+    names = [one.chunk_id, two.chunk_id, str(uuid4())]
+    found = await store.vectors(tenant, collection, names)
+    assert sorted(found) == sorted([one.vector, two.vector])
+    assert await store.vectors(other, collection, names) == []
+    assert await store.vectors(tenant, str(uuid4()), names) == []
+    assert await store.vectors(tenant, collection, []) == []
+
+
 async def test_writing_again_replaces(store: VectorStore) -> None:
     tenant, collection, document = (str(uuid4()) for _ in range(3))
     first = row(document, (1, 0))

@@ -163,3 +163,33 @@ def test_stored_bytes_are_metered_and_given_back(new_tenant: Callable[..., Tenan
     tenant.client.delete(f"/api/v1/services/rag/documents/{document['id']}")
     limits = {row["name"]: row for row in tenant.client.get("/api/v1/usage/limits").json()["data"]}
     assert limits["storage_bytes"]["used"] == 0
+
+
+def test_search_is_measured_on_questions_with_known_answers(tenant: Tenant) -> None:
+    texts = {
+        "warranty": "The warranty of every device lasts two years from the day of purchase.",
+        "returns": "Goods may be sent back within thirty days; the customer pays for the parcel.",
+        "opening": "The shop in Vienna is open from nine to six, and closed on Sundays.",
+    }
+    ids = {}
+    for name, text in texts.items():
+        made = tenant.client.post("/api/v1/services/rag/documents", json={"text": text, "title": name})
+        ids[name] = made.raise_for_status().json()["id"]
+        tenant.client.get(f"/api/v1/services/rag/documents/{ids[name]}?wait=30").raise_for_status()
+    golden = [
+        {"query": "How long is a device under warranty?", "relevant": [ids["warranty"]]},
+        {"query": "Who pays when I send something back?", "relevant": [ids["returns"]]},
+        {"query": "When is the shop closed?", "relevant": [ids["opening"]]},
+    ]
+    answer = tenant.client.post("/api/v1/services/rag/evaluations", json={"queries": golden})
+    found = answer.raise_for_status().json()
+    assert found["queries"] == 3
+    assert {row["mode"] for row in found["modes"]} == {"hybrid", "dense", "lexical"}
+    assert found["modes"][0]["ndcg_at_10"] == found["modes"][0]["recall_at_100"] == found["modes"][0]["mrr"] == 1.0
+    wrong = [{"query": golden[0]["query"], "relevant": ["00000000-0000-4000-8000-000000000000"]}]
+    only = {"queries": wrong, "modes": ["lexical"]}
+    assert tenant.client.post("/api/v1/services/rag/evaluations", json=only).json()["modes"] == [
+        {"mode": "lexical", "ndcg_at_10": 0.0, "recall_at_100": 0.0, "mrr": 0.0}
+    ]
+    refused = tenant.client.post("/api/v1/services/rag/evaluations", json={"queries": []})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "queries")

@@ -220,6 +220,48 @@ class SearchPassagesResponse(_message.Message):
     usage: _usage_pb2.Usage
     def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
 
+class EvaluateSearchRequest(_message.Message):
+    __slots__ = ("collection", "queries", "modes")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    queries: _containers.RepeatedCompositeFieldContainer[JudgedQuery]
+    modes: _containers.RepeatedScalarFieldContainer[SearchMode]
+    def __init__(self, collection: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[JudgedQuery, _Mapping]]] = ..., modes: _Optional[_Iterable[_Union[SearchMode, str]]] = ...) -> None: ...
+
+class JudgedQuery(_message.Message):
+    __slots__ = ("query", "document_ids")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    document_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, query: _Optional[str] = ..., document_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EvaluateSearchResponse(_message.Message):
+    __slots__ = ("modes", "usage", "vector_store", "embedding_model")
+    MODES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    modes: _containers.RepeatedCompositeFieldContainer[ModeQuality]
+    usage: _usage_pb2.Usage
+    vector_store: str
+    embedding_model: str
+    def __init__(self, modes: _Optional[_Iterable[_Union[ModeQuality, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+
+class ModeQuality(_message.Message):
+    __slots__ = ("mode", "ndcg_at_10", "recall_at_100", "mrr")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    NDCG_AT_10_FIELD_NUMBER: _ClassVar[int]
+    RECALL_AT_100_FIELD_NUMBER: _ClassVar[int]
+    MRR_FIELD_NUMBER: _ClassVar[int]
+    mode: SearchMode
+    ndcg_at_10: float
+    recall_at_100: float
+    mrr: float
+    def __init__(self, mode: _Optional[_Union[SearchMode, str]] = ..., ndcg_at_10: _Optional[float] = ..., recall_at_100: _Optional[float] = ..., mrr: _Optional[float] = ...) -> None: ...
+
 class Passage(_message.Message):
     __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json")
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -75,6 +75,11 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchPassagesRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchPassagesResponse.FromString,
                 _registered_method=True)
+        self.EvaluateSearch = channel.unary_unary(
+                '/aisp.rag.v1.RagService/EvaluateSearch',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.EvaluateSearchRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.EvaluateSearchResponse.FromString,
+                _registered_method=True)
         self.AnswerQuestion = channel.unary_unary(
                 '/aisp.rag.v1.RagService/AnswerQuestion',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.AnswerQuestionRequest.SerializeToString,
@@ -152,6 +157,13 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EvaluateSearch(self, request, context):
+        """Measures search on questions whose relevant documents are known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnswerQuestion(self, request, context):
         """Answers out of the documents, whole.
         """
@@ -215,6 +227,11 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.SearchPassages,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchPassagesRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchPassagesResponse.SerializeToString,
+            ),
+            'EvaluateSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvaluateSearch,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.EvaluateSearchRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.EvaluateSearchResponse.SerializeToString,
             ),
             'AnswerQuestion': grpc.unary_unary_rpc_method_handler(
                     servicer.AnswerQuestion,
@@ -449,6 +466,33 @@ class RagService(object):
             '/aisp.rag.v1.RagService/SearchPassages',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchPassagesRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchPassagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/EvaluateSearch',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.EvaluateSearchRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.EvaluateSearchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,62 @@
+"""Evaluation: the same search as everybody's, over questions whose relevant documents are known."""
+
+import asyncio
+from collections.abc import Sequence
+
+from rag_service.domain.evaluation import Evaluation, JudgedQuery, Quality
+from rag_service.domain.search import SearchMode
+from rag_service.domain.usage import Tally
+from rag_service.policy.evaluation import RECALL_TO, mean, quality, ranked_documents
+from rag_service.service.collections import Collections, bad
+from rag_service.service.search import Search
+
+MAX_RELEVANT = 1000
+AT_ONCE = 4
+"""Searches of one evaluation under way; others want to search too."""
+
+
+class Evaluations:
+    """Measures search."""
+
+    def __init__(self, search: Search, collections: Collections, max_queries: int) -> None:
+        self._search = search
+        self._collections = collections
+        self._max_queries = max_queries
+
+    async def run(
+        self,
+        tenant_id: str,
+        collection: str,
+        queries: Sequence[JudgedQuery],
+        modes: Sequence[SearchMode],
+        tally: Tally,
+    ) -> Evaluation:
+        """The modes, best first. BadRequest, CollectionNotFound, or what search fails with."""
+        if not 1 <= len(queries) <= self._max_queries:
+            raise bad("queries", f"must have 1 to {self._max_queries} items")
+        if not all(1 <= len(item.document_ids) <= MAX_RELEVANT for item in queries):
+            raise bad("queries", f"must each name 1 to {MAX_RELEVANT} documents")
+        found = await self._collections.find(tenant_id, collection)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def judge(judged: JudgedQuery, mode: SearchMode) -> Quality:
+            async with turns:
+                passages = await self._search.find(
+                    tenant_id,
+                    judged.query,
+                    top_k=RECALL_TO,
+                    collection=collection,
+                    wanted=None,
+                    mode=mode,
+                    tally=tally,
+                )
+            ranked = ranked_documents(passage.document_id for passage in passages)
+            return quality(ranked, frozenset(judged.document_ids))
+
+        measured = []
+        for mode in dict.fromkeys(modes):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(judge(judged, mode)) for judged in queries]
+            measured.append((mode, mean([task.result() for task in tasks])))
+        measured.sort(key=lambda row: -row[1].ndcg_at_10)
+        return Evaluation(measured, found.vector_store, found.embedding_model)
