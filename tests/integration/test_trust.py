@@ -255,3 +255,24 @@ async def test_a_key_made_by_a_key_inherits_its_bounds_and_its_last_use_is_writt
                 if found.api_key.HasField("last_use_time"):
                     break
                 await asyncio.sleep(0.05)
+
+
+async def test_a_gateway_whose_stream_breaks_off_refuses_within_a_second_too(auth: Callable[..., Any]) -> None:
+    async with auth() as stub:
+        _, owner = await register(stub)
+        spent = []
+        for _ in range(10):
+            tokens = TokenVerifier(SharedSecret(SECRET.encode()), RULES)
+            replica = Authenticator(tokens, stub)
+            watching = asyncio.create_task(ChangeWatcher(replica, stub).run())
+            key = await stub.CreateApiKey(pb.CreateApiKeyRequest(name="a"), context=owner)
+            async with asyncio.timeout(10):
+                while not replica.fresh:
+                    await asyncio.sleep(0.01)
+            await replica.authenticate(None, key.secret, "r")
+            watching.cancel()
+            await stub.RevokeApiKey(pb.RevokeApiKeyRequest(id=key.api_key.id), context=owner)
+            spent.append(await refused_after(partial(replica.authenticate, None, key.secret, "r")))
+        p50, worst = statistics.median(spent), max(spent)
+        print(f"revocation as the stream breaks off: p50 {p50 * 1e3:.0f} ms, max {worst * 1e3:.0f} ms")  # noqa: T201
+        assert worst < 1
