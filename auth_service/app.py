@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from auth_service.adapters.argon2 import Argon2Hasher
 from auth_service.adapters.jwt import Ed25519Pairs, JwtSigner, SharedSecret
 from auth_service.adapters.notifications import Listener
+from auth_service.adapters.oidc import OidcTokens
 from auth_service.adapters.smtp import SmtpMailer, SmtpServer
 from auth_service.adapters.zxcvbn import ZxcvbnJudge
 from auth_service.domain.audit import Origin
@@ -27,6 +28,7 @@ from auth_service.service.audit import Audit, ChainReport
 from auth_service.service.changes import Changes
 from auth_service.service.housekeeping import Housekeeping
 from auth_service.service.invitations import InvitationRules, Invitations
+from auth_service.service.issuers import Issuers
 from auth_service.service.keys import Keys
 from auth_service.service.last_uses import LastUses
 from auth_service.service.mail import MAIL, Post
@@ -48,6 +50,7 @@ from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.job import Job
 from chassis.jobs import JobRunner, Jobs
+from chassis.outbound import Outbound, check_url
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError
 
@@ -96,9 +99,9 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     cache = Redis(host=at.host, port=at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
     keyring = settings.keyring("auth_service")
     hasher = make_hasher(settings)
-    async with Database(settings.database, "auth") as database:
+    async with Database(settings.database, "auth") as database, Outbound(settings.outbound) as outbound:
         store = make_store(settings, secret, database)
-        parts = make_parts(settings, secret, store, hasher)
+        parts = make_parts(settings, secret, store, hasher, outbound)
         dsn = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         runner = JobRunner(
             database,
@@ -151,7 +154,9 @@ class Parts:
         await self.housekeeping.trim()
 
 
-def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Argon2Hasher) -> Parts:
+def make_parts(
+    settings: Settings, secret: str, store: PostgresStore, hasher: Argon2Hasher, outbound: Outbound
+) -> Parts:
     """The use cases on a store."""
     auth, jwt = settings.auth, settings.jwt
     post = make_post(settings, secret)
@@ -178,6 +183,15 @@ def make_parts(settings: Settings, secret: str, store: PostgresStore, hasher: Ar
         profiles=Profiles(store, sessions, passwords),
         members=Members(store, now),
         invitations=Invitations(store, sessions, passwords, attempts, post, invited, now),
+        issuers=Issuers(
+            store,
+            sessions,
+            attempts,
+            OidcTokens(outbound, keys_seconds=auth.issuer_keys_seconds, leeway_seconds=auth.issuer_leeway_seconds),
+            lambda url, field: check_url(url, settings.outbound, field),
+            now,
+            most=auth.max_issuers,
+        ),
         keys=Keys(store, last_uses, now, live=settings.production),
         tenants=Tenants(store, passwords, now),
         # A gateway that starts anew must hear of whatever ended while a token that says otherwise is still good.
@@ -264,8 +278,8 @@ async def _alone(settings: Settings) -> AsyncIterator[Parts]:
     secret = _secret(settings)
     hasher = make_hasher(settings)
     try:
-        async with Database(settings.database, "auth") as database:
-            yield make_parts(settings, secret, make_store(settings, secret, database), hasher)
+        async with Database(settings.database, "auth") as database, Outbound(settings.outbound) as outbound:
+            yield make_parts(settings, secret, make_store(settings, secret, database), hasher, outbound)
     finally:
         hasher.close()
 

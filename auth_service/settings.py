@@ -81,6 +81,10 @@ class AuthSection(Endpoint):
     max_invitations: int = Field(default=200, ge=1, le=100_000)
     """Open ones of a tenant."""
     max_members: int = Field(default=10_000, ge=1, le=1_000_000)
+    max_issuers: int = Field(default=10, ge=0, le=1000)
+    """Identity providers of a tenant."""
+    issuer_keys_seconds: float = Field(default=600, ge=10, le=86_400)
+    issuer_leeway_seconds: float = Field(default=30, ge=0, le=300)
     jobs_at_once: int = Field(default=4, ge=1, le=64)
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
 

@@ -1,13 +1,15 @@
 """The errors of identity.
 
-Unauthenticated   BadCredentials, BadRefreshToken, BadApiKey, SessionEnded
-PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable, RoleNotGrantable, SessionNeeded, KeyTooWide
-NotFound          TenantNotFound, UserNotFound, ApiKeyNotFound, MemberNotFound, InvitationNotFound, SessionNotFound
+Unauthenticated   BadAssertion, BadCredentials, BadRefreshToken, BadApiKey, SessionEnded
+PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable, RoleNotGrantable, SessionNeeded, KeyTooWide,
+                  IdentityRefused
+NotFound          TenantNotFound, UserNotFound, ApiKeyNotFound, MemberNotFound, InvitationNotFound, SessionNotFound,
+                  IssuerNotFound
 AlreadyExists     EmailTaken, AlreadyMember
 InvalidArgument   WeakPassword, BadLink
 FailedPrecondition  LastOwner, TooMany, MailRefused, NoSigningKeys
 ResourceExhausted TooManyAttempts
-Unavailable       LoginBusy, MailFailed, SigningKeysUnavailable
+Unavailable       LoginBusy, MailFailed, SigningKeysUnavailable, IssuerUnavailable
 """
 
 from chassis.errors import (
@@ -160,3 +162,22 @@ class MailFailed(Unavailable):
 class MailRefused(FailedPrecondition):
     reason = "MAIL_REFUSED"
     message = "The mail server does not take this mail."
+
+
+class BadAssertion(Unauthenticated):
+    reason = "BAD_ASSERTION"
+    message = "The token of the identity provider is not valid here."
+
+
+class IdentityRefused(PermissionDenied):
+    reason = "IDENTITY_REFUSED"
+
+
+class IssuerNotFound(NotFound):
+    reason = "ISSUER_NOT_FOUND"
+    message = "There is no such identity provider."
+
+
+class IssuerUnavailable(Unavailable):
+    reason = "ISSUER_UNAVAILABLE"
+    message = "The keys of the identity provider cannot be had at the moment; try again soon."

@@ -7,6 +7,7 @@ from auth_service.domain.attempts import AttemptQueries
 from auth_service.domain.audit import AuditQueries
 from auth_service.domain.changes import ChangeQueries
 from auth_service.domain.invitations import InvitationQueries
+from auth_service.domain.issuers import IssuerQueries
 from auth_service.domain.keys import ApiKeyQueries
 from auth_service.domain.links import JobQueries, LinkQueries
 from auth_service.domain.people import MemberQueries, PeopleQueries
@@ -21,6 +22,7 @@ class Repository(
     MemberQueries,
     InvitationQueries,
     LinkQueries,
+    IssuerQueries,
     AttemptQueries,
     SessionQueries,
     ApiKeyQueries,

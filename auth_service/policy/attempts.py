@@ -58,6 +58,11 @@ def of_log_in(email: str, address: str, rules: AttemptRules, *, known: bool) -> 
     )
 
 
+def of_network(address: str, rules: AttemptRules) -> tuple[Bucket, ...]:
+    """What an attempt counts against of which no account is known."""
+    return (_bucket(rules.per_network, rules.seconds, "network", network_of(address)),)
+
+
 def of_mail(email: str, address: str, rules: AttemptRules) -> tuple[Bucket, ...]:
     """What asking for a mail counts against: others can use up little of what the person has."""
     network = network_of(address)

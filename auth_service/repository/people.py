@@ -25,7 +25,7 @@ class PeopleRows(Rows):
         await self._db.execute(memberships.insert().values(tenant_id=tenant_id, user_id=user_id, role=role))
 
     async def find_account(self, email: str) -> Account | None:
-        query = sa.select(users.c.id, users.c.password_hash).where(users.c.email == email)
+        query = sa.select(users.c.id, users.c.password_hash).where(users.c.realm == "", users.c.email == email)
         row = (await self._db.execute(query)).one_or_none()
         return Account(row.id, row.password_hash) if row else None
 

@@ -15,6 +15,7 @@ from auth_service.repository.attempts import AttemptRows
 from auth_service.repository.audit import AuditRows
 from auth_service.repository.changes import ChangeRows
 from auth_service.repository.invitations import InvitationRows
+from auth_service.repository.issuers import IssuerRows
 from auth_service.repository.keys import ApiKeyRows
 from auth_service.repository.links import JobRows, LinkRows
 from auth_service.repository.people import MemberRows, PeopleRows
@@ -31,6 +32,7 @@ class PostgresRepository(
     MemberRows,
     InvitationRows,
     LinkRows,
+    IssuerRows,
     AttemptRows,
     SessionRows,
     ApiKeyRows,

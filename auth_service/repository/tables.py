@@ -36,11 +36,14 @@ users = sa.Table(
     "users",
     metadata,
     _id(),
-    sa.Column("email", sa.Text, nullable=False, unique=True),
+    sa.Column("realm", sa.Text, nullable=False, server_default=""),
+    sa.Column("email", sa.Text, nullable=False),
     sa.Column("full_name", sa.Text, nullable=False),
     sa.Column("password_hash", sa.Text, nullable=False),
     sa.Column("operator", sa.Boolean, nullable=False, server_default=sa.false()),
     _at("created_at"),
+    # Whom an issuer vouches for is of a realm of its own (the issuer's id), apart from those who registered.
+    sa.UniqueConstraint("realm", "email"),
 )
 memberships = sa.Table(
     "memberships",
@@ -135,6 +138,29 @@ known_networks = sa.Table(
     sa.Column("user_id", UUID(as_uuid=False), sa.ForeignKey("users.id"), primary_key=True),
     sa.Column("network", sa.Text, primary_key=True),
     _at("seen_at"),
+)
+issuers = sa.Table(
+    "issuers",
+    metadata,
+    _id(),
+    sa.Column("tenant_id", UUID(as_uuid=False), sa.ForeignKey("tenants.id"), nullable=False, index=True),
+    sa.Column("issuer", sa.Text, nullable=False, index=True),
+    sa.Column("audience", sa.Text, nullable=False),
+    sa.Column("jwks_url", sa.Text, nullable=False),
+    sa.Column("email_claim", sa.Text, nullable=False),
+    sa.Column("name_claim", sa.Text, nullable=False),
+    sa.Column("role_claim", sa.Text, nullable=False),
+    sa.Column("roles", JSONB, nullable=False),
+    sa.Column("default_role", sa.Text, nullable=False),
+    _at("created_at"),
+)
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("issuer_id", UUID(as_uuid=False), sa.ForeignKey("issuers.id"), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("tenant_id", UUID(as_uuid=False), sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("user_id", UUID(as_uuid=False), sa.ForeignKey("users.id"), nullable=False),
 )
 jobs = jobs_table(metadata)
 

@@ -31,6 +31,13 @@ class Attempts:
             await self._count(repository, buckets)
         return account, buckets
 
+    async def begin_from(self, address: str) -> tuple[Bucket, ...]:
+        """An attempt of which only the network is known, and what to forgive if it is right. TooManyAttempts."""
+        buckets = attempts.of_network(address, self._rules)
+        async with self._store.platform() as repository:
+            await self._count(repository, buckets)
+        return buckets
+
     async def begin_mail(self, repository: Repository, email: str, address: str) -> None:
         """TooManyAttempts."""
         await self._count(repository, attempts.of_mail(email, address, self._rules))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from auth_service.service.audit import Audit
 from auth_service.service.changes import Changes
 from auth_service.service.invitations import Invitations
+from auth_service.service.issuers import Issuers
 from auth_service.service.keys import Keys
 from auth_service.service.members import Members
 from auth_service.service.principals import Principals
@@ -16,6 +17,7 @@ from auth_service.service.signing import SigningKeys
 from auth_service.service.tenants import Tenants
 from auth_service.servicer.audit import AuditServicer
 from auth_service.servicer.changes import ChangesServicer
+from auth_service.servicer.issuers import IssuersServicer
 from auth_service.servicer.keys import KeysServicer
 from auth_service.servicer.members import MembersServicer
 from auth_service.servicer.profiles import ProfilesServicer
@@ -34,6 +36,7 @@ class UseCases:
     profiles: Profiles
     members: Members
     invitations: Invitations
+    issuers: Issuers
     keys: Keys
     tenants: Tenants
     changes: Changes
@@ -46,6 +49,7 @@ class AuthServicer(
     SessionsServicer,
     ProfilesServicer,
     MembersServicer,
+    IssuersServicer,
     KeysServicer,
     TenantsServicer,
     ChangesServicer,
@@ -61,6 +65,7 @@ class AuthServicer(
         self._profiles = use_cases.profiles
         self._members = use_cases.members
         self._invitations = use_cases.invitations
+        self._issuers = use_cases.issuers
         self._keys = use_cases.keys
         self._tenants = use_cases.tenants
         self._changes = use_cases.changes

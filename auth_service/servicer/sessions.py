@@ -6,6 +6,7 @@ from aisp.auth.v1 import auth_service_pb2 as pb
 from aisp.auth.v1 import people_pb2 as people
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 
+from auth_service.service.issuers import Issuers
 from auth_service.service.registrations import Registrations
 from auth_service.service.resets import Resets
 from auth_service.service.sessions import Sessions
@@ -19,6 +20,7 @@ class SessionsServicer(AuthServiceServicer):
     _sessions: Sessions
     _registrations: Registrations
     _resets: Resets
+    _issuers: Issuers
 
     async def Register(self, request: pb.RegisterRequest, _: Any) -> pb.RegisterResponse:
         made = await self._registrations.register(
@@ -45,8 +47,10 @@ class SessionsServicer(AuthServiceServicer):
                 pair = await self._sessions.log_in(grant.email, grant.password, visitor(), request.tenant_id)
             case "refresh_token":
                 pair = await self._sessions.refresh(request.refresh_token, request.tenant_id)
+            case "assertion":
+                pair = await self._issuers.log_in(request.assertion, visitor(), request.tenant_id)
             case _:
-                raise InvalidArgument("A password or a refresh token is needed.")
+                raise InvalidArgument("A password, a refresh token or an assertion is needed.")
         return pb.IssueTokenResponse(tokens=tokens_message(pair))
 
     async def RevokeSession(self, _request: pb.RevokeSessionRequest, _: Any) -> pb.RevokeSessionResponse:

@@ -16,7 +16,7 @@ from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, is
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1", tags=["identity"])
 
-MAX_BYTES = 16 * 1024
+MAX_BYTES = 32 * 1024
 
 
 class Registration(Body):
@@ -32,19 +32,25 @@ class Registration(Body):
     tenant_name: Annotated[str, Field(max_length=400)] = ""
 
 
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GRANT = f"^(password|refresh_token|{JWT_BEARER})$"
+
+
 class TokenRequest(Body):
-    """A password or a refresh token."""
+    """A password, a refresh token, or a token of an identity provider that a tenant trusts (RFC 7523)."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
         {"email": "ada@example.com", "password": "correct horse battery"},
         {"grant_type": "refresh_token", "refresh_token": "the one from the last answer"},
+        {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "an ID token"},
     ]}}  # fmt: skip
 
-    grant_type: Annotated[str, Field(pattern="^(password|refresh_token)$")] = "password"
+    grant_type: Annotated[str, Field(pattern=GRANT)] = "password"
     email: Annotated[str, Field(max_length=320)] = ""
     username: Annotated[str, Field(max_length=320)] = ""
     password: Annotated[str, Field(max_length=1024)] = ""
     refresh_token: Annotated[str, Field(max_length=1024)] = ""
+    assertion: Annotated[str, Field(max_length=16_384)] = ""
     tenant_id: Annotated[str, Field(max_length=64)] = ""
     scope: Annotated[str, Field(max_length=1024)] = ""
     client_id: Annotated[str, Field(max_length=1024)] = ""
@@ -170,6 +176,8 @@ async def token(request: Request, services: Services) -> dict[str, Any]:
     email = asked.email or asked.username
     if asked.grant_type == "refresh_token":
         grant = pb.IssueTokenRequest(refresh_token=asked.refresh_token)
+    elif asked.grant_type == JWT_BEARER:
+        grant = pb.IssueTokenRequest(assertion=asked.assertion)
     else:
         grant = pb.IssueTokenRequest(password=pb.PasswordGrant(email=email, password=asked.password))
     grant.tenant_id = asked.tenant_id

@@ -58,12 +58,18 @@ def _session(tenant: Tenant) -> str:
     return str(next(session["id"] for session in found if not session["current"]))
 
 
+def _provider(tenant: Tenant) -> str:
+    body = {"issuer": "https://login.example.com", "audience": "aisp", "default_role": "viewer"}
+    return str(tenant.client.post("/api/v1/identity-providers", json=body).raise_for_status().json()["id"])
+
+
 CREATORS: dict[str, Callable[[Tenant], str]] = {
     "document_id": _document,
     "key_id": _key,
     "invitation_id": _invitation,
     "user_id": _member,
     "session_id": _session,
+    "provider_id": _provider,
 }
 """How a tenant comes to a thing that a parameter of a path names."""
 KEYLESS = ("SCOPE_MISSING", "SESSION_NEEDED")

@@ -1,6 +1,7 @@
 import datetime
 
 from aisp.auth.v1 import audit_pb2 as _audit_pb2
+from aisp.auth.v1 import issuers_pb2 as _issuers_pb2
 from aisp.auth.v1 import people_pb2 as _people_pb2
 from aisp.auth.v1 import signing_pb2 as _signing_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -59,6 +60,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_SESSION_ENDED: _ClassVar[ErrorReason]
     ERROR_REASON_NO_SIGNING_KEYS: _ClassVar[ErrorReason]
     ERROR_REASON_SIGNING_KEYS_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_ASSERTION: _ClassVar[ErrorReason]
+    ERROR_REASON_IDENTITY_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_ISSUER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_ISSUER_UNAVAILABLE: _ClassVar[ErrorReason]
 SUBJECT_UNSPECIFIED: Subject
 SUBJECT_TENANT: Subject
 SUBJECT_USER: Subject
@@ -97,6 +102,10 @@ ERROR_REASON_KEY_TOO_WIDE: ErrorReason
 ERROR_REASON_SESSION_ENDED: ErrorReason
 ERROR_REASON_NO_SIGNING_KEYS: ErrorReason
 ERROR_REASON_SIGNING_KEYS_UNAVAILABLE: ErrorReason
+ERROR_REASON_BAD_ASSERTION: ErrorReason
+ERROR_REASON_IDENTITY_REFUSED: ErrorReason
+ERROR_REASON_ISSUER_NOT_FOUND: ErrorReason
+ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason
 
 class RegisterRequest(_message.Message):
     __slots__ = ("email", "password", "full_name", "tenant_name")
@@ -139,14 +148,16 @@ class ConfirmRegistrationResponse(_message.Message):
     def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., tokens: _Optional[_Union[TokenPair, _Mapping]] = ...) -> None: ...
 
 class IssueTokenRequest(_message.Message):
-    __slots__ = ("password", "refresh_token", "tenant_id")
+    __slots__ = ("password", "refresh_token", "assertion", "tenant_id")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     REFRESH_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ASSERTION_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     password: PasswordGrant
     refresh_token: str
+    assertion: str
     tenant_id: str
-    def __init__(self, password: _Optional[_Union[PasswordGrant, _Mapping]] = ..., refresh_token: _Optional[str] = ..., tenant_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, password: _Optional[_Union[PasswordGrant, _Mapping]] = ..., refresh_token: _Optional[str] = ..., assertion: _Optional[str] = ..., tenant_id: _Optional[str] = ...) -> None: ...
 
 class PasswordGrant(_message.Message):
     __slots__ = ("email", "password")

@@ -5,6 +5,7 @@ import warnings
 
 from aisp.auth.v1 import audit_pb2 as aisp_dot_auth_dot_v1_dot_audit__pb2
 from aisp.auth.v1 import auth_service_pb2 as aisp_dot_auth_dot_v1_dot_auth__service__pb2
+from aisp.auth.v1 import issuers_pb2 as aisp_dot_auth_dot_v1_dot_issuers__pb2
 from aisp.auth.v1 import people_pb2 as aisp_dot_auth_dot_v1_dot_people__pb2
 from aisp.auth.v1 import signing_pb2 as aisp_dot_auth_dot_v1_dot_signing__pb2
 
@@ -238,6 +239,21 @@ class AuthServiceStub(object):
                 '/aisp.auth.v1.AuthService/ReencryptSecrets',
                 request_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsResponse.FromString,
+                _registered_method=True)
+        self.CreateIssuer = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/CreateIssuer',
+                request_serializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.CreateIssuerRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.CreateIssuerResponse.FromString,
+                _registered_method=True)
+        self.ListIssuers = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListIssuers',
+                request_serializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.ListIssuersRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.ListIssuersResponse.FromString,
+                _registered_method=True)
+        self.RemoveIssuer = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/RemoveIssuer',
+                request_serializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.RemoveIssuerRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.RemoveIssuerResponse.FromString,
                 _registered_method=True)
 
 
@@ -526,6 +542,27 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateIssuer(self, request, context):
+        """Trusts an issuer of OpenID Connect, whose people become members when they first log in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIssuers(self, request, context):
+        """Lists the issuers that the tenant trusts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveIssuer(self, request, context):
+        """Trusts an issuer no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -728,6 +765,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.ReencryptSecrets,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsResponse.SerializeToString,
+            ),
+            'CreateIssuer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateIssuer,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.CreateIssuerRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.CreateIssuerResponse.SerializeToString,
+            ),
+            'ListIssuers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIssuers,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.ListIssuersRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.ListIssuersResponse.SerializeToString,
+            ),
+            'RemoveIssuer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveIssuer,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.RemoveIssuerRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_issuers__pb2.RemoveIssuerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1812,6 +1864,87 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/ReencryptSecrets',
             aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_signing__pb2.ReencryptSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateIssuer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/CreateIssuer',
+            aisp_dot_auth_dot_v1_dot_issuers__pb2.CreateIssuerRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_issuers__pb2.CreateIssuerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIssuers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListIssuers',
+            aisp_dot_auth_dot_v1_dot_issuers__pb2.ListIssuersRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_issuers__pb2.ListIssuersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveIssuer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/RemoveIssuer',
+            aisp_dot_auth_dot_v1_dot_issuers__pb2.RemoveIssuerRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_issuers__pb2.RemoveIssuerResponse.FromString,
             options,
             channel_credentials,
             insecure,
