@@ -183,15 +183,7 @@ def make_parts(
         profiles=Profiles(store, sessions, passwords),
         members=Members(store, now),
         invitations=Invitations(store, sessions, passwords, attempts, post, invited, now),
-        issuers=Issuers(
-            store,
-            sessions,
-            attempts,
-            OidcTokens(outbound, keys_seconds=auth.issuer_keys_seconds, leeway_seconds=auth.issuer_leeway_seconds),
-            lambda url, field: check_url(url, settings.outbound, field),
-            now,
-            most=auth.max_issuers,
-        ),
+        issuers=make_issuers(settings, store, sessions, attempts, outbound),
         keys=Keys(store, last_uses, now, live=settings.production),
         tenants=Tenants(store, passwords, now),
         # A gateway that starts anew must hear of whatever ended while a token that says otherwise is still good.
@@ -214,6 +206,19 @@ def make_signing_keys(settings: Settings, secret: str, store: PostgresStore, pai
     lead, life = timedelta(seconds=jwt.rotation_lead_seconds), timedelta(seconds=jwt.access_seconds)
     rules = RotationRules(used=jwt.algorithm == "EdDSA", lead=lead, life=life)
     return SigningKeys(store, settings.envelope("auth_service/signing-keys", secret), pairs, rules, now)
+
+
+def make_issuers(
+    settings: Settings, store: PostgresStore, sessions: Sessions, attempts: Attempts, outbound: Outbound
+) -> Issuers:
+    """Log-ins with other identity providers, whose keys are asked for over the guarded client."""
+    auth = settings.auth
+    tokens = OidcTokens(outbound, keys_seconds=auth.issuer_keys_seconds, leeway_seconds=auth.issuer_leeway_seconds)
+
+    def check(url: str, field: str) -> object:
+        return check_url(url, settings.outbound, field)
+
+    return Issuers(store, sessions, attempts, tokens, check, now, most=auth.max_issuers)
 
 
 def make_hasher(settings: Settings) -> Argon2Hasher:
