@@ -18,6 +18,8 @@ KNOWN_BY = {
     "session": "carries its tenant",
     "invitation": "carries its tenant",
     "invitation_id": "an invitation is accepted by the secret in its link, before anybody is known",
+    "issuer": "carries its tenant; or the claim of a log-in, when nobody is known yet",
+    "issuer_id": "out of a row that was found by the claim of a verified token",
     "session_id": "an id out of the signed context, or of a row that was found by tenant",
     "user_id": "a person, who may belong to several tenants; out of the signed context",
     "user": "a person",
