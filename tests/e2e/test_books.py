@@ -1,0 +1,113 @@
+"""Budgets, prices, plans, webhooks, previews and exports, as tenants and operators meet them over HTTP."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import openai
+import pytest
+
+from tests.e2e.conftest import Tenant
+from tests.e2e.test_usage import CHAT, EMBED, summary
+
+
+def test_the_official_sdk_sees_an_exhausted_budget_as_its_rate_limit_error(tenant: Tenant) -> None:
+    assert tenant.client.post("/v1/embeddings", json=EMBED).status_code == 200
+    summary(tenant, 1)
+    body = {"name": "small", "measure": "tokens", "period": "day", "amount": 1, "thresholds": [1]}
+    made = tenant.client.post("/api/v1/budgets", json=body)
+    assert made.status_code == 201, made.text
+    assert made.json()["used"] >= 1
+    client = openai.OpenAI(api_key=tenant.key, base_url=f"{tenant.base_url}/v1", max_retries=0)
+    chat: Any = CHAT
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(**chat)
+    response = caught.value.response
+    assert 1 <= int(response.headers["retry-after"]) <= 86_400
+    assert caught.value.code == "rate_limit_exceeded"
+    assert "tokens_per_day" in str(caught.value)
+    assert '"tokens_per_day";s="tenant";threshold=1;used=' in response.headers["x-aisp-budget"]
+    problem = tenant.client.post("/api/v1/services/rag/search", json={"query": "anything"}).json()
+    assert (problem["code"], problem["limit"], problem["remaining"]) == ("RATE_LIMITED", "tokens_per_day", "0")
+    assert tenant.client.delete(f"/api/v1/budgets/{made.json()['id']}").status_code == 204
+    assert tenant.client.post("/v1/embeddings", json=EMBED).status_code == 200
+    actions = [row["action"] for row in tenant.client.get("/api/v1/audit").json()["data"]]
+    assert {"budget.create", "budget.delete"} <= set(actions)
+
+
+def test_a_preview_says_what_would_be_and_consumes_nothing(tenant: Tenant) -> None:
+    asked = {"path": "/api/v1/chat/completions", "body": CHAT}
+    before = tenant.client.get("/api/v1/usage/limits").json()["data"]
+    found = tenant.client.post("/api/v1/usage/preview", json=asked).json()
+    assert (found["allowed"], found["binding"], found["retry_after"]) == (True, None, None)
+    assert found["cost_nano_usd"] > 0
+    huge = {"path": "/v1/chat/completions", "body": CHAT | {"max_tokens": 200_000}}
+    found = tenant.client.post("/api/v1/usage/preview", json=huge).json()
+    assert (found["allowed"], found["binding"]) == (False, "tokens_per_minute")
+    after = tenant.client.get("/api/v1/usage/limits").json()["data"]
+    spent = {row["name"]: row["used"] for row in after if row["name"].startswith(("requests", "tokens"))}
+    assert spent == {row["name"]: row["used"] for row in before if row["name"] in spent}
+    unknown = tenant.client.post("/api/v1/usage/preview", json={"path": "/v1/models", "body": {}})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "NOT_PREVIEWED")
+
+
+def test_the_ledger_can_be_taken_away_as_a_file(tenant: Tenant) -> None:
+    tenant.client.post("/v1/embeddings", json=EMBED, headers={"X-Request-Id": "one"})
+    tenant.client.post("/v1/chat/completions", json=CHAT, headers={"X-Request-Id": "two"})
+    summary(tenant, 2)
+    rows = list(csv.DictReader(io.StringIO(tenant.client.get("/api/v1/usage/export").text)))
+    events = [json.loads(line) for line in tenant.client.get("/api/v1/usage/export?format=jsonl").text.splitlines()]
+    assert [event["request_id"] for event in events] == ["one", "two"]
+    total = tenant.client.get("/api/v1/usage/summary").json()["totals"]["cost_nano_usd"]
+    assert sum(int(row["cost_nano_usd"]) for row in rows) == sum(event["cost_nano_usd"] for event in events) == total
+    only = tenant.client.get("/api/v1/usage/events?request_id=one").json()["data"]
+    assert [event["service"] for event in only] == ["embedding"]
+    assert tenant.client.get("/api/v1/usage/export?from=never").status_code == 400
+
+
+def test_an_operator_edits_plans_and_adds_prices(new_tenant: Callable[..., Tenant], operator: httpx.Client) -> None:
+    name = f"team-{uuid4().hex[:8]}"
+    plan = {"limits": {"requests_per_minute": 5, "management_requests_per_minute": 600}, "sla_percent": 99.5}
+    assert operator.put(f"/api/v1/admin/plans/{name}", json=plan).json()["version"] == 1
+    tenant = new_tenant(name)
+    assert tenant.client.post("/v1/embeddings", json=EMBED).headers["x-ratelimit-limit-requests"] == "5"
+    plan["limits"] = {"requests_per_minute": 7}
+    changed = operator.put(f"/api/v1/admin/plans/{name}", json=plan).json()
+    assert (changed["version"], changed["tenants"]) == (2, 1)
+    assert tenant.client.post("/v1/embeddings", json=EMBED).headers["x-ratelimit-limit-requests"] == "7"
+    model = f"m-{uuid4().hex}"
+    price = {"provider": "openai", "model": model, "unit": "input_tokens", "nano_usd_per_million": 5}
+    added = operator.post("/api/v1/admin/prices", json={"prices": [price]})
+    assert added.status_code == 201, added.text
+    past = operator.post("/api/v1/admin/prices", json={"prices": [price | {"effective_at": "2026-01-02T00:00:00Z"}]})
+    assert (past.status_code, past.json()["code"]) == (422, "PAST_PRICE")
+    listed = operator.get(f"/api/v1/admin/prices?model={model}").json()["data"]
+    assert [row["version"] for row in listed] == [added.json()["data"][0]["version"]]
+    markup = operator.post(f"/api/v1/admin/tenants/{tenant.id}/markups", json={"basis_points": 1000})
+    assert markup.status_code == 201, markup.text
+    for path in ("plans", "prices"):
+        assert tenant.client.get(f"/api/v1/admin/{path}").status_code == 403
+
+
+def test_a_webhook_is_made_and_its_secret_told_once(tenant: Tenant, new_tenant: Callable[..., Tenant]) -> None:
+    body = {"url": "https://example.com/hooks", "event_types": ["budget.threshold"]}
+    made = tenant.client.post("/api/v1/webhooks", json=body)
+    assert made.status_code == 201, made.text
+    webhook = made.json()
+    assert webhook["secret"].startswith("whsec_")
+    path = f"/api/v1/webhooks/{webhook['id']}"
+    assert "secret" not in tenant.client.get(path).json()
+    assert tenant.client.get("/api/v1/webhooks").json()["data"][0]["url"] == body["url"]
+    rotated = tenant.client.post(f"{path}/rotate-secret", json={"overlap_seconds": 60}).json()["secret"]
+    assert rotated != webhook["secret"]
+    assert tenant.client.get(f"{path}/deliveries").json() == {"data": [], "next_cursor": None}
+    assert tenant.client.patch(path, json={"enabled": False}).json()["enabled"] is False
+    inside = tenant.client.post("/api/v1/webhooks", json={"url": "https://127.0.0.1/"})
+    assert (inside.status_code, inside.json()["code"]) == (422, "ADDRESS_REFUSED")
+    assert new_tenant().client.get(path).status_code == 404
+    assert tenant.client.delete(path).status_code == 204
+    assert tenant.client.get(path).status_code == 404
