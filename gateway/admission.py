@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import structlog
 from aisp.common.v1 import usage_pb2
 from aisp.usage.v1 import usage_service_pb2 as usage_pb
+from aisp.usage.v1.webhooks_pb2 import PublishEventRequest
 
 from chassis.context import RequestContext
 from chassis.errors import PlatformError
@@ -18,7 +20,8 @@ from gateway.audit import Audited
 from gateway.auth import MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
-from gateway.limits.meter import Admission, Lease, Line, Meter, Preview
+from gateway.limits.exhausted import ExhaustedLimits, Publish
+from gateway.limits.meter import Admission, Lease, Line, Meter, Preview, RateLimited
 from gateway.verdicts import Caller
 
 log = structlog.get_logger()
@@ -85,8 +88,9 @@ class Call:
 class Gate:
     """Admits calls."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, exhausted: ExhaustedLimits) -> None:
         self._meter = meter
+        self._exhausted = exhausted
 
     @asynccontextmanager
     async def admitted(
@@ -105,7 +109,12 @@ class Gate:
             caller.require(scope)
         if caller.models and work.kind == "ai":
             caller.require_model(work.model, answers=bool(work.output_tokens))
-        lease = await self._meter.reserve(_admission(caller, state["request_id"], work))
+        try:
+            lease = await self._meter.reserve(_admission(caller, state["request_id"], work))
+        except RateLimited as error:
+            subjects = {"key": caller.key_id, "user": caller.user_id}
+            self._exhausted.refused(caller.tenant_id, subjects, error.binding)
+            raise
         state["quotas"] = lease.quotas
         call = Call(_context(caller, state, lease.id, idempotency), lease)
         try:
@@ -121,6 +130,16 @@ class Gate:
         """What admission would say of a call by the same caller; nothing is admitted or counted. UnpricedModel."""
         caller: Caller = state["caller"]
         return await self._meter.preview(_admission(caller, state["request_id"], work))
+
+
+def publish_event(clients: Clients) -> Publish:
+    """How tenants' webhooks are told of what the gateway sees."""
+
+    async def publish(tenant_id: str, event_type: str, data: dict[str, Any], once: str) -> None:
+        request = PublishEventRequest(event_type=event_type, data_json=orjson.dumps(data).decode(), once=once)
+        await clients.usage.PublishEvent(request, context=RequestContext(f"gateway-{once[:64]}", tenant_id=tenant_id))
+
+    return publish
 
 
 def ensure_limits(clients: Clients) -> Any:

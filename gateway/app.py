@@ -17,11 +17,12 @@ from chassis import telemetry
 from chassis.errors import PlatformError
 from chassis.ops import Readiness, serve_ops
 from chassis.settings import load
-from gateway.admission import Gate, ensure_limits
+from gateway.admission import Gate, ensure_limits, publish_event
 from gateway.auth import Authenticator, CacheRules, ChangeWatcher
 from gateway.clients import Clients, connect
 from gateway.edge import Edge
 from gateway.errors import BadBody, BodyTooLarge, MethodNotAllowed, RouteNotFound, bad_body, render
+from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from gateway.openapi import describe
@@ -156,7 +157,7 @@ class Lifespan:
             resp = RespClient(store.host, store.port, store.password.get_secret_value())
             meter = Meter(resp, ensure_limits(clients))
             authenticator = make_authenticator(settings, clients)
-            gate = Gate(meter)
+            gate = Gate(meter, ExhaustedLimits(publish_event(clients)))
             self._state |= {
                 "clients": clients,
                 "gate": gate,

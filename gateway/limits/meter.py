@@ -34,10 +34,11 @@ AWAY = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BU
 
 
 class RateLimited(ResourceExhausted):
-    """A limit binds. `quotas`: the state of all of them, for the headers."""
+    """A limit binds. `quotas`: the state of all of them, for the headers; `binding`: of those that refuse."""
 
     reason = "RATE_LIMITED"
     quotas: tuple[Quota, ...] = ()
+    binding: tuple[Quota, ...] = ()
 
 
 class UnpricedModel(FailedPrecondition):
@@ -288,4 +289,5 @@ def _limited(answer: Sequence[Any]) -> RateLimited:
         retry_after=max(1.0, longest.reset_seconds),
     )
     error.quotas = parse(answer[end:])
+    error.binding = binding
     return error

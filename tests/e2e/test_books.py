@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -111,3 +112,20 @@ def test_a_webhook_is_made_and_its_secret_told_once(tenant: Tenant, new_tenant: 
     assert new_tenant().client.get(path).status_code == 404
     assert tenant.client.delete(path).status_code == 204
     assert tenant.client.get(path).status_code == 404
+
+
+def test_a_limit_that_refuses_is_told_to_webhooks_once(
+    new_tenant: Callable[..., Tenant], operator: httpx.Client
+) -> None:
+    tenant = new_tenant()
+    operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"limits": {"requests_per_day": 1}})
+    body = {"url": "https://example.com/hooks", "event_types": ["limit.exhausted"]}
+    webhook = tenant.client.post("/api/v1/webhooks", json=body).json()
+    statuses = [tenant.client.post("/v1/embeddings", json=EMBED).status_code for _ in range(4)]
+    assert statuses == [200, 429, 429, 429]
+    deadline = time.monotonic() + 10
+    rows: list[Any] = []
+    while not rows and time.monotonic() < deadline:
+        rows = tenant.client.get(f"/api/v1/webhooks/{webhook['id']}/deliveries").json()["data"]
+        time.sleep(0.1)
+    assert [(row["type"], row["payload"]["data"]["limit"]) for row in rows] == [("limit.exhausted", "requests_per_day")]
