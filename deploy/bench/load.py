@@ -104,8 +104,12 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def run(what: Request, connections: int, seconds: float) -> Outcome:
-    """Keeps `connections` busy for so long; what is under way at the end is waited for."""
+async def run(what: Request, connections: int, seconds: float, spread: float = 0.0) -> Outcome:
+    """Keeps `connections` busy for so long; what is under way at the end is waited for.
+
+    Their first requests are spread over `spread` seconds: streams that begin together would have their chunks come
+    together, as no provider sends them.
+    """
     outcome, loop = Outcome(), asyncio.get_running_loop()
     begun = time.perf_counter()
     until = begun + seconds
@@ -114,6 +118,7 @@ async def run(what: Request, connections: int, seconds: float) -> Outcome:
         for _ in range(connections):
             _, made = await loop.create_connection(lambda: _Connection(what, outcome, until), what.host, what.port)
             opened.append(made)
+            await asyncio.sleep(spread / connections)
     try:
         async with asyncio.timeout(seconds + FINISH_SECONDS):
             await asyncio.gather(*(made.done for made in opened))
