@@ -14,7 +14,7 @@ SOURCES := chassis gateway $(wildcard *_service) protos/generate.py deploy tests
 IMAGES := gateway $(wildcard *_service)
 
 .DEFAULT_GOAL := help
-.PHONY: help run models demo eval check test fmt proto lock compose-test clean
+.PHONY: help run models demo eval check test bench fmt proto lock compose-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,10 @@ check: $(DEV) ## format, lint, types, import laws, contracts, fast tests
 test: $(DEV) ## every test, on real engines
 	@$(BIN)/python -m deploy.local models
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests
+
+bench: $(DEV) ## measure the platform beside other gateways, and write docs/performance.md anew (some minutes)
+	@$(BIN)/python -m deploy.local models
+	@$(BIN)/python -m deploy.bench
 
 fmt: $(DEV) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .

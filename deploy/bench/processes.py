@@ -44,7 +44,8 @@ def name(pid: int) -> str:
     texts = [word.decode(errors="replace") for word in words if word]
     if "-m" in texts:
         return " ".join(texts[texts.index("-m") + 1 :][:2])
-    return Path(texts[0]).name if texts else "?"
+    # PostgreSQL writes what a process of it does after its name.
+    return Path(texts[0].partition(":")[0]).name if texts else "?"
 
 
 def _stat(pid: int) -> list[str]:
