@@ -14,7 +14,7 @@ SOURCES := chassis gateway $(wildcard *_service) protos/generate.py deploy tests
 IMAGES := gateway $(wildcard *_service)
 
 .DEFAULT_GOAL := help
-.PHONY: help run models demo eval check test bench fmt proto lock compose-test clean
+.PHONY: help run models demo eval check test chaos bench fmt proto lock compose-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,10 @@ test: $(DEV) ## every test, on real engines
 bench: $(DEV) ## measure the platform beside other gateways, and write docs/performance.md anew (some minutes)
 	@$(BIN)/python -m deploy.local models
 	@$(BIN)/python -m deploy.bench
+chaos: $(DEV) ## the long proofs of the meter: 200 faults, 20 torn files, 100,000 steps against the model
+	AISP_FAULTS=200 $(BIN)/pytest -q -s tests/chaos
+	AISP_MODEL_STEPS=100000 AISP_RUNS=20 $(BIN)/pytest -q -s tests/integration/test_meter_model.py \
+	  tests/integration/test_meter_accuracy.py
 
 fmt: $(DEV) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
