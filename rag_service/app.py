@@ -1,11 +1,12 @@
 """The composition root of the retrieval service and its worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, cast
 
 import structlog
 from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
@@ -20,9 +21,11 @@ from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.jobs import JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
 from chassis.server import App, run_server, stop_signal
+from chassis.settings import ConfigurationError
 from rag_service.adapters.extraction import ProcessExtractor
 from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
+from rag_service.adapters.stores import Stores
 from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream
 from rag_service.domain.vectors import VectorStore
 from rag_service.repository.pgvector import has_pgvector
@@ -35,7 +38,7 @@ from rag_service.service.evaluation import Evaluations
 from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.search import Search
 from rag_service.servicer import RagServicer
-from rag_service.settings import Settings
+from rag_service.settings import RagSection, Settings
 
 log = structlog.get_logger()
 
@@ -55,8 +58,7 @@ class Parts:
     database: Database
     store: PostgresStore
     objects: Objects
-    vector_store: str
-    vectors: VectorStore
+    vectors: Stores
     embedder: EmbeddingUpstream
     answerer: LlmUpstream
     meter: UsageUpstream
@@ -74,19 +76,41 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
             return await stack.enter_async_context(made)
 
         database = await stack.enter_async_context(Database(settings.database, "rag"))
-        name = settings.rag.vector_store or await _what_there_is(database)
+        vectors = await _vector_stores(settings.rag, database)
+        stack.push_async_callback(vectors.close)
         yield Parts(
             database=database,
             store=PostgresStore(database, Jobs(jobs_table, keyring)),
             objects=Objects(settings.rag.objects, settings.data_dir / "objects"),
-            vector_store=name,
-            vectors=VECTOR_STORES.load(name)(database),
+            vectors=vectors,
             embedder=EmbeddingUpstream(
                 EmbeddingServiceStub(await channel(settings.embedding.address, "embedding_service"))
             ),
             answerer=LlmUpstream(LlmServiceStub(await channel(settings.llm.address, "llm_service"))),
             meter=UsageUpstream(UsageServiceStub(await channel(settings.usage.address, "usage_service"))),
         )
+
+
+async def _vector_stores(rag: RagSection, database: Database) -> Stores:
+    """The service's own PostgreSQL, and those of the others that are configured."""
+    own = await _what_there_is(database)
+    common = {"prefix": rag.vector_prefix, "seconds": rag.vector_seconds}
+    options: dict[str, dict[str, Any]] = {own: {"database": database}}
+    if rag.qdrant.url:
+        options["qdrant"] = common | {"url": rag.qdrant.url, "key": rag.qdrant.key.get_secret_value()}
+    if rag.weaviate.url:
+        there = {"url": rag.weaviate.url, "grpc_address": rag.weaviate.grpc_address}
+        options["weaviate"] = common | there | {"key": rag.weaviate.key.get_secret_value()}
+    if key := rag.pinecone.key.get_secret_value():
+        options["pinecone"] = common | rag.pinecone.model_dump(exclude={"key"}) | {"key": key}
+    default = rag.vector_store or own
+    if default not in options:
+        raise ConfigurationError(f"the vector store {default!r} is not configured; there is {', '.join(options)}")
+
+    def opener(name: str) -> Callable[[], VectorStore]:
+        return lambda: cast("VectorStore", VECTOR_STORES.load(name)(**options[name]))
+
+    return Stores({name: opener(name) for name in options}, default)
 
 
 async def _what_there_is(database: Database) -> str:
@@ -108,7 +132,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     cache = Redis(host=cache_at.host, port=cache_at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
     try:
         async with connect(settings) as parts:
-            collections = Collections(parts.store, now, parts.vector_store, rag.embedding_model)
+            collections = Collections(parts.store, now, parts.vectors, rag.embedding_model)
             documents = Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes)
             search = Search(parts.store, parts.vectors, parts.embedder, collections, rag.max_query_characters)
             answers = Answers(
@@ -119,14 +143,13 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 context_tokens=rag.context_tokens,
                 max_query=rag.max_query_characters,
             )
-            stores = {parts.vector_store: parts.vectors}
             servicer = RagServicer(
                 collections,
                 documents,
                 search,
                 Evaluations(search, collections, rag.max_evaluated_queries),
                 answers,
-                stores,
+                parts.vectors,
                 rag.max_document_bytes,
             )
             yield App(
@@ -154,7 +177,7 @@ def make_runner(settings: Settings, parts: Parts) -> JobRunner:
         parts.embedder,
         ProcessExtractor(rag.extraction_seconds, rag.extraction_megabytes),
         parts.meter,
-        IngestionRules(rag.embedding_model, rag.embedding_batch, rag.max_text_characters, rag.max_chunks),
+        IngestionRules(rag.embedding_batch, rag.max_text_characters, rag.max_chunks),
     )
     return JobRunner(
         parts.database,

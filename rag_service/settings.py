@@ -1,6 +1,6 @@
 """What the retrieval service can be told."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, Section, ServiceSettings
 
@@ -9,6 +9,32 @@ class Peer(Section):
     """Where another service is."""
 
     address: str
+
+
+class QdrantSection(Section):
+    """Qdrant, when it has an address."""
+
+    url: str = ""
+    key: SecretStr = SecretStr("")
+
+
+class WeaviateSection(Section):
+    """Weaviate, when it has an address. It has two: REST (a URL), and gRPC (host:port)."""
+
+    url: str = ""
+    grpc_address: str = ""
+    key: SecretStr = SecretStr("")
+
+
+class PineconeSection(Section):
+    """Pinecone, when it has a key."""
+
+    key: SecretStr = SecretStr("")
+    host: str = ""
+    cloud: str = "aws"
+    region: str = "us-east-1"
+    lag_seconds: float = Field(default=60, gt=0, le=3600)
+    """How long a write may stay unseen by searches before it counts as failed."""
 
 
 class RagSection(Endpoint):
@@ -20,7 +46,14 @@ class RagSection(Endpoint):
     objects: str = ""
     """Where originals and texts are: a URL (s3://, gs://, az://, file://); empty means below the data directory."""
     vector_store: str = ""
-    """Where vectors are: pgvector, or arrays where PostgreSQL lacks that extension; empty means by what there is."""
+    """Where vectors of new collections are: pgvector, arrays (PostgreSQL without that extension), qdrant, weaviate,
+    pinecone; empty means the service's own PostgreSQL."""
+    vector_prefix: str = Field(default="aisp", pattern=r"^[a-z][a-z0-9]{0,30}$")
+    """Begins the names of what is made in a vector store that others use, too."""
+    vector_seconds: float = Field(default=30, gt=0, le=600)
+    qdrant: QdrantSection = QdrantSection()
+    weaviate: WeaviateSection = WeaviateSection()
+    pinecone: PineconeSection = PineconeSection()
     embedding_model: str = "local/all-minilm-l6-v2"
     answer_model: str = "local/smollm2-135m-instruct"
     max_document_bytes: int = Field(default=32 * 1024 * 1024, ge=1)

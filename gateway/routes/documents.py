@@ -69,6 +69,7 @@ class NewCollection(Body):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     description: Annotated[str, Field(max_length=500)] = ""
+    vector_store: Annotated[str, Field(max_length=64)] = ""
 
 
 class NewDocument(Body):
@@ -91,7 +92,7 @@ async def create_collection(
     body: NewCollection, services: Services, call: Call = managed("documents:write", audit="collection.create")
 ) -> dict[str, Any]:
     """Makes a collection."""
-    request = pb.CreateCollectionRequest(name=body.name, description=body.description)
+    request = pb.CreateCollectionRequest(name=body.name, description=body.description, vector_store=body.vector_store)
     made = _collection((await services.rag.CreateCollection(request, context=call.context)).collection)
     if call.deed is not None:
         call.deed.resource_id, call.deed.after = made["id"], {"name": body.name}

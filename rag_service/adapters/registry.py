@@ -9,5 +9,8 @@ VECTOR_STORES: Registry[Any] = Registry(
     {
         "pgvector": "rag_service.repository.pgvector:PgVectorStore",
         "arrays": "rag_service.repository.pgvector:ArrayVectorStore",
+        "qdrant": "rag_service.adapters.qdrant:connect",
+        "weaviate": "rag_service.adapters.weaviate:connect",
+        "pinecone": "rag_service.adapters.pinecone:connect",
     },
 )

@@ -39,6 +39,9 @@ class Document:
     error: str = ""
     chunks: int = 0
     version: int = 1
+    vector_store: str = ""
+    embedding_model: str = ""
+    """The last two are its collection's."""
 
     @property
     def original_key(self) -> str:

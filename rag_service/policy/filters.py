@@ -15,6 +15,11 @@ JOINS = frozenset(("and", "or"))
 MAX_DEPTH = 8
 MAX_CONDITIONS = 64
 MAX_FIELD_CHARACTERS = 128
+MAX_MEMBERS = 256
+MAX_ORDERED_BYTES = 48
+"""Of a text that gt gte lt lte compare with (UTF-8)."""
+MAX_NUMBER = 2**53
+"""Beyond it a double, which is what most stores have, tells whole numbers no longer apart."""
 
 
 def parse(text: str) -> Filter | None:
@@ -48,21 +53,33 @@ def _filter(document: Any, depth: int) -> Filter:
 def _field(name: Any) -> str:
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_FIELD_CHARACTERS:
         raise BadFilter("field must be a name of 1 to 128 characters.")
+    if not fits(name):
+        raise BadFilter("field must not contain NUL or half a surrogate pair.")
     return name
 
 
 def _value(op: str, value: Any) -> Any:
     if op in MEMBERSHIPS:
-        if not isinstance(value, list) or not value or not all(_is_scalar(item) for item in value):
-            raise BadFilter(f"{op} needs a list of strings, numbers or booleans.")
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_MEMBERS or not all(map(fits, value)):
+            raise BadFilter(f"{op} needs a list of 1 to {MAX_MEMBERS} strings, numbers or booleans.")
         return tuple(value)
-    if not _is_scalar(value) or (op not in ("eq", "ne") and isinstance(value, bool)):
-        raise BadFilter(f"{op} needs a string or a number{' or a boolean' if op in ('eq', 'ne') else ''}.")
+    ordered = op not in ("eq", "ne")
+    if not fits(value) or (ordered and isinstance(value, bool)):
+        raise BadFilter(f"{op} needs a string or a number{'' if ordered else ' or a boolean'}.")
+    if ordered and isinstance(value, str) and len(value.encode()) > MAX_ORDERED_BYTES:
+        raise BadFilter(f"{op} compares with at most {MAX_ORDERED_BYTES} bytes of text.")
     return value
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool)
+def fits(value: Any) -> bool:
+    """Whether a value can stand in metadata and filters: a boolean, a number within 2^53, a text that UTF-8 can write
+    and that has no NUL.
+    """
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, int | float):
+        return -MAX_NUMBER <= value <= MAX_NUMBER
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _count(found: Filter) -> int:

@@ -11,7 +11,7 @@ from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents
 
-NOT_A_COLUMN = frozenset(("collection",))
+NOT_A_COLUMN = frozenset(("collection", "vector_store", "embedding_model"))
 
 
 class DocumentRows(Rows):
@@ -52,7 +52,12 @@ class DocumentRows(Rows):
 
 
 def _documents() -> sa.Select[Any]:
-    query = sa.select(documents, collections.c.name.label("collection"))
+    query = sa.select(
+        documents,
+        collections.c.name.label("collection"),
+        collections.c.vector_store,
+        collections.c.embedding_model,
+    )
     return query.join(collections, collections.c.id == documents.c.collection_id)
 
 

@@ -15,9 +15,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
 from chassis.database import Database
 from chassis.settings import ConfigurationError
 from rag_service.domain.filters import Filter
-from rag_service.domain.vectors import ChunkVector
+from rag_service.domain.vectors import ChunkVector, StoreCapabilities
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.tables import vectors
+
+DELETE_ROWS = 10_000
 
 
 async def has_pgvector(database: Database) -> bool:
@@ -34,6 +36,10 @@ async def has_pgvector(database: Database) -> bool:
 
 class PostgresVectors(ABC):
     """A tenant's rows are told apart by row-level security and, for the planner, by an explicit predicate."""
+
+    capabilities = StoreCapabilities(
+        tenancy="row-level security", exact=True, reads_own_writes=True, most_results=10_000, most_rows=2000
+    )
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -81,15 +87,34 @@ class PostgresVectors(ABC):
             found = (await connection.execute(query)).scalars().all()
         return [array.array("f", map(float, text[1:-1].split(","))).tobytes() for text in found]
 
-    async def delete_document(self, tenant_id: str, document_id: str, keep: Sequence[str] = ()) -> None:
-        gone = vectors.delete().where(vectors.c.tenant_id == tenant_id, vectors.c.document_id == document_id)
-        if keep:
-            gone = gone.where(vectors.c.chunk_id.not_in(keep))
+    async def visible(self, _tenant_id: str, _collection_id: str, _rows: Sequence[ChunkVector]) -> None:
+        return  # they are already
+
+    async def sample(self, tenant_id: str, document_id: str, limit: int) -> list[tuple[str, bytes]]:
+        query = sa.select(vectors.c.chunk_id, sa.cast(vectors.c.embedding, ARRAY(REAL)).label("numbers"))
+        query = query.where(vectors.c.tenant_id == tenant_id, vectors.c.document_id == document_id).limit(limit)
         async with self._database.transaction(tenant_id) as connection:
-            await connection.execute(gone)
+            return [(row.chunk_id, array.array("f", row.numbers).tobytes()) for row in await connection.execute(query)]
+
+    async def delete_chunks(self, tenant_id: str, chunk_ids: Sequence[str]) -> None:
+        for start in range(0, len(chunk_ids), DELETE_ROWS):
+            await self._delete(tenant_id, vectors.c.chunk_id.in_(chunk_ids[start : start + DELETE_ROWS]))
+
+    async def delete_document(self, tenant_id: str, document_id: str) -> None:
+        await self._delete(tenant_id, vectors.c.document_id == document_id)
+
+    async def erase(self, tenant_id: str) -> None:
+        await self._delete(tenant_id, sa.true())
 
     async def check(self) -> None:
         await self._database.check()
+
+    async def close(self) -> None:
+        return  # the database is the service's
+
+    async def _delete(self, tenant_id: str, which: sa.ColumnElement[bool]) -> None:
+        async with self._database.transaction(tenant_id) as connection:
+            await connection.execute(vectors.delete().where(vectors.c.tenant_id == tenant_id, which))
 
     @abstractmethod
     def _value(self, vector: bytes) -> Any:

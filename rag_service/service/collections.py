@@ -10,6 +10,7 @@ from chassis.pagination import Page, PageRequest
 from rag_service.domain.collections import DEFAULT_COLLECTION, Collection
 from rag_service.domain.errors import BadRequest, CollectionExists, CollectionNotFound
 from rag_service.domain.store import Store
+from rag_service.domain.vectors import VectorStores
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MAX_DESCRIPTION_CHARACTERS = 500
@@ -21,24 +22,26 @@ def bad(field: str, description: str) -> BadRequest:
 
 
 class Collections:
-    """Collections get the vector store and the embedding model of the settings."""
+    """Collections get the vector store that they name, or that of the settings, for good."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], vector_store: str, embedding_model: str) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime], stores: VectorStores, embedding_model: str) -> None:
         self._store = store
         self._clock = clock
-        self._vector_store = vector_store
+        self._stores = stores
         self._embedding_model = embedding_model
 
-    async def create(self, tenant_id: str, name: str, description: str = "") -> Collection:
+    async def create(self, tenant_id: str, name: str, description: str = "", vector_store: str = "") -> Collection:
         """BadRequest, CollectionExists."""
         if not _NAME.fullmatch(name):
             raise bad("name", "must have 1 to 64 characters of a-z, 0-9, - and _")
         if len(description) > MAX_DESCRIPTION_CHARACTERS:
             raise bad("description", f"must have at most {MAX_DESCRIPTION_CHARACTERS} characters")
+        if vector_store and vector_store not in self._stores.names:
+            raise bad("vector_store", f"must be one of {', '.join(self._stores.names)}")
         if name == DEFAULT_COLLECTION:
             await self.find(tenant_id, name)
             raise CollectionExists
-        return await self._add(tenant_id, name, description)
+        return await self._add(tenant_id, name, description, vector_store)
 
     async def list(self, tenant_id: str, request: PageRequest) -> Page[Collection]:
         """Newest first."""
@@ -57,7 +60,7 @@ class Collections:
         if name != DEFAULT_COLLECTION:
             raise CollectionNotFound(f"There is no collection {name[:64]}.")
         try:
-            return await self._add(tenant_id, name, "")
+            return await self._add(tenant_id, name)
         except CollectionExists:
             # Two first calls at once.
             async with self._store.transaction(tenant_id) as repository:
@@ -66,10 +69,9 @@ class Collections:
                 raise CollectionNotFound from None
             return found
 
-    async def _add(self, tenant_id: str, name: str, description: str) -> Collection:
-        made = Collection(
-            str(uuid4()), tenant_id, name, description, self._vector_store, self._embedding_model, self._clock()
-        )
+    async def _add(self, tenant_id: str, name: str, description: str = "", vector_store: str = "") -> Collection:
+        store = vector_store or self._stores.default
+        made = Collection(str(uuid4()), tenant_id, name, description, store, self._embedding_model, self._clock())
         async with self._store.transaction(tenant_id) as repository:
             await repository.add_collection(made)
         return made

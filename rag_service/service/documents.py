@@ -16,7 +16,8 @@ from chassis.pagination import Page, PageRequest
 from rag_service.domain.documents import Document, DocumentStatus, ObjectStore
 from rag_service.domain.errors import DocumentNotFound, EmptyDocument, TextNotReady
 from rag_service.domain.store import Store
-from rag_service.domain.vectors import VectorStore
+from rag_service.domain.vectors import VectorStores
+from rag_service.policy.filters import fits
 from rag_service.service.collections import Collections, bad
 
 INGEST = "ingest"
@@ -43,7 +44,7 @@ class Documents:
         self,
         store: Store,
         objects: ObjectStore,
-        vectors: VectorStore,
+        vectors: VectorStores,
         collections: Collections,
         clock: Callable[[], datetime],
         max_metadata_bytes: int,
@@ -82,6 +83,8 @@ class Documents:
             status=DocumentStatus.QUEUED,
             stage="stored",
             created_at=self._clock(),
+            vector_store=collection.vector_store,
+            embedding_model=collection.embedding_model,
         )
         await self._objects.put(document.original_key, original)
         async with self._store.transaction(tenant_id) as repository:
@@ -123,7 +126,7 @@ class Documents:
         async with self._store.transaction(tenant_id) as repository:
             if not await repository.delete_document(tenant_id, document_id):
                 raise DocumentNotFound
-        await self._vectors.delete_document(tenant_id, document_id)
+        await self._vectors[document.vector_store].delete_document(tenant_id, document_id)
         await self._objects.delete([document.original_key, document.text_key])
         return document
 
@@ -136,9 +139,8 @@ class Documents:
             found = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
             raise bad("metadata", "must be a JSON object") from error
-        values_fit = isinstance(found, dict) and all(isinstance(v, str | int | float | bool) for v in found.values())
-        if not values_fit or "\\u0000" in text:
-            raise bad("metadata", "must be a JSON object of strings, numbers and booleans")
+        if not isinstance(found, dict) or not all(map(fits, (*found, *found.values()))):
+            raise bad("metadata", "must be a JSON object of strings, numbers (up to 2^53) and booleans")
         return dict(found)
 
 

@@ -18,7 +18,7 @@ from rag_service.domain.documents import Document, DocumentStatus, Extractor, Ob
 from rag_service.domain.errors import ExtractionFailed
 from rag_service.domain.store import Store
 from rag_service.domain.usage import Meter, Tally
-from rag_service.domain.vectors import ChunkVector, Embedder, VectorStore
+from rag_service.domain.vectors import ChunkVector, Embedder, VectorStores
 from rag_service.policy.chunking import chunk, weight
 
 log = structlog.get_logger()
@@ -30,9 +30,8 @@ class DocumentGone(Exception):  # named by what happened
 
 @dataclass(frozen=True, slots=True)
 class IngestionRules:
-    """The model that embeds, how many chunks it gets at once, and how large a document may be."""
+    """How many chunks are embedded at once, and how large a document may be."""
 
-    embedding_model: str
     batch: int
     max_text_characters: int
     max_chunks: int
@@ -45,7 +44,7 @@ class Ingestion:
         self,
         store: Store,
         objects: ObjectStore,
-        vectors: VectorStore,
+        vectors: VectorStores,
         embedder: Embedder,
         extractor: Extractor,
         meter: Meter,
@@ -71,7 +70,7 @@ class Ingestion:
         except ExtractionFailed as error:
             await self._fail(document, str(error))
         except DocumentGone:
-            await self._vectors.delete_document(document.tenant_id, document.id)
+            await self._vectors[document.vector_store].delete_document(document.tenant_id, document.id)
             await self._objects.delete([document.original_key, document.text_key])
 
     async def failed(self, job: Job, error: PlatformError) -> None:
@@ -121,14 +120,14 @@ class Ingestion:
             tally = Tally()
             lease = await self._meter.reserve(sum(map(weight, texts)))
             try:
-                vectors = await self._embedder.embed_documents(self._rules.embedding_model, texts, tally)
+                vectors = await self._embedder.embed_documents(document.embedding_model, texts, tally)
             finally:
                 await self._meter.settle(lease, tally)
             rows = [
                 ChunkVector(item.id, document.id, vector, document.metadata)
                 for item, vector in zip(batch, vectors, strict=True)
             ]
-            await self._vectors.upsert(document.tenant_id, document.collection_id, rows)
+            await self._vectors[document.vector_store].upsert(document.tenant_id, document.collection_id, rows)
             await self._progress(
                 document, "embedding", 30 + 60 * min(start + self._rules.batch, len(chunks)) // len(chunks)
             )

@@ -10,7 +10,7 @@ from rag_service.domain.filters import Filter
 from rag_service.domain.search import Passage, SearchMode
 from rag_service.domain.store import Store
 from rag_service.domain.usage import Tally
-from rag_service.domain.vectors import Embedder, VectorStore
+from rag_service.domain.vectors import Embedder, VectorStores
 from rag_service.policy.ranking import FEEDBACK, fuse, nearer
 from rag_service.policy.terms import terms
 from rag_service.service.collections import Collections, bad
@@ -25,7 +25,7 @@ class Search:
     """Finds passages in one collection."""
 
     def __init__(
-        self, store: Store, vectors: VectorStore, embedder: Embedder, collections: Collections, max_query: int
+        self, store: Store, vectors: VectorStores, embedder: Embedder, collections: Collections, max_query: int
     ) -> None:
         self._store = store
         self._vectors = vectors
@@ -61,7 +61,7 @@ class Search:
         ranked = dense or lexical
         if mode is SearchMode.HYBRID:
             best = [name for name, _ in fuse((dense, lexical))[:FEEDBACK]]
-            again = nearer(vector, await self._vectors.vectors(tenant_id, found.id, best))
+            again = nearer(vector, await self._vectors[found.vector_store].vectors(tenant_id, found.id, best))
             ranked = fuse((await self._by_vector(asking, again), lexical))
         async with self._store.transaction(tenant_id) as repository:
             # A vector whose chunk is not visible (yet, or any more) is left out: look a little further than top_k.
@@ -80,7 +80,9 @@ class Search:
             )
 
     async def _by_vector(self, asking: "_Asking", vector: bytes) -> list[tuple[str, float]]:
-        return await self._vectors.search(asking.tenant_id, asking.collection.id, vector, asking.limit, asking.wanted)
+        return await self._vectors[asking.collection.vector_store].search(
+            asking.tenant_id, asking.collection.id, vector, asking.limit, asking.wanted
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """RagService on the wire: protobuf <-> domain, one module a noun. Decides nothing."""
 
-from rag_service.domain.vectors import VectorStore
+from rag_service.domain.vectors import VectorStores
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
 from rag_service.service.documents import Documents
@@ -22,7 +22,7 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         search: Search,
         evaluations: Evaluations,
         answers: Answers,
-        vectors: dict[str, VectorStore],
+        vectors: VectorStores,
         max_document_bytes: int,
     ) -> None:
         self._collections = collections

@@ -8,7 +8,7 @@ from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 from chassis.errors import PlatformError
 from chassis.pagination import PageRequest
 from rag_service.domain.collections import Collection
-from rag_service.domain.vectors import VectorStore
+from rag_service.domain.vectors import VectorStores
 from rag_service.service.collections import Collections
 from rag_service.servicer.wire import tenant, time_of
 
@@ -17,10 +17,10 @@ class CollectionsServicer(RagServiceServicer):
     """Collections."""
 
     _collections: Collections
-    _vectors: dict[str, VectorStore]
+    _vectors: VectorStores
 
     async def CreateCollection(self, request: pb.CreateCollectionRequest, _: Any) -> pb.CreateCollectionResponse:
-        made = await self._collections.create(tenant(), request.name, request.description)
+        made = await self._collections.create(tenant(), request.name, request.description, request.vector_store)
         return pb.CreateCollectionResponse(collection=_collection(made))
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, _: Any) -> pb.ListCollectionsResponse:
@@ -31,13 +31,13 @@ class CollectionsServicer(RagServiceServicer):
 
     async def ListVectorStores(self, _request: pb.ListVectorStoresRequest, _: Any) -> pb.ListVectorStoresResponse:
         found = []
-        for name, store in self._vectors.items():
-            health = "ok"
+        for name in self._vectors.names:
+            store, health = self._vectors[name], "ok"
             try:
                 await store.check()
             except PlatformError:
                 health = "failing"
-            found.append(pb.VectorStore(name=name, capabilities=["dense", "filter", "exact"], health=health))
+            found.append(pb.VectorStore(name=name, capabilities=store.capabilities.told(), health=health))
         return pb.ListVectorStoresResponse(vector_stores=found)
 
 

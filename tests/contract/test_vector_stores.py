@@ -1,23 +1,42 @@
-"""One suite over every vector store: what is found, in which order, by which filter, and never another tenant's."""
+"""One suite over every vector store behind the port.
+
+pgvector, arrays   real PostgreSQL
+qdrant-local       Qdrant's client over its own local mode
+qdrant-edge        Qdrant's client over HTTP, before Qdrant's real engine in this process
+weaviate           Weaviate's client (REST and gRPC) before a stand-in: unverified on the real service
+pinecone           Pinecone's client before a stand-in whose writes lag: unverified on the real service
+twin               the plainest implementation, the judge
+"""
 
 import array
+import asyncio
+import json
 import math
 import os
+import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from qdrant_client import AsyncQdrantClient
 
 from chassis.database import Database, url
 from chassis.settings import DatabaseSettings
+from rag_service.adapters.qdrant import QdrantVectors
 from rag_service.adapters.registry import VECTOR_STORES
+from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, VectorStore
 from rag_service.policy.filters import parse
+from tests.standins.pinecone import pinecone
+from tests.standins.qdrant_edge import qdrant_edge
+from tests.standins.vector_twin import VectorTwin, matches
+from tests.standins.weaviate import weaviate
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,15 +53,61 @@ def migrated(postgres: DatabaseSettings) -> DatabaseSettings:
     return postgres
 
 
-@pytest.fixture(params=list(VECTOR_STORES))
-async def store(migrated: DatabaseSettings, request: pytest.FixtureRequest) -> AsyncIterator[VectorStore]:
-    wanted = "real[]" if request.param == "arrays" else "vector"
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Payload indexes have no effect in the local Qdrant", "ignore:Local mode performs exact"
+)
+
+STORES = ("pgvector", "arrays", "qdrant-local", "qdrant-edge", "weaviate", "pinecone", "twin")
+COMMON = {"prefix": "aisp", "seconds": 10.0}
+
+
+@asynccontextmanager
+async def in_postgres(name: str, migrated: DatabaseSettings) -> AsyncIterator[VectorStore]:
+    wanted = "real[]" if name == "arrays" else "vector"
     dsn = url(migrated, "rag", owner=True).set(drivername="postgresql").render_as_string(hide_password=False)
     owner = await asyncpg.connect(dsn)
     await owner.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE {wanted} USING embedding::{wanted}")
     await owner.close()
     async with Database(migrated, "rag") as database:
-        yield VECTOR_STORES.load(request.param)(database)
+        yield VECTOR_STORES.load(name)(database)
+
+
+@asynccontextmanager
+async def opened(name: str, migrated: DatabaseSettings, directory: Path) -> AsyncIterator[VectorStore]:
+    async with AsyncExitStack() as stack:
+        made: VectorStore
+        if name in ("pgvector", "arrays"):
+            made = await stack.enter_async_context(in_postgres(name, migrated))
+        elif name == "qdrant-local":
+            made = QdrantVectors(AsyncQdrantClient(":memory:"), "aisp")
+        elif name == "qdrant-edge":
+            address = await stack.enter_async_context(qdrant_edge(directory))
+            made = VECTOR_STORES.load("qdrant")(url=address, key="", **COMMON)
+        elif name == "weaviate":
+            address, grpc_address = await stack.enter_async_context(weaviate())
+            made = VECTOR_STORES.load("weaviate")(url=address, grpc_address=grpc_address, key="", **COMMON)
+        elif name == "pinecone":
+            there = (await stack.enter_async_context(pinecone())).address
+            place = {"cloud": "aws", "region": "us-east-1", "lag_seconds": 10.0}
+            made = VECTOR_STORES.load("pinecone")(key="test-key", host=there, **place, **COMMON)
+        else:
+            made = VectorTwin()
+        stack.push_async_callback(made.close)
+        yield made
+
+
+@pytest.fixture(params=STORES)
+async def store(
+    migrated: DatabaseSettings, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[VectorStore]:
+    async with opened(request.param, migrated, tmp_path) as made:
+        yield made
+
+
+async def written(store: VectorStore, tenant: str, collection: str, rows: Sequence[ChunkVector]) -> None:
+    """As ingestion does it."""
+    await store.upsert(tenant, collection, rows)
+    await store.visible(tenant, collection, rows)
 
 
 def vector(*numbers: float) -> bytes:
@@ -57,7 +122,7 @@ def row(document: str, numbers: tuple[float, ...], **metadata: Any) -> ChunkVect
 async def test_the_nearest_come_first_with_their_cosine(store: VectorStore) -> None:
     tenant, collection, document = (str(uuid4()) for _ in range(3))
     near, far, middle = (row(document, numbers) for numbers in ((1, 0.1, 0), (0, 0, 1), (1, 1, 0)))
-    await store.upsert(tenant, collection, [far, middle, near])
+    await written(store, tenant, collection, [far, middle, near])
     found = await store.search(tenant, collection, vector(1, 0, 0), 10, None)
     assert [name for name, _ in found] == [near.chunk_id, middle.chunk_id, far.chunk_id]
     assert found[1][1] == pytest.approx(1 / math.sqrt(2), abs=1e-5)
@@ -68,7 +133,7 @@ async def test_the_nearest_come_first_with_their_cosine(store: VectorStore) -> N
 async def test_vectors_come_back_to_their_tenant_only(store: VectorStore) -> None:
     tenant, other, collection, document = (str(uuid4()) for _ in range(4))
     one, two = row(document, (1, 0.1, 0)), row(document, (0, 0, 1))
-    await store.upsert(tenant, collection, [one, two])
+    await written(store, tenant, collection, [one, two])
     names = [one.chunk_id, two.chunk_id, str(uuid4())]
     found = await store.vectors(tenant, collection, names)
     assert sorted(found) == sorted([one.vector, two.vector])
@@ -80,8 +145,8 @@ async def test_vectors_come_back_to_their_tenant_only(store: VectorStore) -> Non
 async def test_writing_again_replaces(store: VectorStore) -> None:
     tenant, collection, document = (str(uuid4()) for _ in range(3))
     first = row(document, (1, 0))
-    await store.upsert(tenant, collection, [first])
-    await store.upsert(tenant, collection, [ChunkVector(first.chunk_id, document, vector(0, 1), {})])
+    await written(store, tenant, collection, [first])
+    await written(store, tenant, collection, [ChunkVector(first.chunk_id, document, vector(0, 1), {})])
     found = await store.search(tenant, collection, vector(0, 1), 10, None)
     assert [name for name, _ in found] == [first.chunk_id]
     assert found[0][1] == pytest.approx(1)
@@ -116,7 +181,7 @@ async def test_filters(store: VectorStore, wanted: str, expected: set[str]) -> N
         "b": row(document, (1, 0), year=2025, name="b"),
         "c": row(document, (1, 0), year="2030", name="c", draft=True),
     }
-    await store.upsert(tenant, collection, list(rows.values()))
+    await written(store, tenant, collection, list(rows.values()))
     found = await store.search(tenant, collection, vector(1, 0), 10, parse(wanted))
     assert {name for name, one in rows.items() if one.chunk_id in dict(found)} == expected
 
@@ -124,10 +189,117 @@ async def test_filters(store: VectorStore, wanted: str, expected: set[str]) -> N
 async def test_neither_tenants_nor_collections_mix_and_deleting_takes_only_its_own(store: VectorStore) -> None:
     tenant, stranger, collection, other, document = (str(uuid4()) for _ in range(5))
     mine, theirs, elsewhere = row(document, (1, 0)), row(document, (1, 0)), row(document, (1, 0))
-    await store.upsert(tenant, collection, [mine])
-    await store.upsert(stranger, collection, [theirs])
-    await store.upsert(tenant, other, [elsewhere])
+    await written(store, tenant, collection, [mine])
+    await written(store, stranger, collection, [theirs])
+    await written(store, tenant, other, [elsewhere])
     assert [name for name, _ in await store.search(tenant, collection, vector(1, 0), 10, None)] == [mine.chunk_id]
     await store.delete_document(tenant, document)
     assert await store.search(tenant, collection, vector(1, 0), 10, None) == []
+    assert await store.search(tenant, other, vector(1, 0), 10, None) == []
     assert len(await store.search(stranger, collection, vector(1, 0), 10, None)) == 1
+
+
+async def test_some_chunks_or_a_whole_tenant_are_removed(store: VectorStore) -> None:
+    tenant, stranger, collection, document = (str(uuid4()) for _ in range(4))
+    rows = [row(document, (1, number)) for number in range(5)]
+    await written(store, tenant, collection, rows)
+    await written(store, stranger, collection, [theirs := row(document, (1, 0))])
+    await store.delete_chunks(tenant, [rows[0].chunk_id, rows[3].chunk_id, theirs.chunk_id])
+    found = dict(await store.search(tenant, collection, vector(1, 0), 10, None))
+    assert set(found) == {rows[index].chunk_id for index in (1, 2, 4)}
+    await store.erase(tenant)
+    assert await store.search(tenant, collection, vector(1, 0), 10, None) == []
+    assert len(await store.search(stranger, collection, vector(1, 0), 10, None)) == 1
+    await store.erase(tenant)
+
+
+async def test_vectors_can_be_read_back(store: VectorStore) -> None:
+    tenant, collection, document = (str(uuid4()) for _ in range(3))
+    rows = [row(document, (1, number)) for number in range(3)]
+    await written(store, tenant, collection, [*rows, row(str(uuid4()), (0, 1))])
+    told = dict(await store.sample(tenant, document, 10))
+    assert set(told) == {one.chunk_id for one in rows}
+    for one in rows:
+        assert list(array.array("f", told[one.chunk_id])) == pytest.approx(list(array.array("f", one.vector)), abs=1e-6)
+    assert len(await store.sample(tenant, document, 2)) == 2
+    assert await store.sample(str(uuid4()), document, 2) == []
+
+
+async def test_vectors_of_several_lengths_live_side_by_side(store: VectorStore) -> None:
+    tenant, document, short, long = (str(uuid4()) for _ in range(4))
+    await written(store, tenant, short, [row(document, (1, 0))])
+    await written(store, tenant, long, [row(document, (1, 0, 0))])
+    assert len(await store.search(tenant, short, vector(1, 0), 10, None)) == 1
+    assert len(await store.search(tenant, long, vector(1, 0, 0), 10, None)) == 1
+    await store.delete_document(tenant, document)
+    assert await store.search(tenant, short, vector(1, 0), 10, None) == []
+    assert await store.search(tenant, long, vector(1, 0, 0), 10, None) == []
+
+
+async def test_nothing_is_there_before_anything_is_written(store: VectorStore) -> None:
+    tenant, collection = str(uuid4()), str(uuid4())
+    await store.check()
+    assert await store.search(tenant, collection, vector(1, 0, 0, 0), 10, None) == []
+    await store.delete_document(tenant, str(uuid4()))
+    await store.delete_chunks(tenant, [str(uuid4())])
+    assert store.capabilities.told()
+
+
+CASES = 10_000
+"""Filters, made from one seed: the same for every store."""
+FIELDS = ("year", "name", "draft", "Straße mit Ü", "x.y[0]")
+TEXTS = (
+    "",
+    "a",
+    "abcde",
+    "abcdef",
+    "abcdefg",
+    "abcdefghijkl",
+    "abcdefghijklm",
+    "Ä",
+    "é",
+    "z" * 60,
+    "\U0001f600",
+    "2024-01-31",
+)
+NUMBERS = (0, 1, -1, 2024, 2024.5, 0.1, -0.0, 1e-9, 2**53, -(2**53), 3.0)
+
+
+def values(rng: random.Random) -> Any:
+    return rng.choice((rng.choice(TEXTS), rng.choice(NUMBERS), rng.choice((True, False))))
+
+
+def generated(rng: random.Random, depth: int = 0) -> dict[str, Any]:
+    if depth < 3 and rng.random() < 0.35:
+        parts = [generated(rng, depth + 1) for _ in range(rng.randint(1, 3))]
+        return {"op": rng.choice(("and", "or")), "filters": parts}
+    op, field = rng.choice(("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin")), rng.choice((*FIELDS, "missing"))
+    if op in ("in", "nin"):
+        return {"op": op, "field": field, "value": [values(rng) for _ in range(rng.randint(1, 3))]}
+    value = values(rng)
+    while op not in ("eq", "ne") and (isinstance(value, bool) or (isinstance(value, str) and len(value) > 48)):
+        value = values(rng)
+    return {"op": op, "field": field, "value": value}
+
+
+@pytest.mark.slow
+async def test_ten_thousand_filters_mean_the_same_everywhere(store: VectorStore) -> None:
+    rng = random.Random(7)  # noqa: S311  # the same cases each time
+    tenant, collection, document = (str(uuid4()) for _ in range(3))
+    rows = [
+        row(document, (1, number), **{field: values(rng) for field in FIELDS if rng.random() < 0.7})
+        for number in range(24)
+    ]
+    await written(store, tenant, collection, rows)
+    filters = [wanted for _ in range(CASES) if (wanted := parse(json.dumps(generated(rng))))]
+    assert len(filters) == CASES
+    at_once = asyncio.Semaphore(8)
+
+    async def found(wanted: Filter) -> set[str]:
+        async with at_once:
+            return {name for name, _ in await store.search(tenant, collection, vector(1, 0), 100, wanted)}
+
+    for start in range(0, CASES, 500):
+        part = filters[start : start + 500]
+        for wanted, told in zip(part, await asyncio.gather(*map(found, part)), strict=True):
+            assert told == {one.chunk_id for one in rows if matches(wanted, one.metadata)}, wanted

@@ -83,12 +83,14 @@ ERROR_REASON_TEXT_NOT_READY: ErrorReason
 ERROR_REASON_VECTOR_STORE_UNAVAILABLE: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "description")
+    __slots__ = ("name", "description", "vector_store")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+    vector_store: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ...) -> None: ...
 
 class CreateCollectionResponse(_message.Message):
     __slots__ = ("collection",)
