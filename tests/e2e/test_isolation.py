@@ -63,12 +63,24 @@ def _provider(tenant: Tenant) -> str:
     return str(tenant.client.post("/api/v1/identity-providers", json=body).raise_for_status().json()["id"])
 
 
+def _budget(tenant: Tenant) -> str:
+    body = {"name": uuid4().hex, "amount": 50_000_000_000, "measure": "cost_nano_usd", "period": "month"}
+    return str(tenant.client.post("/api/v1/budgets", json=body).raise_for_status().json()["id"])
+
+
+def _webhook(tenant: Tenant) -> str:
+    body = {"url": "https://example.com/hooks", "event_types": ["budget.exhausted"]}
+    return str(tenant.client.post("/api/v1/webhooks", json=body).raise_for_status().json()["id"])
+
+
 CREATORS: dict[str, Callable[[Tenant], str]] = {
     "document_id": _document,
     "key_id": _key,
     "invitation_id": _invitation,
     "user_id": _member,
     "session_id": _session,
+    "budget_id": _budget,
+    "webhook_id": _webhook,
     "provider_id": _provider,
 }
 """How a tenant comes to a thing that a parameter of a path names."""
