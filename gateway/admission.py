@@ -85,12 +85,37 @@ class Call:
         return {"context": self.context, "on_trailers": self.on_trailers}
 
 
+class Pace:
+    """Tells the store once in a while what a long call has used so far, and hears whether it may go on."""
+
+    def __init__(self, meter: Meter, lease: Lease, seconds: float) -> None:
+        self._meter = meter
+        self._lease = lease
+        self._seconds = seconds
+        self._next = asyncio.get_running_loop().time() + seconds
+
+    async def exhausted(self) -> bool:
+        """Whether what was used is beyond a limit. While the store is away nothing is: the lease goes on."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next:
+            self._next = now + self._seconds
+            try:
+                await self._meter.checkpoint(self._lease)
+            except PlatformError as error:
+                log.warning("a checkpoint was not written", lease_id=self._lease.id, reason=error.reason)
+        return bool(self._lease.exhausted)
+
+
 class Gate:
     """Admits calls."""
 
     def __init__(self, meter: Meter, exhausted: ExhaustedLimits) -> None:
         self._meter = meter
         self._exhausted = exhausted
+
+    def pace(self, call: Call, seconds: float) -> Pace:
+        """For work whose size is not known when it begins."""
+        return Pace(self._meter, call.lease, seconds)
 
     @asynccontextmanager
     async def admitted(

@@ -68,6 +68,8 @@ class GatewaySection(Section):
     max_audio_bytes: int = Field(default=25 * 1024 * 1024, ge=1024)
     default_output_tokens: int = Field(default=512, ge=1)
     """Reserved for an answer that the client did not bound."""
+    checkpoint_seconds: float = Field(default=1, gt=0, le=60)
+    """How often a stream without a bound tells the meter what it has used; so late it ends where a limit is reached."""
     heartbeat_seconds: float = Field(default=15, gt=0, le=300)
     """A comment is sent on an event stream that was silent for so long."""
     attempts_per_minute: int = Field(default=300, ge=1)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+import orjson
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 
@@ -76,6 +77,8 @@ class ChatRoute:
 
     async def _events(self, call: Call, started: pb.Started, work: Work, parts: Any) -> AsyncGenerator[bytes, None]:
         relayed = 0
+        # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
+        pace = None if work.output_bounded else self._gate.pace(call, self._settings.checkpoint_seconds)
         try:
             async for part in parts:
                 if part.WhichOneof("event") == "data":
@@ -83,6 +86,10 @@ class ChatRoute:
                     # Until the provider has counted, this is what is known: for renewals, and for a cut.
                     call.lease.lines = call.lines = _so_far(started, work, relayed)
                     yield part.data
+                    if pace is not None and await pace.exhausted():
+                        call.partial = True
+                        yield _at_its_limit(part.data)
+                        return
                 else:
                     call.use(part.completion.usage)
         except PlatformError as error:
@@ -115,6 +122,15 @@ def _so_far(started: pb.Started, work: Work, relayed: int) -> list[Line]:
         Line("llm", work.model, provider, "input_tokens", work.tokens, attempt),
         Line("llm", work.model, provider, "output_tokens", output, attempt),
     ]
+
+
+def _at_its_limit(last: bytes) -> bytes:
+    """The chunk that ends a stream whose tenant has no tokens or money left: `length`, as for any other bound."""
+    lines = [line for line in last.splitlines() if line.startswith(b"data: {")]
+    chunk: dict[str, Any] = orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}
+    numbers = [choice.get("index", 0) for choice in chunk.get("choices", ())] or [0]
+    chunk["choices"] = [{"index": number, "delta": {}, "finish_reason": "length"} for number in numbers]
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
 def _told(answered: Any, call: Call) -> list[tuple[bytes, bytes]]:

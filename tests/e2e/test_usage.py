@@ -1,5 +1,6 @@
 """What was used is on the books, with its price; limits bind exactly; the books balance."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -97,3 +98,32 @@ def test_the_books_balance(operator: httpx.Client) -> None:
         if books["live"] == 0 or time.monotonic() > deadline:
             break
         time.sleep(0.1)
+
+
+def test_a_stream_that_reaches_a_limit_ends_truthfully(
+    new_tenant: Callable[..., Tenant], operator: httpx.Client
+) -> None:
+    tenant = new_tenant()
+    limits = {"tokens_per_day": 300}
+    assert operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"limits": limits}).status_code == 200
+    # No max_tokens, and without its token for "end" the model goes on until something stops it.
+    body = CHAT | {"stream": True, "logit_bias": {"2": -100}}
+    del body["max_tokens"]
+    chunks, last = [], ""
+    with tenant.client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines():
+            last = line or last
+            if line.startswith("data: {"):
+                chunks.append(json.loads(line.removeprefix("data: ")))
+    assert last == "data: [DONE]"
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-1]["id"] == chunks[0]["id"]
+    found = summary(tenant, 1)["totals"]
+    used = found["input_tokens"] + found["output_tokens"]
+    # What the model says in a second or two may be beyond.
+    assert 250 < used < 600
+    event = tenant.client.get("/api/v1/usage/events").json()["data"][0]
+    assert event["status"] == "partial"
+    refused = tenant.client.post("/v1/chat/completions", json=CHAT)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
