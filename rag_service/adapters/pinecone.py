@@ -47,21 +47,8 @@ class PineconeVectors:
                 await index.upsert(vectors=vectors[start : start + self.capabilities.most_rows], namespace=tenant_id)
 
     async def visible(self, tenant_id: str, collection_id: str, rows: Sequence[ChunkVector]) -> None:
-        awaited = {row.chunk_id: row.vector for row in rows}
-        async with self._answering():
-            index = await self._made(len(rows[0].vector) // 4)
-            async for _ in self._attempts():
-                wanted = {"chunk": {"$in": sorted(awaited)}}
-                found = await index.query(
-                    top_k=len(awaited),
-                    vector=_list(rows[0].vector),
-                    filter=wanted,
-                    namespace=tenant_id,
-                    include_values=True,
-                )
-                awaited = {name: held for name, held in awaited.items() if not _holds(found.matches, name, held)}
-                if not awaited:
-                    return
+        for start in range(0, len(rows), self.capabilities.most_rows):
+            await self._seen(tenant_id, rows[start : start + self.capabilities.most_rows])
 
     async def search(
         self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
@@ -124,6 +111,22 @@ class PineconeVectors:
         for index in self._indexes.values():
             await index.close()
         await self._client.close()
+
+    async def _seen(self, tenant_id: str, rows: Sequence[ChunkVector]) -> None:
+        awaited = {row.chunk_id: row.vector for row in rows}
+        async with self._answering():
+            index = await self._made(len(rows[0].vector) // 4)
+            async for _ in self._attempts():
+                found = await index.query(
+                    top_k=len(awaited),
+                    vector=_list(rows[0].vector),
+                    filter={"chunk": {"$in": sorted(awaited)}},
+                    namespace=tenant_id,
+                    include_values=True,
+                )
+                awaited = {name: held for name, held in awaited.items() if not _holds(found.matches, name, held)}
+                if not awaited:
+                    return
 
     async def _delete(self, tenant_id: str, where: dict[str, Any]) -> None:
         """By id, since not every kind of index deletes by filter; until a query sees none."""

@@ -47,7 +47,7 @@ class VectorStore(Protocol):
         """Writes rows of one length; a chunk that is there already is replaced."""
 
     async def visible(self, tenant_id: str, collection_id: str, rows: Sequence[ChunkVector]) -> None:
-        """Returns when a search sees these rows, of one length, at most `most_rows`."""
+        """Returns when a search sees these rows, of one length."""
 
     async def search(
         self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None

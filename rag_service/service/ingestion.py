@@ -127,7 +127,10 @@ class Ingestion:
                 ChunkVector(item.id, document.id, vector, document.metadata)
                 for item, vector in zip(batch, vectors, strict=True)
             ]
-            await self._vectors[document.vector_store].upsert(document.tenant_id, document.collection_id, rows)
+            store = self._vectors[document.vector_store]
+            await store.upsert(document.tenant_id, document.collection_id, rows)
+            # Whoever is told that the document is ready finds it, on a store that applies writes late, too.
+            await store.visible(document.tenant_id, document.collection_id, rows)
             await self._progress(
                 document, "embedding", 30 + 60 * min(start + self._rules.batch, len(chunks)) // len(chunks)
             )
