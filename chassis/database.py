@@ -24,6 +24,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+AWAY = ("08", "53", "57P0")
+"""Classes of SQLSTATE: no connection, no room, and a server that is started or stopped."""
+
 PLATFORM = "*"
 """Stands for all tenants, where the platform itself acts: a log-in by address, a sweep, an operator's list."""
 
@@ -103,7 +106,8 @@ class Database:
         except (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError) as error:
             raise DatabaseUnavailable from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            # A server that starts or stops says so in an error of no class of its own.
+            if error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(AWAY):
                 raise DatabaseUnavailable from error
             raise
 

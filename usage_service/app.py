@@ -216,6 +216,8 @@ class Worker:
         await self._meter.load()
         if closed := await self._stream.closed():
             await self._limits.open_partitions(closed)
+            # It may have lost how far the ledger is, too.
+            await self._stream.committed(await self._ledger.positions())
 
     async def _for_ever(self, step: Any, pause: float) -> None:
         while True:

@@ -45,8 +45,9 @@ class Ledger:
             # Whether it was committed is not known: the database will say.
             self._positions = None
             raise
-        self._positions = (self._positions or {}) | reached
-        await self._stream.committed(reached)
+        news = {number: entry for number, entry in reached.items() if (self._positions or {}).get(number) != entry}
+        self._positions = reached
+        await self._stream.committed(news)
         return added
 
     async def positions(self) -> dict[int, str]:
