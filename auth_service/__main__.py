@@ -1,6 +1,7 @@
 """`python -m auth_service serve | migrate | operator --email E | reset --email E | audit verify | keys list`."""
 
-from auth_service.app import audit, keys, make_operator, make_reset, serve
+from auth_service.app import serve
+from auth_service.app.commands import audit, keys, make_operator, make_reset
 from auth_service.settings import Settings
 from chassis.command import Command
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -47,7 +48,8 @@ class ChatRoute:
         streamed = raw.flag_key(document, "stream")
         envelope, work = self._envelope(document, body)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")
-        serve = self._stream if streamed else self._complete
+        choices = raw.count_key(document, "n") or 1
+        serve = partial(self._stream, choices) if streamed else self._complete
         await until_disconnect(scope, receive, serve(state, envelope, work, marks, send))
 
     async def _complete(
@@ -58,7 +60,9 @@ class ChatRoute:
             call.use(response.completion.usage)
         await raw.answer(send, response.body, _told(response.completion, call))
 
-    async def _stream(self, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send) -> None:
+    async def _stream(
+        self, choices: int, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
+    ) -> None:
         async with self._gate.admitted(state, "", work, marks) as call:
             request = pb.StreamCompleteRequest(envelope=envelope)
             async with aclosing(self._clients.llm.StreamComplete(request, **call.options)) as parts:
@@ -70,12 +74,14 @@ class ChatRoute:
                     await send(raw.part(event))
 
                 async with Heartbeats(forward, self._settings.heartbeat_seconds) as stream:
-                    async with aclosing(self._events(call, started, work, parts)) as events:
+                    async with aclosing(self._events(call, started, work, parts, choices)) as events:
                         async for event in events:
                             await stream.send(event)
             await send(raw.part(DONE, more=False))
 
-    async def _events(self, call: Call, started: pb.Started, work: Work, parts: Any) -> AsyncGenerator[bytes, None]:
+    async def _events(
+        self, call: Call, started: pb.Started, work: Work, parts: Any, choices: int
+    ) -> AsyncGenerator[bytes, None]:
         relayed = 0
         # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
         pace = None if work.output_bounded else self._gate.pace(call, self._settings.checkpoint_seconds)
@@ -88,7 +94,7 @@ class ChatRoute:
                     yield part.data
                     if pace is not None and await pace.exhausted():
                         call.partial = True
-                        yield _at_its_limit(part.data)
+                        yield _at_its_limit(part.data, choices)
                         return
                 else:
                     call.use(part.completion.usage)
@@ -124,12 +130,11 @@ def _so_far(started: pb.Started, work: Work, relayed: int) -> list[Line]:
     ]
 
 
-def _at_its_limit(last: bytes) -> bytes:
+def _at_its_limit(last: bytes, choices: int) -> bytes:
     """The chunk that ends a stream whose tenant has no tokens or money left: `length`, as for any other bound."""
     lines = [line for line in last.splitlines() if line.startswith(b"data: {")]
     chunk: dict[str, Any] = orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}
-    numbers = [choice.get("index", 0) for choice in chunk.get("choices", ())] or [0]
-    chunk["choices"] = [{"index": number, "delta": {}, "finish_reason": "length"} for number in numbers]
+    chunk["choices"] = [{"index": number, "delta": {}, "finish_reason": "length"} for number in range(choices)]
     return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 

@@ -19,7 +19,7 @@ from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
 
 BYTES_OF_A_TOKEN = 4
-PASSAGE_TOKENS = 250
+PASSAGE_TOKENS = 400
 """A passage that is read for an answer, in tokens, roughly."""
 ANSWER_TOKENS = 256
 MODES = {

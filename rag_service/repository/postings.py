@@ -15,8 +15,10 @@ from rag_service.repository.tables import chunks, documents, postings
 BM25_K1 = 1.5
 BM25_B = 0.75
 
+# MATERIALIZED: the planner takes row-level security for a filter that leaves next to nothing, expects one posting,
+# and would count the collection anew for each of the thousands that there are.
 BM25 = """
-    WITH size AS (
+    WITH size AS MATERIALIZED (
         SELECT count(*)::float AS n, greatest(avg(length), 1) AS mean FROM chunks
         WHERE tenant_id = :tenant AND collection_id = :collection
     ), found AS (

@@ -1,6 +1,5 @@
 """The composition root of the auth service: the only place where its concrete classes meet."""
 
-import argparse
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,7 +23,7 @@ from auth_service.policy.audit import Trail
 from auth_service.repository import CHANNEL, PostgresStore
 from auth_service.repository.tables import jobs as jobs_table
 from auth_service.service.attempts import Attempts
-from auth_service.service.audit import Audit, ChainReport
+from auth_service.service.audit import Audit
 from auth_service.service.changes import Changes
 from auth_service.service.housekeeping import Housekeeping
 from auth_service.service.invitations import InvitationRules, Invitations
@@ -250,35 +249,8 @@ async def serve(settings: Settings) -> None:
     await run_server("auth_service", settings, settings.auth, compose)
 
 
-async def make_operator(settings: Settings, arguments: list[str]) -> None:
-    """`operator --email E`: makes an operator, with the password in AI_PLATFORM_OPERATOR__PASSWORD."""
-    parser = argparse.ArgumentParser(prog="python -m auth_service operator")
-    parser.add_argument("--email", required=True)
-    email = parser.parse_args(arguments).email
-    password = settings.operator.password.get_secret_value()
-    if not password:
-        raise ConfigurationError("AI_PLATFORM_OPERATOR__PASSWORD is not set: it becomes the operator's password")
-    async with _alone(settings) as parts:
-        await parts.use_cases.tenants.ensure_operator(email, password)
-    print(f"{email} is an operator")  # noqa: T201  # a command's answer
-
-
-async def make_reset(settings: Settings, arguments: list[str]) -> None:
-    """`reset --email E`: prints the secret with which the user can set a new password, once."""
-    parser = argparse.ArgumentParser(prog="python -m auth_service reset")
-    parser.add_argument("--email", required=True)
-    email = parser.parse_args(arguments).email
-    alone = settings.model_copy(update={"mail": settings.mail.model_copy(update={"host": ""})})
-    async with _alone(alone) as parts:
-        try:
-            secret, link = await parts.use_cases.resets.link_for(email)
-        except PlatformError as error:
-            raise ConfigurationError(error.message) from error
-    print(link or secret)  # noqa: T201  # a command's answer
-
-
 @asynccontextmanager
-async def _alone(settings: Settings) -> AsyncIterator[Parts]:
+async def alone(settings: Settings) -> AsyncIterator[Parts]:
     """The use cases for a command: no server, nothing in the background."""
     secret = _secret(settings)
     hasher = make_hasher(settings)
@@ -287,44 +259,6 @@ async def _alone(settings: Settings) -> AsyncIterator[Parts]:
             yield make_parts(settings, secret, make_store(settings, secret, database), hasher, outbound)
     finally:
         hasher.close()
-
-
-async def audit(settings: Settings, arguments: list[str]) -> None:
-    """`audit verify [--tenant ID]`: walks the chains; exits with 1 if one is broken, naming its first broken row."""
-    parser = argparse.ArgumentParser(prog="python -m auth_service audit")
-    parser.add_argument("what", choices=["verify"])
-    parser.add_argument("--tenant", default="", help="the id of one tenant; without it, all are verified")
-    tenant = parser.parse_args(arguments).tenant
-
-    def tell(report: ChainReport) -> None:
-        print(f"{report.tenant_id}: {report.problem or f'{report.rows} rows, whole'}")  # noqa: T201  # the answer
-
-    async with _alone(settings) as parts:
-        whole = await parts.use_cases.audit.verify(tell, tenant)
-    if not whole:
-        raise SystemExit(1)
-
-
-async def keys(settings: Settings, arguments: list[str]) -> None:
-    """`keys list | rotate [--at-once] | reencrypt`: the key pairs of access tokens, and what is encrypted at rest."""
-    parser = argparse.ArgumentParser(prog="python -m auth_service keys")
-    parser.add_argument("what", choices=["list", "rotate", "reencrypt"])
-    parser.add_argument("--at-once", action="store_true", help="the old keys were stolen: their tokens end now")
-    asked = parser.parse_args(arguments)
-    async with _alone(settings) as parts:
-        signing = parts.use_cases.signing
-        try:
-            if asked.what == "rotate":
-                await signing.rotate(at_once=asked.at_once)
-            if asked.what == "reencrypt":
-                renewed, heads = await signing.encrypt_anew(), await parts.use_cases.audit.sign_heads_anew()
-                print(f"{renewed} signing keys and {heads} heads of the audit log are under the current secret")  # noqa: T201
-                return
-            for key in await signing.living():
-                until = f", retires {key.retires_at.isoformat()}" if key.retires_at else ""
-                print(f"{key.id}: signs from {key.active_at.isoformat()}{until}")  # noqa: T201  # a command's answer
-        except PlatformError as error:
-            raise ConfigurationError(error.message) from error
 
 
 def _secret(settings: Settings) -> str:
