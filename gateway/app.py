@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import structlog
@@ -33,10 +33,10 @@ from gateway.routes import (
     auth,
     budgets,
     catalogue,
-    chat,
     documents,
     embeddings,
     evaluations,
+    generation,
     invitations,
     issuers,
     keys,
@@ -81,7 +81,7 @@ ROUTERS = (
 
 
 def create_app(settings: Settings) -> Any:
-    """The application: FastAPI with two raw routes, behind the edge."""
+    """The application: FastAPI with a few raw routes, behind the edge."""
     lifespan = Lifespan(settings)
     api = FastAPI(
         title="AI Service Platform",
@@ -93,7 +93,8 @@ def create_app(settings: Settings) -> Any:
         max_body_size=settings.gateway.max_management_bytes,
     )
     # The hot routes stand first, and are raw ASGI: they cost a fraction of an ordinary one.
-    for path, hot in ((chat.PATH, lifespan.chat), (embeddings.PATH, lifespan.embeddings)):
+    # The edge goes to them by itself; here they are for who asks with another method.
+    for path, hot in lifespan.hot.items():
         api.router.routes.insert(0, Route(path, hot, methods=["POST"], include_in_schema=False))
     for module in ROUTERS:
         api.include_router(module.router, max_body_size=_most_bytes(module, settings.gateway))
@@ -109,7 +110,7 @@ def create_app(settings: Settings) -> Any:
             allow_headers=["authorization", "content-type", "x-api-key", "x-request-id", "idempotency-key"],
             expose_headers=["x-request-id", "ratelimit", "ratelimit-policy", "retry-after"],
         )
-    return lifespan.with_state(Edge(api, settings.edge, settings.gateway.admin_port))
+    return lifespan.with_state(Edge(api, settings.edge, settings.gateway.admin_port, lifespan.hot))
 
 
 def _most_bytes(module: Any, section: GatewaySection) -> int | None:
@@ -129,8 +130,7 @@ class Lifespan:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._state: dict[str, Any] = {}
-        self.chat = _Late(lambda: self._state["chat"])
-        self.embeddings = _Late(lambda: self._state["embeddings"])
+        self.hot = {path: _Late(self._state, path) for path in (*generation.PATHS, embeddings.PATH)}
         self.readiness = Readiness()
 
     def __call__(self, _api: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
@@ -164,8 +164,8 @@ class Lifespan:
                 "gateway": section,
                 "authenticator": authenticator,
                 "throttle": Throttle(section.attempts_per_minute),
-                "chat": chat.ChatRoute(gate, clients, section),
-                "embeddings": embeddings.EmbeddingsRoute(gate, clients, section),
+                embeddings.PATH: embeddings.EmbeddingsRoute(gate, clients, section),
+                **generation.routes(gate, clients, section),
             }
             background = [
                 asyncio.create_task(ChangeWatcher(authenticator, clients.auth).run()),
@@ -217,11 +217,12 @@ class _Ready:
 class _Late:
     """A raw route that is made when the application starts."""
 
-    def __init__(self, find: Any) -> None:
-        self._find = find
+    def __init__(self, state: Mapping[str, Any], name: str) -> None:
+        self._state = state
+        self._name = name
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._find()(scope, receive, send)
+        await self._state[self._name](scope, receive, send)
 
 
 async def _platform_error(request: Request, error: Exception) -> Response:

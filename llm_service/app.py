@@ -15,10 +15,12 @@ from chassis.errors import PlatformError, Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.resilience import Bulkhead, RetryPolicy
 from chassis.server import App, run_server
-from llm_service.adapters.openai_wire import OpenAIWire, Upstream, WireLimits
+from llm_service.adapters.chat_completions import ChatCompletions
+from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
-from llm_service.domain import ChatModel
-from llm_service.repository import PostgresStore
+from llm_service.adapters.wire import WireModel
+from llm_service.domain.calls import Format, LanguageModel
+from llm_service.repository.store import PostgresStore
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
 from llm_service.service.resilience import Guarded, Retrying
@@ -78,7 +80,7 @@ async def serve(settings: Settings) -> None:
 
 def _providers(
     settings: Settings, session: aiohttp.ClientSession, engine: LocalEngine, *, uses_engine: bool
-) -> dict[str, ChatModel]:
+) -> dict[str, LanguageModel]:
     """One provider a row: where it is, its key, whether it can be used; then the same wrappers around each."""
     llm = settings.llm
     openai_key = settings.openai_api_key.get_secret_value()
@@ -92,13 +94,16 @@ def _providers(
         Upstream("local", engine.address, "", uses_engine, local=True),
     ]
     times = llm.timeouts
-    limits = WireLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
+    limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
     retries = RetryPolicy(attempts=llm.attempts)
-    wrapped: dict[str, ChatModel] = {}
+    wrapped: dict[str, LanguageModel] = {}
     for upstream in upstreams:
         slots, queue = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
         guarded = Guarded(
-            OpenAIWire(session, upstream, limits),
+            WireModel(
+                ProviderHttp(session, upstream, limits),
+                {Format.CHAT_COMPLETIONS: ChatCompletions(local=upstream.local)},
+            ),
             Bulkhead(slots, queue),
             failures=llm.breaker_failures,
             pause_seconds=llm.breaker_pause_seconds,

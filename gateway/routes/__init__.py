@@ -1,1 +1,1 @@
-"""The public routes, by what they are about. chat and embeddings are raw ASGI, since they are hot."""
+"""The public routes, by what they are about. generation and embeddings are raw ASGI, since they are hot."""

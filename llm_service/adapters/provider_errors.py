@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from chassis.errors import PlatformError
-from llm_service.domain import (
+from llm_service.domain.errors import (
     ProviderBadAnswer,
     ProviderNotConfigured,
     ProviderRateLimited,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from llm_service.repository import deployments, models
+from llm_service.repository.tables import deployments, models
 
 revision = "llm_0001"
 down_revision = None

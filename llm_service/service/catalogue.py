@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llm_service import policy
-from llm_service.domain import Model, Store
+from llm_service.domain.models import Model
+from llm_service.domain.store import Store
+from llm_service.policy.routing import resolve
 
 
 class Catalogue:
@@ -22,7 +23,7 @@ class Catalogue:
 
     def resolve(self, name: str) -> Model:
         """ModelNotFound."""
-        return policy.resolve(self._models, name)
+        return resolve(self._models, name)
 
     def models(self) -> list[Model]:
         """All rows, by name."""

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 import structlog
 
 from chassis.errors import PlatformError
-from llm_service import policy
-from llm_service.domain import (
-    Answer,
-    Call,
-    ChatModel,
-    Deployment,
-    Ending,
-    Health,
-    Model,
-    ProviderNotConfigured,
-)
+from llm_service.domain.calls import Answer, Call, Ending, LanguageModel
+from llm_service.domain.errors import ProviderNotConfigured
+from llm_service.domain.models import Deployment, Health, Model
+from llm_service.policy.failures import falls_back
 from llm_service.service.catalogue import Catalogue
 
 log = structlog.get_logger()
@@ -34,7 +27,7 @@ class Served:
 class Completions:
     """Routes calls to providers. A losing attempt is the platform's cost: only what answered is reported."""
 
-    def __init__(self, catalogue: Catalogue, providers: Mapping[str, ChatModel]) -> None:
+    def __init__(self, catalogue: Catalogue, providers: Mapping[str, LanguageModel]) -> None:
         self._catalogue = catalogue
         self._providers = providers
 
@@ -45,7 +38,7 @@ class Completions:
             try:
                 answer = await self._provider(deployment).complete(deployment, call)
             except PlatformError as error:
-                if last or not policy.falls_back(error):
+                if last or not falls_back(error):
                     raise
                 log.warning("falling back", model=call.model, provider=deployment.provider, reason=error.reason)
             else:
@@ -65,7 +58,7 @@ class Completions:
                             yield Served(deployment, call.tally.attempts)
                         yield event
             except PlatformError as error:
-                if started or last or not policy.falls_back(error):
+                if started or last or not falls_back(error):
                     raise
                 log.warning("falling back", model=call.model, provider=deployment.provider, reason=error.reason)
             else:
@@ -83,7 +76,7 @@ class Completions:
         provider = self._providers.get(deployment.provider)
         return provider.health() if provider else Health.NOT_CONFIGURED
 
-    def _provider(self, deployment: Deployment) -> ChatModel:
+    def _provider(self, deployment: Deployment) -> LanguageModel:
         provider = self._providers.get(deployment.provider)
         if provider is None:
             raise ProviderNotConfigured

@@ -1,4 +1,4 @@
-"""Wrappers of ChatModel: retries, a breaker per deployment, a concurrency limit. Each satisfies the port again."""
+"""Wrappers of LanguageModel: retries, a breaker per deployment, a concurrency limit. Each satisfies the port again."""
 
 import asyncio
 import random
@@ -7,24 +7,28 @@ from contextlib import aclosing
 
 from chassis.errors import PlatformError
 from chassis.resilience import Breaker, Bulkhead, RetryPolicy, retrying
-from llm_service import policy
-from llm_service.domain import Answer, Call, ChatModel, Deployment, Ending, Health
+from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.models import Deployment, Health
+from llm_service.policy.failures import falls_back, retryable
 
 
 class Retrying:
     """Repeats a call that failed in a way that may pass; a stream only before its first event."""
 
-    def __init__(self, inner: ChatModel, rules: RetryPolicy) -> None:
+    def __init__(self, inner: LanguageModel, rules: RetryPolicy) -> None:
         self._inner = inner
         self._rules = rules
         self._random = random.Random()  # noqa: S311  # jitter is no secret
+
+    def speaks(self, form: Format) -> bool:
+        return self._inner.speaks(form)
 
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         async def attempt(_number: int) -> Answer:
             call.tally.attempts += 1
             return await self._inner.complete(deployment, call)
 
-        return await retrying(attempt, self._rules, policy.retryable, self._random)
+        return await retrying(attempt, self._rules, retryable, self._random)
 
     async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
         attempt = 1
@@ -38,7 +42,7 @@ class Retrying:
                         yield event
             except PlatformError as error:
                 delay = self._rules.delay(attempt, error, self._random)
-                if started or delay is None or not policy.retryable(error):
+                if started or delay is None or not retryable(error):
                     raise
                 await asyncio.sleep(delay)
                 attempt += 1
@@ -52,12 +56,15 @@ class Retrying:
 class Guarded:
     """Refuses calls to a deployment that failed repeatedly, and more calls at once than the provider takes."""
 
-    def __init__(self, inner: ChatModel, bulkhead: Bulkhead, *, failures: int, pause_seconds: float) -> None:
+    def __init__(self, inner: LanguageModel, bulkhead: Bulkhead, *, failures: int, pause_seconds: float) -> None:
         self._inner = inner
         self._bulkhead = bulkhead
         self._failures = failures
         self._pause = pause_seconds
         self._breakers: dict[Deployment, Breaker] = {}
+
+    def speaks(self, form: Format) -> bool:
+        return self._inner.speaks(form)
 
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         breaker = self._breaker(deployment)
@@ -98,7 +105,7 @@ class Guarded:
 
 
 def _judge(breaker: Breaker, error: PlatformError) -> None:
-    if policy.falls_back(error) and error.reason != "PROVIDER_RATE_LIMITED":
+    if falls_back(error) and error.reason != "PROVIDER_RATE_LIMITED":
         breaker.failed()
     else:
         breaker.succeeded()

@@ -1,11 +1,10 @@
-"""POST /v1/chat/completions, raw ASGI: the client's document crosses as it came, whole or streamed."""
+"""Language models, raw ASGI: the client's document crosses as it came, whole or streamed. One route for each format."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-import orjson
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 
@@ -17,24 +16,25 @@ from gateway.edge import Receive, Scope, Send
 from gateway.errors import render_event
 from gateway.limits.meter import Line
 from gateway.routes import raw
+from gateway.routes.faces.chat import ChatCompletionsFace
+from gateway.routes.faces.face import Asked, Face
 from gateway.settings import GatewaySection
 from gateway.sse import Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
-PATH = "/v1/chat/completions"
-MAX_MODEL_CHARACTERS = 200
-DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
+FACES: tuple[Face, ...] = (ChatCompletionsFace(),)
+PATHS = tuple(face.path for face in FACES)
 BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
-DONE = b"data: [DONE]\n\n"
 
 
-class ChatRoute:
-    """The hot route."""
+class GenerationRoute:
+    """The hot route of one format."""
 
-    def __init__(self, gate: Gate, clients: Clients, settings: GatewaySection) -> None:
+    def __init__(self, face: Face, gate: Gate, clients: Clients, settings: GatewaySection) -> None:
+        self._face = face
         self._gate = gate
         self._clients = clients
         self._settings = settings
@@ -44,12 +44,10 @@ class ChatRoute:
         state["caller"].require("inference")
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
-        document = read_object(body, DECIDING)
-        streamed = raw.flag_key(document, "stream")
-        envelope, work = self._envelope(document, body)
-        marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")
-        choices = raw.count_key(document, "n") or 1
-        serve = partial(self._stream, choices) if streamed else self._complete
+        asked = self._face.read(read_object(body, self._face.deciding))
+        envelope, work = self._envelope(asked, body)
+        marks = (key, fingerprint("POST", self._face.path, body)) if key else ("", "")
+        serve = partial(self._stream, asked.choices) if asked.stream else self._complete
         await until_disconnect(scope, receive, serve(state, envelope, work, marks, send))
 
     async def _complete(
@@ -77,7 +75,7 @@ class ChatRoute:
                     async with aclosing(self._events(call, started, work, parts, choices)) as events:
                         async for event in events:
                             await stream.send(event)
-            await send(raw.part(DONE, more=False))
+            await send(raw.part(self._face.closing, more=False))
 
     async def _events(
         self, call: Call, started: pb.Started, work: Work, parts: Any, choices: int
@@ -94,31 +92,32 @@ class ChatRoute:
                     yield part.data
                     if pace is not None and await pace.exhausted():
                         call.partial = True
-                        yield _at_its_limit(part.data, choices)
+                        yield self._face.at_its_limit(part.data, choices)
                         return
                 else:
                     call.use(part.completion.usage)
         except PlatformError as error:
             call.partial = True
             log.warning("a stream failed", reason=error.reason)
-            yield render_event(error, PATH, "")
+            yield render_event(error, self._face.path, "")
 
-    def _envelope(self, document: dict[str, Any], body: bytes) -> tuple[pb.Envelope, Work]:
-        model = raw.text_key(document, "model", MAX_MODEL_CHARACTERS)
-        if not isinstance(document.get("messages"), list) or not document["messages"]:
-            raise raw.wrong("messages", "must be a list with at least one message")
-        bound = raw.count_key(document, "max_completion_tokens") or raw.count_key(document, "max_tokens")
-        options = document.get("stream_options")
-        include_usage = isinstance(options, dict) and options.get("include_usage") is True
+    def _envelope(self, asked: Asked, body: bytes) -> tuple[pb.Envelope, Work]:
         work = Work(
             "llm",
-            model=model,
+            model=asked.model,
             tokens=len(body) // BYTES_OF_A_TOKEN,
-            output_tokens=(bound or self._settings.default_output_tokens) * (raw.count_key(document, "n") or 1),
-            output_bounded=bound is not None,
+            output_tokens=(asked.output_bound or self._settings.default_output_tokens) * asked.choices,
+            output_bounded=asked.output_bound is not None,
         )
-        envelope = pb.Envelope(model=model, format=pb.FORMAT_CHAT_COMPLETIONS, body=body, include_usage=include_usage)
+        envelope = pb.Envelope(
+            model=asked.model, format=self._face.format, body=body, include_usage=asked.include_usage
+        )
         return envelope, work
+
+
+def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, GenerationRoute]:
+    """All of them, by path."""
+    return {face.path: GenerationRoute(face, gate, clients, settings) for face in FACES}
 
 
 def _so_far(started: pb.Started, work: Work, relayed: int) -> list[Line]:
@@ -128,14 +127,6 @@ def _so_far(started: pb.Started, work: Work, relayed: int) -> list[Line]:
         Line("llm", work.model, provider, "input_tokens", work.tokens, attempt),
         Line("llm", work.model, provider, "output_tokens", output, attempt),
     ]
-
-
-def _at_its_limit(last: bytes, choices: int) -> bytes:
-    """The chunk that ends a stream whose tenant has no tokens or money left: `length`, as for any other bound."""
-    lines = [line for line in last.splitlines() if line.startswith(b"data: {")]
-    chunk: dict[str, Any] = orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}
-    chunk["choices"] = [{"index": number, "delta": {}, "finish_reason": "length"} for number in range(choices)]
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
 def _told(answered: Any, call: Call) -> list[tuple[bytes, bytes]]:

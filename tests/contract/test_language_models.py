@@ -1,4 +1,4 @@
-"""The ChatModel port over OpenAI's wire: faults, streams split anywhere, and recorded traffic, over real HTTP."""
+"""The LanguageModel port over OpenAI's wire: faults, streams split anywhere, and recorded traffic, over real HTTP."""
 
 import asyncio
 import json
@@ -14,15 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import PlatformError
-from llm_service import domain
-from llm_service.adapters.openai_wire import OpenAIWire, Upstream, WireLimits
+from llm_service.adapters.chat_completions import ChatCompletions
+from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.sse import EventSplitter, data_of
-from llm_service.domain import Call, Deployment, Ending
+from llm_service.adapters.wire import WireModel
+from llm_service.domain.calls import Call, Ending, Format, Tokens
+from llm_service.domain.errors import ProviderBadAnswer, ProviderUnavailable
+from llm_service.domain.models import Deployment
 from tests.standins.openai_provider import OpenAIProvider, answers, chunks, completion, events, fails, running, sends
 
 RECORDINGS = Path(os.environ.get("AISP_RECORDINGS", "../shared/recordings/provider-traffic.jsonl"))
 DEPLOYMENT = Deployment("openai", "upstream-name")
 BODY = orjson.dumps({"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}], "new_field": {"kept": True}})
+
+
+def over_http(session: aiohttp.ClientSession, upstream: Upstream, limits: HttpLimits) -> WireModel:
+    return WireModel(ProviderHttp(session, upstream, limits), {Format.CHAT_COMPLETIONS: ChatCompletions()})
 
 
 @pytest.fixture
@@ -32,13 +39,13 @@ async def provider() -> AsyncIterator[OpenAIProvider]:
 
 
 @pytest.fixture
-async def model(provider: OpenAIProvider) -> AsyncIterator[OpenAIWire]:
+async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
     async with aiohttp.ClientSession() as session:
         upstream = Upstream("openai", lambda: provider.address, "sk-canary", configured=True)
-        yield OpenAIWire(session, upstream, WireLimits(0.5, 0.5, 5, 1_000_000))
+        yield over_http(session, upstream, HttpLimits(0.5, 0.5, 5, 1_000_000))
 
 
-async def collect(model: OpenAIWire, call: Call) -> tuple[bytes, Ending]:
+async def collect(model: WireModel, call: Call) -> tuple[bytes, Ending]:
     parts: list[bytes] = []
     async for event in model.stream(DEPLOYMENT, call):
         if isinstance(event, Ending):
@@ -48,23 +55,23 @@ async def collect(model: OpenAIWire, call: Call) -> tuple[bytes, Ending]:
 
 
 async def test_the_document_passes_untouched_but_for_the_models_name(
-    provider: OpenAIProvider, model: OpenAIWire
+    provider: OpenAIProvider, model: WireModel
 ) -> None:
     answer = await model.complete(DEPLOYMENT, Call("gpt-x", BODY))
     assert orjson.loads(answer.body) == completion("Hello!")
-    assert answer.ending.tokens == domain.Tokens(9, 0, 3)
+    assert answer.ending.tokens == Tokens(9, 0, 3)
     assert provider.received[0] == orjson.loads(BODY) | {"model": "upstream-name"}
     assert provider.headers[0]["Authorization"] == "Bearer sk-canary"
 
 
 async def test_usage_is_always_asked_for_and_taken_out_unless_the_client_asked(
-    provider: OpenAIProvider, model: OpenAIWire
+    provider: OpenAIProvider, model: WireModel
 ) -> None:
     provider.behaviour = sends(events(chunks("a", "b")))
     data, ending = await collect(model, Call("gpt-x", BODY))
     assert provider.received[0]["stream_options"] == {"include_usage": True}
     assert data == events(chunks("a", "b")[:-1], done=False)
-    assert ending == Ending(domain.Tokens(9, 0, 2), "stop")
+    assert ending == Ending(Tokens(9, 0, 2), "stop")
     data, _ = await collect(model, Call("gpt-x", BODY, include_usage=True))
     assert data == events(chunks("a", "b"), done=False)
 
@@ -88,7 +95,7 @@ async def test_usage_is_always_asked_for_and_taken_out_unless_the_client_asked(
     ],
 )
 async def test_each_failure_has_a_typed_error_without_the_providers_key(
-    provider: OpenAIProvider, model: OpenAIWire, status: int, body: bytes, headers: dict[str, str], reason: str
+    provider: OpenAIProvider, model: WireModel, status: int, body: bytes, headers: dict[str, str], reason: str
 ) -> None:
     provider.behaviour = fails(status, body, headers)
     with pytest.raises(PlatformError) as caught:
@@ -115,7 +122,7 @@ async def test_each_failure_has_a_typed_error_without_the_providers_key(
     ids=["cut", "hang", "reset", "error event", "garbage", "endless event"],
 )
 async def test_a_stream_that_fails_ends_truthfully(
-    provider: OpenAIProvider, model: OpenAIWire, behaviour: Any, reason: str
+    provider: OpenAIProvider, model: WireModel, behaviour: Any, reason: str
 ) -> None:
     provider.behaviour = behaviour
     with pytest.raises(PlatformError) as caught:
@@ -123,7 +130,7 @@ async def test_a_stream_that_fails_ends_truthfully(
     assert caught.value.reason == reason
 
 
-async def test_leaving_a_stream_cancels_the_provider_at_once(provider: OpenAIProvider, model: OpenAIWire) -> None:
+async def test_leaving_a_stream_cancels_the_provider_at_once(provider: OpenAIProvider, model: WireModel) -> None:
     provider.behaviour = sends(events(chunks("a")[:1], done=False), hang=True)
     stream = model.stream(DEPLOYMENT, Call("gpt-x", BODY))
     await anext(stream)
@@ -131,7 +138,7 @@ async def test_leaving_a_stream_cancels_the_provider_at_once(provider: OpenAIPro
     await asyncio.wait_for(provider.cancelled.wait(), 1)
 
 
-async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: OpenAIWire) -> None:
+async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: WireModel) -> None:
     provider.behaviour = sends(events(chunks("word " * 20)[:-1]))
     _, ending = await collect(model, Call("gpt-x", BODY))
     assert ending.tokens.input > 0
@@ -141,14 +148,14 @@ async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: OpenA
 async def test_a_refused_connection_is_unavailable() -> None:
     async with aiohttp.ClientSession() as session:
         upstream = Upstream("openai", lambda: "http://127.0.0.1:9/v1", "", configured=True)
-        model = OpenAIWire(session, upstream, WireLimits(1, 1, 5, 1000))
-        with pytest.raises(domain.ProviderUnavailable):
+        model = over_http(session, upstream, HttpLimits(1, 1, 5, 1000))
+        with pytest.raises(ProviderUnavailable):
             await model.complete(DEPLOYMENT, Call("gpt-x", BODY))
 
 
-async def test_an_answer_over_the_bound_is_refused(provider: OpenAIProvider, model: OpenAIWire) -> None:
+async def test_an_answer_over_the_bound_is_refused(provider: OpenAIProvider, model: WireModel) -> None:
     provider.behaviour = answers("x" * 2_000_000)
-    with pytest.raises(domain.ProviderBadAnswer):
+    with pytest.raises(ProviderBadAnswer):
         await model.complete(DEPLOYMENT, Call("gpt-x", BODY))
 
 
@@ -179,14 +186,14 @@ def recorded(*, stream: bool) -> list[Any]:
 
 
 @pytest.mark.parametrize("row", recorded(stream=False))
-async def test_recorded_answers_come_back_equal(provider: OpenAIProvider, model: OpenAIWire, row: Any) -> None:
+async def test_recorded_answers_come_back_equal(provider: OpenAIProvider, model: WireModel, row: Any) -> None:
     provider.behaviour = fails(200, orjson.dumps(row["response"]))
     answer = await model.complete(DEPLOYMENT, Call(row["request"]["model"], orjson.dumps(row["request"])))
     assert orjson.loads(answer.body) == row["response"]
 
 
 @pytest.mark.parametrize("row", recorded(stream=True))
-async def test_recorded_streams_come_back_chunk_by_chunk(provider: OpenAIProvider, model: OpenAIWire, row: Any) -> None:
+async def test_recorded_streams_come_back_chunk_by_chunk(provider: OpenAIProvider, model: WireModel, row: Any) -> None:
     provider.behaviour = sends(events(row["response"]))
     data, _ = await collect(model, Call(row["request"]["model"], orjson.dumps(row["request"]), include_usage=True))
     splitter = EventSplitter()

@@ -1,4 +1,4 @@
-"""LlmService on the wire: protobuf <-> domain. Decides nothing."""
+"""Completions on the wire."""
 
 import time
 from collections.abc import AsyncIterator
@@ -11,9 +11,10 @@ from aisp.llm.v1 import llm_service_pb2 as pb
 from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceServicer
 from prometheus_client import Histogram
 
+from chassis.context import current
 from chassis.errors import InvalidArgument
 from chassis.telemetry import CALL_BUCKETS
-from llm_service.domain import Call, Ending, Health
+from llm_service.domain.calls import Call, Ending, Format
 from llm_service.service.completions import Completions, Served
 
 log = structlog.get_logger()
@@ -21,18 +22,13 @@ log = structlog.get_logger()
 FIRST_EVENT = Histogram(
     "aisp_llm_first_event_seconds", "Time to a stream's first event", ["provider"], buckets=CALL_BUCKETS
 )
-HEALTH = {
-    Health.OK: pb.HEALTH_OK,
-    Health.FAILING: pb.HEALTH_FAILING,
-    Health.NOT_CONFIGURED: pb.HEALTH_NOT_CONFIGURED,
-}
+FORMATS = {pb.FORMAT_CHAT_COMPLETIONS: Format.CHAT_COMPLETIONS}
 
 
-class LlmServicer(LlmServiceServicer):
-    """Translates."""
+class CompletionsServicer(LlmServiceServicer):
+    """Calls of models."""
 
-    def __init__(self, completions: Completions) -> None:
-        self._completions = completions
+    _completions: Completions
 
     async def Complete(self, request: pb.CompleteRequest, _: Any) -> pb.CompleteResponse:
         call = _call(request.envelope)
@@ -59,25 +55,12 @@ class LlmServicer(LlmServiceServicer):
                     _tell(call, served, event)
                     yield pb.StreamCompleteResponse(completion=_completion(call, served, event))
 
-    async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:
-        models = [
-            pb.Model(
-                name=model.name,
-                provider=model.deployments[0].provider,
-                capabilities=model.capabilities,
-                context_length=model.context_length,
-                health=HEALTH[health],
-                create_time_seconds=int(model.created_at.timestamp()) if model.created_at else 0,
-            )
-            for model, health in self._completions.models()
-        ]
-        return pb.ListModelsResponse(models=models)
-
 
 def _call(envelope: pb.Envelope) -> Call:
-    if envelope.format != pb.FORMAT_CHAT_COMPLETIONS or not envelope.model:
+    form = FORMATS.get(envelope.format)
+    if form is None or not envelope.model:
         raise InvalidArgument("The envelope needs a model and a known format.")
-    return Call(envelope.model, envelope.body, envelope.include_usage)
+    return Call(envelope.model, envelope.body, form, envelope.include_usage, current().tenant_id)
 
 
 def _served_by(served: Served) -> pb.ServedBy:

@@ -1,0 +1,40 @@
+"""OpenAI's chat completions."""
+
+from typing import Any
+
+import orjson
+from aisp.llm.v1 import llm_service_pb2 as pb
+
+from gateway.routes import raw
+from gateway.routes.faces.face import Asked
+
+MAX_MODEL_CHARACTERS = 200
+
+
+class ChatCompletionsFace:
+    """POST /v1/chat/completions."""
+
+    path = "/v1/chat/completions"
+    format: pb.Format = pb.FORMAT_CHAT_COMPLETIONS
+    deciding: tuple[str, ...] = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
+    closing = b"data: [DONE]\n\n"
+
+    def read(self, document: dict[str, Any]) -> Asked:
+        model = raw.text_key(document, "model", MAX_MODEL_CHARACTERS)
+        if not isinstance(document.get("messages"), list) or not document["messages"]:
+            raise raw.wrong("messages", "must be a list with at least one message")
+        options = document.get("stream_options")
+        return Asked(
+            model,
+            stream=raw.flag_key(document, "stream"),
+            output_bound=raw.count_key(document, "max_completion_tokens") or raw.count_key(document, "max_tokens"),
+            choices=raw.count_key(document, "n") or 1,
+            include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        )
+
+    def at_its_limit(self, last: bytes, choices: int) -> bytes:
+        """`length`, as for any other bound."""
+        lines = [line for line in last.splitlines() if line.startswith(b"data: {")]
+        chunk: dict[str, Any] = orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}
+        chunk["choices"] = [{"index": number, "delta": {}, "finish_reason": "length"} for number in range(choices)]
+        return b"data: " + orjson.dumps(chunk) + b"\n\n"

@@ -1,0 +1,78 @@
+"""LanguageModel for every provider that speaks a public wire format over HTTP.
+
+What differs from format to format stands in one `Wire` each; what differs from provider to provider is data
+(`Upstream`). A provider that speaks several formats has a wire for each.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Protocol
+
+from llm_service.adapters.http import ProviderHttp
+from llm_service.adapters.sse import EventTooLarge
+from llm_service.domain.calls import Answer, Call, Ending, Format
+from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.domain.models import Deployment, Health
+
+
+class Relay(Protocol):
+    """Looks into the events of one stream, and decides which bytes go on."""
+
+    done: bool
+    """Whether the provider said that nothing more comes."""
+
+    def take(self, chunk: bytes) -> bytes:
+        """What of the chunk goes to the client: whole events, joined. A Provider* error."""
+
+    def ending(self) -> Ending:
+        """How the stream ended. ProviderBadAnswer if it broke off."""
+
+
+class Wire(Protocol):
+    """A wire format, as a provider speaks it."""
+
+    path: str
+    """Behind the provider's base address."""
+
+    def document(self, deployment: Deployment, call: Call, *, stream: bool) -> bytes:
+        """What is sent: the client's document, changed as little as can be. BadDocument, Unsupported."""
+
+    def answer(self, call: Call, body: bytes) -> Answer:
+        """What came. ProviderBadAnswer."""
+
+    def relay(self, call: Call) -> Relay:
+        """For one stream."""
+
+
+class WireModel:
+    """Speaks to one provider in each format that it understands."""
+
+    def __init__(self, http: ProviderHttp, wires: Mapping[Format, Wire]) -> None:
+        self._http = http
+        self._wires = wires
+
+    def speaks(self, form: Format) -> bool:
+        return form in self._wires
+
+    def health(self) -> Health:
+        return self._http.health()
+
+    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+        wire = self._wires[call.format]
+        body = await self._http.post(wire.path, wire.document(deployment, call, stream=False))
+        return wire.answer(call, body)
+
+    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+        wire = self._wires[call.format]
+        relay = wire.relay(call)
+        document = wire.document(deployment, call, stream=True)
+        try:
+            async with aclosing(self._http.stream(wire.path, document)) as chunks:
+                async for chunk in chunks:
+                    if forwarded := relay.take(chunk):
+                        yield forwarded
+                    if relay.done:
+                        break
+        except EventTooLarge as error:
+            raise ProviderBadAnswer from error
+        yield relay.ending()

@@ -1,0 +1,75 @@
+"""One call of a model: the client's document and what was decided about it, the answer, and how it ended."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from llm_service.domain.models import Deployment, Health
+
+
+class Format(Enum):
+    """A public wire format."""
+
+    CHAT_COMPLETIONS = "chat_completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a call used. `input` includes `cached`."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts the attempts of one call, over retries and fallbacks."""
+
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request: the client's document, and what was decided about it."""
+
+    model: str
+    body: bytes
+    format: Format = Format.CHAT_COMPLETIONS
+    include_usage: bool = False
+    tenant_id: str = ""
+    """Whose call it is, out of the signed context."""
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended."""
+
+    tokens: Tokens
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: the document, and how the call ended."""
+
+    body: bytes
+    ending: Ending
+
+
+class LanguageModel(Protocol):
+    """A provider of models. Wrapped for translation, retry, breaker and limits; adapters have none of these."""
+
+    def speaks(self, form: Format) -> bool:
+        """Whether it takes documents of this format as they are."""
+
+    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+        """One of the Provider* errors, BadDocument or Unsupported."""
+
+    def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+        """Whole server-sent events as they come, then one Ending. Errors as above; closing it cancels the call."""
+
+    def health(self) -> Health:
+        """Without asking the provider."""

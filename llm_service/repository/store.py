@@ -1,0 +1,23 @@
+"""Opens transactions on the service's database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chassis.database import PLATFORM, Database
+from llm_service.repository.catalogue import CatalogueRows
+
+
+class PostgresRepository(CatalogueRows):
+    """Queries of one transaction."""
+
+
+class PostgresStore:
+    """Opens transactions on the service's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncIterator[PostgresRepository]:
+        async with self._database.transaction(PLATFORM) as connection:
+            yield PostgresRepository(connection)
