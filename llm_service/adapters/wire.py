@@ -11,7 +11,7 @@ from typing import Protocol
 from llm_service.adapters.http import ProviderHttp
 from llm_service.adapters.sse import EventTooLarge
 from llm_service.domain.calls import Answer, Call, Ending, Format
-from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.domain.errors import ProviderBadAnswer, Unsupported
 from llm_service.domain.models import Deployment, Health
 
 
@@ -58,12 +58,12 @@ class WireModel:
         return self._http.health()
 
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
-        wire = self._wires[call.format]
+        wire = self._wire(call.format)
         body = await self._http.post(wire.path, wire.document(deployment, call, stream=False))
         return wire.answer(call, body)
 
     async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        wire = self._wires[call.format]
+        wire = self._wire(call.format)
         relay = wire.relay(call)
         document = wire.document(deployment, call, stream=True)
         try:
@@ -76,3 +76,9 @@ class WireModel:
         except EventTooLarge as error:
             raise ProviderBadAnswer from error
         yield relay.ending()
+
+    def _wire(self, form: Format) -> Wire:
+        found = self._wires.get(form)
+        if found is None:
+            raise Unsupported(f"This model cannot be asked by {form.value}.", metadata={"param": "model"})
+        return found

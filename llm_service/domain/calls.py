@@ -12,6 +12,9 @@ class Format(Enum):
     """A public wire format."""
 
     CHAT_COMPLETIONS = "chat_completions"
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)

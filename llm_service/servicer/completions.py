@@ -22,7 +22,12 @@ log = structlog.get_logger()
 FIRST_EVENT = Histogram(
     "aisp_llm_first_event_seconds", "Time to a stream's first event", ["provider"], buckets=CALL_BUCKETS
 )
-FORMATS = {pb.FORMAT_CHAT_COMPLETIONS: Format.CHAT_COMPLETIONS}
+FORMATS = {
+    pb.FORMAT_CHAT_COMPLETIONS: Format.CHAT_COMPLETIONS,
+    pb.FORMAT_COMPLETIONS: Format.COMPLETIONS,
+    pb.FORMAT_RESPONSES: Format.RESPONSES,
+    pb.FORMAT_MESSAGES: Format.MESSAGES,
+}
 
 
 class CompletionsServicer(LlmServiceServicer):

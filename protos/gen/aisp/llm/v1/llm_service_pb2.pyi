@@ -12,6 +12,9 @@ class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FORMAT_UNSPECIFIED: _ClassVar[Format]
     FORMAT_CHAT_COMPLETIONS: _ClassVar[Format]
+    FORMAT_COMPLETIONS: _ClassVar[Format]
+    FORMAT_RESPONSES: _ClassVar[Format]
+    FORMAT_MESSAGES: _ClassVar[Format]
 
 class Health(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -34,6 +37,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_UNSUPPORTED: _ClassVar[ErrorReason]
 FORMAT_UNSPECIFIED: Format
 FORMAT_CHAT_COMPLETIONS: Format
+FORMAT_COMPLETIONS: Format
+FORMAT_RESPONSES: Format
+FORMAT_MESSAGES: Format
 HEALTH_UNSPECIFIED: Health
 HEALTH_OK: Health
 HEALTH_FAILING: Health
