@@ -21,7 +21,8 @@ from gateway.auth import MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
 from gateway.limits.exhausted import ExhaustedLimits, Publish
-from gateway.limits.meter import Admission, Lease, Line, Meter, Preview, RateLimited
+from gateway.limits.meter import Admission, Lease, Line, Meter, Preview
+from gateway.limits.refusals import RateLimited
 from gateway.verdicts import Caller
 
 log = structlog.get_logger()
@@ -140,7 +141,7 @@ class Gate:
             subjects = {"key": caller.key_id, "user": caller.user_id}
             self._exhausted.refused(caller.tenant_id, subjects, error.binding)
             raise
-        state["quotas"] = lease.quotas
+        state["lease"] = lease
         call = Call(_context(caller, state, lease.id, idempotency), lease)
         try:
             yield call
@@ -149,7 +150,9 @@ class Gate:
             raise
         finally:
             status = "replayed" if call.replayed else "partial" if call.partial else "settled"
-            await self._meter.settle(lease, [] if call.replayed else call.lines, status)
+            # Whose answer has not begun is told what is left now; a stream's headers tell what was left when it began.
+            told = not state.get("answering")
+            await self._meter.settle(lease, [] if call.replayed else call.lines, status, told=told)
 
     async def preview(self, state: Any, work: Work) -> Preview:
         """What admission would say of a call by the same caller; nothing is admitted or counted. UnpricedModel."""

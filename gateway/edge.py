@@ -7,7 +7,7 @@ A request that the drain cuts off is told so here, whatever kind of answer was u
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
@@ -20,6 +20,7 @@ from chassis.telemetry import CALL_BUCKETS
 from gateway.address import client_address, throttled_as
 from gateway.auth import Authenticator
 from gateway.errors import BadHost, Draining, Header, RepeatedHeader, RouteNotFound, render, render_event
+from gateway.limits.quotas import Quota
 from gateway.limits.quotas import headers as quota_headers
 from gateway.settings import EdgeSection
 from gateway.throttle import Throttle
@@ -177,11 +178,18 @@ class Exchange:
         """Adds the headers that every answer has."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            added = [(b"x-request-id", self.request_id.encode()), *quota_headers(self._state.get("quotas", ()))]
+            self._state["answering"] = True
+            added = [(b"x-request-id", self.request_id.encode()), *quota_headers(self._quotas())]
             given: list[Header] = message.get("headers", [])
             self._event_stream = any(name == b"content-type" and value.startswith(EVENTS) for name, value in given)
             message["headers"] = [*given, *added]
         await self._send(message)
+
+    def _quotas(self) -> Sequence[Quota]:
+        """What an error says is left, or the lease."""
+        lease = self._state.get("lease")
+        found: Sequence[Quota] = self._state.get("quotas") or (lease.quotas if lease else ())
+        return found
 
     async def fail(self, error: PlatformError) -> None:
         """Answers with an error, if nothing was answered yet."""

@@ -1,7 +1,13 @@
-"""Fixtures for every suite: event loops that clean up, and the engines, started once per process that asks."""
+"""Fixtures for every suite: event loops that clean up, and the engines, started once per process that asks.
+
+AISP_POSTGRES names the directory of another PostgreSQL's programs (14 or newer), AISP_METER the program of another
+Valkey or Redis: the suites then run on those.
+"""
 
 import asyncio
+import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +17,7 @@ from pydantic import SecretStr
 from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings
 from deploy.local.databases import ensure_databases
 from deploy.local.postgres import Postgres
-from deploy.local.valkey import METER, Valkey
+from deploy.local.valkey import METER, Valkey, binary
 from tests.standins.echo_service import Transport
 
 PASSWORD = "test-" + secrets.token_hex(8)
@@ -30,7 +36,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseSetti
     """A PostgreSQL of this test process, with every database and role, not yet migrated."""
     directory = tmp_path_factory.mktemp("postgres")
     _open_to_nobody(directory)
-    server = Postgres(directory / "cluster", directory / "postgres.log")
+    programs = os.environ.get("AISP_POSTGRES")
+    server = Postgres(directory / "cluster", directory / "postgres.log", Path(programs) if programs else None)
     server.start()
     try:
         settings = DatabaseSettings(
@@ -51,11 +58,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseSetti
         server.process.stop()
 
 
+SERVERS = {"valkey": str(binary()), "redis": shutil.which("redis-server")}
+BOTH_SERVERS = pytest.mark.parametrize("valkey", SERVERS, indirect=True)
+"""Of a module: its tests run on Valkey, and again on Debian's Redis 7."""
+
+
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
-    """A Valkey of this test process, set up as the meter's."""
+def valkey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
+    """A Valkey (or what BOTH_SERVERS or AISP_METER names) of this test process, set up as the meter's."""
+    program = SERVERS[getattr(request, "param", "valkey")]
+    if program is None:
+        pytest.skip("Debian's Redis is not installed (apt-get install redis-server)")
+    program = os.environ.get("AISP_METER", program)
     directory = tmp_path_factory.mktemp("valkey")
-    server = Valkey("valkey-test", directory / "data", METER, "test-password", directory / "valkey.log")
+    log = directory / "valkey.log"
+    server = Valkey("valkey-test", directory / "data", METER, "test-password", log, Path(program))
     server.start()
     try:
         asyncio.run(server.wait_ready())

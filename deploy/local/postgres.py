@@ -34,13 +34,15 @@ CONFIGURATION = {
 class Postgres:
     """One server. `start` makes its cluster the first time."""
 
-    def __init__(self, directory: Path, log: Path) -> None:
+    def __init__(self, directory: Path, log: Path, programs: Path | None = None) -> None:
+        """`programs`: the directory of another server than the installed package's."""
+        self._programs = programs or binaries()
         self.port = free_port()
         self._directory = directory.resolve()
         self._unprivileged = find_unprivileged()
         self._password = ""
         options = [item for key, value in CONFIGURATION.items() for item in ("-c", f"{key}={value}")]
-        command = [str(binaries() / "postgres"), "-D", str(self._directory), "-p", str(self.port), *options]
+        command = [str(self._programs / "postgres"), "-D", str(self._directory), "-p", str(self.port), *options]
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
         self.process = Process("postgres", command, log=log, unprivileged=self._unprivileged, stop_signal=signal.SIGINT)
 
@@ -87,7 +89,7 @@ class Postgres:
                     os.chown(path, user, user)
             command = [
                 *self._unprivileged.prefix,
-                str(binaries() / "initdb"),
+                str(self._programs / "initdb"),
                 "-D",
                 str(fresh),
                 "-U",
@@ -107,7 +109,7 @@ class Postgres:
                 extra_groups=None if user is None else [],
             )
         except PermissionError as error:
-            raise LocalError(f"PostgreSQL's programs cannot be run from {binaries()}: {error.strerror}") from error
+            raise LocalError(f"PostgreSQL's programs cannot be run from {self._programs}: {error.strerror}") from error
         finally:
             pwfile.unlink(missing_ok=True)
         if done.returncode:

@@ -16,34 +16,22 @@ from typing import Any
 import orjson
 import structlog
 
-from chassis.errors import FailedPrecondition, PlatformError, ResourceExhausted, Violation
+from chassis.errors import PlatformError
 from gateway.limits.quotas import Quota, parse
+from gateway.limits.refusals import UnpricedModel, limited
 from gateway.limits.resp import ReplyError, RespClient, StoreUnavailable
 from gateway.limits.settlements import Settlement, Settlements
 
 log = structlog.get_logger()
 
 PARTITIONS = 256
-PREFIX = "aisp_v2_"
+PREFIX = "aisp_v3_"
 LEASE_SECONDS = 60.0
 RENEW_BATCH = 100
 ENSURE_ATTEMPTS = 3
 FUNCTION_GONE = "Function not found"
 AWAY = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY")
 """A store that answers so cannot admit now; it may soon."""
-
-
-class RateLimited(ResourceExhausted):
-    """A limit binds. `quotas`: the state of all of them, for the headers; `binding`: of those that refuse."""
-
-    reason = "RATE_LIMITED"
-    quotas: tuple[Quota, ...] = ()
-    binding: tuple[Quota, ...] = ()
-
-
-class UnpricedModel(FailedPrecondition):
-    reason = "UNPRICED_MODEL"
-    message = "The model has no price, and work without a price is refused here; an operator can add one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +79,17 @@ class Lease:
 
     id: str
     admission: Admission
-    quotas: tuple[Quota, ...]
+    rows: Sequence[Any]
+    """The state of the limits as the store last told it: after admission, then after the settlement."""
     lines: Sequence[Line] = ()
     """What was used so far, for checkpoints."""
     exhausted: tuple[Quota, ...] = ()
     """Limits that what was used so far is beyond: the work should end."""
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """The rows, read: once an answer, since most answers need only the last of them."""
+        return parse(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +121,7 @@ class Meter:
         self._lease_ms = int(lease_seconds * 1000)
         self._ensuring: dict[tuple[str, int, str, int, str], asyncio.Task[None]] = {}
         self._open: dict[str, Lease] = {}
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[Sequence[Any]]] = set()
         self.settlements = Settlements(self._call, partition_of)
 
     async def reserve(self, admission: Admission) -> Lease:
@@ -139,10 +133,13 @@ class Meter:
                 await self._ensure_once(admission)
                 continue
             if answer[0] == b"LIMITED":
-                raise _limited(answer)
+                raise limited(answer, admission.tokens + admission.output_tokens * admission.output_bounded)
             if answer[0] == b"UNPRICED":
                 raise UnpricedModel
-            lease = Lease(lease_id, admission, parse(answer[1:]))
+            if answer[0] == b"DUPLICATE":
+                lease_id = new_lease_id(self._clock)
+                continue
+            lease = Lease(lease_id, admission, answer[1:])
             if lease_id:
                 self._open[lease_id] = lease
             return lease
@@ -162,8 +159,11 @@ class Meter:
             return Preview(int(answer[1]), parse(answer[3:end]), parse(answer[end:]))
         raise StoreUnavailable(retry_after=1)
 
-    async def settle(self, lease: Lease, lines: Sequence[Line], status: str = "settled") -> None:
-        """Ends the lease. Never fails: what the store does not take now is repeated until it does."""
+    async def settle(self, lease: Lease, lines: Sequence[Line], status: str = "settled", *, told: bool = False) -> None:
+        """Ends the lease. Never fails: what the store does not take now is repeated until it does.
+
+        `told`: the lease's quotas then say what is left after it, where the store takes it now.
+        """
         if not lease.id or self._open.pop(lease.id, None) is None:
             return
         asked = lease.admission
@@ -171,10 +171,11 @@ class Meter:
             lease.id, asked.tenant_id, status, _text(lines), asked.key_id, asked.user_id, asked.kind, _descriptor(asked)
         )
         # A caller that is cancelled now must not leave its lease open.
-        task = asyncio.create_task(self.settlements.add(settlement))
+        task = asyncio.create_task(self.settlements.add(settlement, told=told))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
-        await asyncio.shield(task)
+        if rows := await asyncio.shield(task):
+            lease.rows = rows
 
     async def checkpoint(self, lease: Lease) -> None:
         """Renews the lease, and tells the store what was used so far: see `lease.exhausted`. StoreUnavailable."""
@@ -276,18 +277,3 @@ def _text(lines: Sequence[Line]) -> str:
 
 def _descriptor(admission: Admission) -> bytes:
     return orjson.dumps({"r": admission.request_id, "s": admission.service, "m": admission.model})
-
-
-def _limited(answer: Sequence[Any]) -> RateLimited:
-    end = 2 + 5 * int(answer[1])
-    binding = parse(answer[2:end])
-    longest = max(binding, key=lambda quota: quota.reset_seconds)
-    error = RateLimited(
-        f"The limit {longest.name} of this {longest.scope} is exhausted: {longest.used} of {longest.limit} used.",
-        metadata={"limit": longest.name, "scope": longest.scope, "remaining": str(longest.remaining)},
-        violations=[Violation(quota.name, f"{quota.used} of {quota.limit} used") for quota in binding],
-        retry_after=max(1.0, longest.reset_seconds),
-    )
-    error.quotas = parse(answer[end:])
-    error.binding = binding
-    return error

@@ -6,7 +6,7 @@ ledger it is booked once. What a gateway holds dies with it: its leases are then
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,15 +75,17 @@ class Settlements:
         """How many were given up: too many waited, or the store refused them for good."""
         return self._lost
 
-    async def add(self, settlement: Settlement) -> None:
-        """Delivers it now, or later."""
-        if await self._deliver(settlement):
-            return
+    async def add(self, settlement: Settlement, *, told: bool = False) -> Sequence[Any]:
+        """Delivers it now, or later. With `told`: rows of the limits as they are after it, if the store took it now."""
+        rows = await self._deliver(settlement, told=told)
+        if rows is not None:
+            return rows
         if len(self._waiting) >= MAX_KEPT:
             self._lost += 1
             log.error("a settlement is lost: too many wait", lease_id=settlement.lease_id)
-            return
+            return ()
         self._waiting.append(settlement)
+        return ()
 
     async def run(self) -> None:
         """Sends again what waits, and what a store has lost, until cancelled."""
@@ -100,27 +102,29 @@ class Settlements:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             done = await asyncio.gather(*(self._deliver(settlement) for settlement in batch))
-            failed = [settlement for settlement, ok in zip(batch, done, strict=True) if not ok]
+            failed = [settlement for settlement, rows in zip(batch, done, strict=True) if rows is None]
             self._waiting.extendleft(reversed(failed))
             if failed:
                 return
 
-    async def _deliver(self, settlement: Settlement) -> bool:
-        """Whether it needs no further care."""
+    async def _deliver(self, settlement: Settlement, *, told: bool = False) -> Sequence[Any] | None:
+        """What is told of the limits; None where it has to be delivered again."""
         try:
-            await self._settle(settlement)
+            return await self._settle(settlement, int(told))
         except StoreUnavailable as error:
             log.warning("a settlement waits for the meter", lease_id=settlement.lease_id, error=repr(error))
-            return False
+            return None
         except ReplyError as error:
             if "Function not found" in str(error):
-                return False
+                return None
             self._lost += 1
             log.exception("the meter refuses a settlement for good", lease_id=settlement.lease_id)
-        return True
+            return ()
 
-    async def _settle(self, item: Settlement) -> None:
-        answer = await self._call("settle", item.tenant_id, item.lease_id, item.tenant_id, item.status, item.lines)
+    async def _settle(self, item: Settlement, told: int) -> Sequence[Any]:
+        answer = await self._call(
+            "settle", item.tenant_id, item.lease_id, item.tenant_id, item.status, item.lines, told
+        )  # fmt: skip
         if answer[0] == b"UNKNOWN":
             log.error("the meter has lost a lease: its settlement is booked all the same", lease_id=item.lease_id)
             counts = int(item.kind != "effect")
@@ -132,6 +136,8 @@ class Settlements:
             raise StoreUnavailable(retry_after=1)
         if answer[0] == b"OK":
             self._keep(_Kept(item, _ordinal(answer[1]), answer[2]))
+        rows: Sequence[Any] = answer[3:]
+        return rows
 
     def _keep(self, kept: _Kept) -> None:
         self._kept[self._partition(kept.settlement.tenant_id)].append(kept)

@@ -58,6 +58,27 @@ def test_exactly_the_limit_is_admitted(new_tenant: Callable[..., Tenant], operat
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
 
 
+def test_an_answers_headers_say_what_is_left_after_it(tenant: Tenant) -> None:
+    def remaining() -> dict[str, int]:
+        found = tenant.client.get("/api/v1/usage/limits").json()["data"]
+        return {row["name"]: row["remaining"] for row in found}
+
+    chat = tenant.client.post("/v1/chat/completions", json=CHAT | {"max_tokens": 40})
+    used = chat.json()["usage"]["total_tokens"]
+    assert chat.headers["x-ratelimit-remaining-tokens"] == str(100_000 - used)
+    assert remaining()["tokens_per_minute"] == 100_000 - used
+    embedded = tenant.client.post("/v1/embeddings", json=EMBED)
+    used += embedded.json()["usage"]["total_tokens"]
+    assert embedded.headers["x-ratelimit-remaining-tokens"] == str(100_000 - used)
+    failed = tenant.client.post("/v1/embeddings", json=EMBED | {"model": "local/no-such-model"})
+    assert failed.status_code == 404
+    assert failed.headers["x-ratelimit-remaining-tokens"] == str(100_000 - used)
+    assert failed.headers["x-ratelimit-remaining-requests"] == str(remaining()["requests_per_day"])
+    # A stream's come before its first word: they tell of what it has reserved.
+    with tenant.client.stream("POST", "/v1/chat/completions", json=CHAT | {"stream": True}) as stream:
+        assert int(stream.headers["x-ratelimit-remaining-tokens"]) < 100_000 - used
+
+
 def test_a_plans_change_is_in_force_at_once(new_tenant: Callable[..., Tenant], operator: httpx.Client) -> None:
     tenant = new_tenant("free")
     first = tenant.client.post("/v1/embeddings", json=EMBED)

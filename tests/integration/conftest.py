@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,7 +18,8 @@ from chassis.client import Channel, read_service_config
 from chassis.context import Keyring
 from chassis.server import listening
 from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, ServiceSettings
-from deploy.local.valkey import Valkey, binary
+from deploy.local.valkey import Valkey
+from tests.conftest import SERVERS
 from usage_service.adapters import library
 
 ROOT = b"a root secret for tests, of some length"
@@ -71,7 +71,6 @@ def serve() -> Serve:
 
 
 CLOCK = re.compile(r"^local function store_ms\(\)\n.*?^end\n", re.MULTILINE | re.DOTALL)
-SERVERS = {"valkey": binary(), "redis": shutil.which("redis-server")}
 
 
 @pytest.fixture(scope="session", params=list(SERVERS))

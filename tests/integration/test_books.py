@@ -23,11 +23,15 @@ from pydantic import SecretStr
 from chassis.context import RequestContext
 from chassis.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from chassis.settings import DatabaseSettings, OutboundSettings, RedisSettings, WireSettings
-from gateway.limits.meter import Admission, Line, Meter, RateLimited
+from gateway.limits.meter import Admission, Line, Meter
+from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
+from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve
 from usage_service.app import Worker, compose, compose_worker
 from usage_service.settings import Settings, UsageSection
+
+pytestmark = BOTH_SERVERS
 
 MODEL = "local/smollm2-135m-instruct"
 OPERATOR = RequestContext("op", tenant_id=str(uuid4()), operator=True)

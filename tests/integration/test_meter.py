@@ -8,13 +8,17 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Admission, Lease, Line, Meter, RateLimited
+from gateway.limits.meter import Admission, Lease, Line, Meter
 from gateway.limits.quotas import headers
+from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
+from tests.conftest import BOTH_SERVERS
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PREFIX, ValkeyMeter, number_of, partition_of
 from usage_service.domain.ledger import START, Entry
 from usage_service.domain.limits import Standing, Subject
+
+pytestmark = BOTH_SERVERS
 
 
 class Bench:
@@ -96,6 +100,32 @@ async def test_settling_corrects_the_estimate_and_frees_the_slot(bench: Bench) -
     assert await bench.used("tokens_per_minute") == 120
     assert await bench.used("tokens_per_day") == 120
     assert await bench.used("concurrent_requests") == 0
+
+
+async def test_who_settles_is_told_what_is_left_after_it(bench: Bench) -> None:
+    bench.limits = {"tokens_per_minute": 1000, "requests_per_day": 5}
+    lease = await bench.meter.reserve(bench.admission(tokens=100, output_tokens=500, output_bounded=True))
+    assert dict(headers(lease.quotas))[b"x-ratelimit-remaining-tokens"] == b"400"
+    await bench.meter.settle(lease, [tokens(90), tokens(30, "output_tokens")], told=True)
+    told = dict(headers(lease.quotas))
+    assert (told[b"x-ratelimit-remaining-tokens"], told[b"x-ratelimit-remaining-requests"]) == (b"880", b"4")
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "asked", "text"),
+    [
+        ("tokens_per_day", 100, 40, "80 of 100 used, 20 left. Try again in "),
+        ("tokens_per_day", 100, 101, "0 of 100 used, 100 left. This call alone may use 101: ask for less"),
+        ("tokens_total", 100, 40, "80 of 100 used, 20 left. Time does not free it"),
+        ("concurrent_requests", 2, 40, "2 of 2 used, 0 left. Try again when a call of yours has ended."),
+    ],
+)
+async def test_a_refusal_says_how_much_is_left_and_when_to_come_back(
+    bench: Bench, name: str, limit: int, asked: int, text: str
+) -> None:
+    bench.limits = {name: limit}
+    _, refused = await outcomes(bench, 3, tokens=asked, output_bounded=True)
+    assert f"The limit {name} of this tenant is exhausted: {text}" in refused[0].message
 
 
 async def test_an_output_that_nobody_bounded_reserves_a_part_of_the_minute_at_most(bench: Bench) -> None:

@@ -15,7 +15,8 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Lease, Line, Meter, RateLimited
+from gateway.limits.meter import Lease, Line, Meter
+from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.integration.meter_counters import MEASURES, meaning
 from tests.integration.meter_gateways import SKEWS, Gateways, admission, never

@@ -2,10 +2,14 @@
 
 import pytest
 
-from gateway.limits.meter import Line, RateLimited, UnpricedModel
+from gateway.limits.meter import Line
+from gateway.limits.refusals import RateLimited, UnpricedModel
+from tests.conftest import BOTH_SERVERS
 from tests.integration.test_meter import Bench, bench, outcomes, tokens
 from usage_service.adapters.valkey import number_of
 from usage_service.domain.limits import Subject
+
+pytestmark = BOTH_SERVERS
 
 __all__ = ["bench"]
 

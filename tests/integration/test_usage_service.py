@@ -18,11 +18,14 @@ from chassis.jobs import Jobs
 from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
 from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
+from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve
 from usage_service.app import Worker, compose, compose_worker
 from usage_service.repository.store import PostgresStore
 from usage_service.repository.tables import jobs
 from usage_service.settings import Settings
+
+pytestmark = BOTH_SERVERS
 
 
 class Platform:

@@ -64,10 +64,11 @@ class ValkeyMeter:
         self._client = client
 
     async def load(self) -> None:
-        """Puts the library in place, unless this very text is there."""
-        found = await self._guard(self._client.function_list(library.NAME, withcode=True))
+        """Puts the library in place, unless this very text or a newer one is there."""
+        found = _flat(await self._guard(self._client.function_list(library.NAME, withcode=True)))
         text = library.source()
-        if not found or text.encode() not in _flat(found):
+        there = next((leaf.decode() for leaf in found if isinstance(leaf, bytes) and leaf.startswith(b"#!lua")), "")
+        if there != text and library.revision_of(there) <= library.REVISION:
             await self._guard(self._client.function_load(text, replace=True))
 
     async def opening(self, tenant_id: str) -> Opening:

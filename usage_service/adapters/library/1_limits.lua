@@ -1,4 +1,4 @@
--- The names of limits, amounts, and what things cost. First part of the library aisp_meter_v2.
+-- The names of limits, amounts, and what things cost. First part of the library aisp_meter_v3.
 -- Contract: protos/aisp/usage/v1/METER.md. Amounts are integers, written with %.0f (Lua would write 1e14 as "1e+14").
 
 local MAX = 9007199254740992 -- 2^53: beyond it a double skips integers

@@ -176,14 +176,15 @@ local function forget_lease(partition, id, clock)
   redis.call('EXPIRE', name, 2 * ENDED_SECONDS)
 end
 
--- Ends a live lease, or corrects a swept one; the event's entry.
+-- Ends a live lease, or corrects a swept one; the event's entry, the subjects that counted it, and the time.
 local function end_lease(partition, id, lease, status, lines)
   local swept = lease.state == 'swept'
   local requests = status == 'replayed' and not swept and 0 or lease.amounts.r
-  local _, clock = count_lines(partition, lease, lines, {r = requests, n = 0, m = lease.amounts.m})
+  local _, clock, subjects = count_lines(partition, lease, lines, {r = requests, n = 0, m = lease.amounts.m})
   forget_lease(partition, id, clock)
   redis.call('HINCRBY', partition .. ':books', swept and 'corrected' or 'settled', 1)
-  return append_event(partition, id, swept and 'correct' or 'settle', status, lease, lines, lease.lines or '', clock)
+  local kind = swept and 'correct' or 'settle'
+  return append_event(partition, id, kind, status, lease, lines, lease.lines or '', clock), subjects, clock
 end
 
 local function sweep_lease(partition, id, lease)

@@ -72,15 +72,19 @@ local function preview(keys, argv)
   return answer
 end
 
--- KEYS[1] partition. ARGV: lease, tenant, status (settled, partial, replayed), lines. OK, the event's entry, the epoch:
--- who settles keeps it until the ledger has that entry, and settles again if the epoch changes before.
+-- KEYS[1] partition. ARGV: lease, tenant, status (settled, partial, replayed), lines, 1 to be told of the limits. OK, the
+-- event's entry, the epoch: who settles keeps it until the ledger has that entry, and settles again if the epoch changes
+-- before. Then rows, if they are wanted.
 local function settle(keys, argv)
   local partition, id = keys[1], argv[1]
   local epoch = epoch_of(partition)
   if not epoch then return {'NOT_OPEN'} end
   local lease = load_lease(partition, id)
   if lease and lease.tenant == argv[2] then
-    return {'OK', end_lease(partition, id, lease, argv[3], argv[4]), epoch}
+    local entry, subjects, clock = end_lease(partition, id, lease, argv[3], argv[4])
+    local answer = {'OK', entry, epoch}
+    if argv[5] == '1' then report_all(answer, subjects, clock) end
+    return answer
   end
   if lease or has_ended(partition, id, math.floor(store_ms() / 1000)) then return {'CLOSED'} end
   return {'UNKNOWN'}
@@ -177,7 +181,7 @@ local function progress(keys)
 end
 
 local function register(name, callback, flag)
-  redis.register_function{function_name = 'aisp_v2_' .. name, callback = callback, flags = {flag}}
+  redis.register_function{function_name = 'aisp_v3_' .. name, callback = callback, flags = {flag}}
 end
 
 register('reserve', reserve)
