@@ -38,6 +38,6 @@ class SearchQueries(Protocol):
     async def passages(self, tenant_id: str, chunk_ids: Sequence[str]) -> dict[str, Passage]: ...
 
     async def search_terms(
-        self, tenant_id: str, collection_id: str, terms: Sequence[str], limit: int, wanted: Filter | None
+        self, tenant_id: str, collection_id: str, terms: Mapping[str, float], limit: int, wanted: Filter | None
     ) -> list[tuple[str, float]]:
-        """(chunk id, BM25), best first."""
+        """(chunk id, BM25), best first; each term counts as its weight says."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rag_service.domain.chunks import Chunk
 from rag_service.domain.documents import Document, DocumentStatus
-from rag_service.repository.postings import insert_postings
+from rag_service.repository.postings import insert_postings, take_numbers
 from rag_service.repository.rows import Rows
 from rag_service.repository.tables import chunks, documents
 
@@ -31,10 +31,11 @@ class ChunkRows(Rows):
 
     async def _insert_chunks(self, document: Document, place: dict[str, str], rows: Sequence[Chunk]) -> None:
         fields = ("id", "ordinal", "text", "start", "end", "page", "heading")
+        numbers = await take_numbers(self._db, rows, place)
         values = [
             {name: getattr(row, name) for name in fields}
-            | {"document_id": document.id, "length": sum(row.terms.values()), **place}
-            for row in rows
+            | {"document_id": document.id, "length": sum(row.terms.values()), "number": number, **place}
+            for row, number in zip(rows, numbers, strict=True)
         ]
         await self._db.execute(chunks.insert(), values)
-        await insert_postings(self._db, rows, place)
+        await insert_postings(self._db, rows, numbers, place)

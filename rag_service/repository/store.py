@@ -8,7 +8,7 @@ from chassis.jobs import Jobs
 from rag_service.repository.chunks import ChunkRows
 from rag_service.repository.collections import CollectionRows
 from rag_service.repository.documents import DocumentRows
-from rag_service.repository.postings import SearchRows
+from rag_service.repository.lexical import SearchRows
 
 
 class PostgresRepository(CollectionRows, DocumentRows, ChunkRows, SearchRows):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TIMESTAMP, UUID
 
 from chassis.database import new_metadata
 from chassis.jobs import jobs_table
@@ -77,7 +77,20 @@ chunks = sa.Table(
     sa.Column("page", sa.Integer, nullable=False),
     sa.Column("heading", sa.Text, nullable=False),
     sa.Column("length", sa.Integer, nullable=False),
-    sa.Index("ix_chunks_tenant_id_collection_id", "tenant_id", "collection_id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Index("ix_chunks_tenant_id_collection_id_number", "tenant_id", "collection_id", "number"),
+)
+runs = sa.Table(
+    "runs",
+    metadata,
+    _uuid("tenant_id", primary_key=True),
+    _uuid("collection_id", primary_key=True),
+    sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("home", sa.Integer, nullable=False),
+    sa.Column("used", sa.Integer, nullable=False),
+    sa.Column("alive", sa.Integer, nullable=False),
+    sa.Column("words", sa.BigInteger, nullable=False),
+    sa.Column("folded", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 postings = sa.Table(
     "postings",
@@ -85,9 +98,9 @@ postings = sa.Table(
     _uuid("tenant_id", primary_key=True),
     _uuid("collection_id", primary_key=True),
     sa.Column("term", sa.Text, primary_key=True),
-    sa.Column("chunk_id", UUID(as_uuid=False), sa.ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("frequency", sa.Integer, nullable=False),
-    sa.Index("ix_postings_chunk_id", "chunk_id"),
+    sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("data", BYTEA, nullable=False),
+    sa.Index("ix_postings_tenant_id_collection_id_run", "tenant_id", "collection_id", "run"),
 )
 vectors = sa.Table(
     "vectors",

@@ -73,7 +73,7 @@ class Search:
         return visible[:top_k]
 
     async def _by_words(self, asking: "_Asking", query: str) -> list[tuple[str, float]]:
-        asked = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
+        asked = dict.fromkeys(list(dict.fromkeys(terms(query)))[:MAX_TERMS], 1.0)
         async with self._store.transaction(asking.tenant_id) as repository:
             return await repository.search_terms(
                 asking.tenant_id, asking.collection.id, asked, asking.limit, asking.wanted

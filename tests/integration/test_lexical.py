@@ -1,0 +1,174 @@
+"""The lexical index: exactly BM25, through appends, replacements, deletions, folding and filters, each tenant alone."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.context import Keyring
+from chassis.database import Database
+from chassis.jobs import Jobs
+from chassis.settings import DatabaseSettings
+from rag_service.domain.chunks import Chunk
+from rag_service.domain.collections import Collection
+from rag_service.domain.documents import Document, DocumentStatus
+from rag_service.policy.bm25 import K1, B
+from rag_service.policy.filters import parse
+from rag_service.repository.postings import FOLD, RUN
+from rag_service.repository.store import PostgresStore
+from rag_service.repository.tables import jobs, postings
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+WORDS = [f"w{number}" for number in range(400)]
+SHARES = [1 / (rank + 3) for rank in range(len(WORDS))]
+
+
+class Library:
+    """A tenant's collection, and the same texts in memory: the plainest BM25 is the judge."""
+
+    def __init__(self, database: Database, rng: random.Random) -> None:
+        self.tenant = str(uuid4())
+        self.database = database
+        self.store = PostgresStore(database, Jobs(jobs, Keyring("rag_service", root=b"r" * 32)))
+        self.collection = Collection(str(uuid4()), self.tenant, "default", "", "pgvector", "m", NOW)
+        self.rng = rng
+        self.texts: dict[str, tuple[Document, Counter[str]]] = {}
+
+    async def open(self) -> "Library":
+        async with self.store.transaction(self.tenant) as repository:
+            await repository.add_collection(self.collection)
+        return self
+
+    def text(self, most: int = 60) -> Counter[str]:
+        return Counter(self.rng.choices(WORDS, SHARES, k=self.rng.randint(1, most)))
+
+    async def add(self, *texts: Counter[str], year: int = 2026) -> Document:
+        document = Document(
+            str(uuid4()), self.tenant, self.collection.id, "default", "t", "", "", {"year": year}, 1, "",
+            DocumentStatus.RUNNING, "indexing", NOW,
+        )  # fmt: skip
+        async with self.store.transaction(self.tenant) as repository:
+            await repository.add_document(document)
+        await self.write(document, *texts)
+        return document
+
+    async def write(self, document: Document, *texts: Counter[str]) -> None:
+        rows = [Chunk(str(uuid4()), place, "", 0, 0, 0, "", text) for place, text in enumerate(texts)]
+        async with self.store.transaction(self.tenant) as repository:
+            assert await repository.replace_chunks(self.tenant, document, rows)
+        self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}
+        self.texts |= {row.id: (document, Counter(row.terms)) for row in rows}
+
+    async def remove(self, document: Document) -> None:
+        async with self.store.transaction(self.tenant) as repository:
+            assert await repository.delete_document(self.tenant, document.id)
+        self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}
+
+    async def search(self, terms: Mapping[str, float], limit: int = 20, wanted: str = "") -> list[tuple[str, float]]:
+        async with self.store.transaction(self.tenant) as repository:
+            return await repository.search_terms(self.tenant, self.collection.id, terms, limit, parse(wanted))
+
+    def plain(self, terms: Mapping[str, float], year: int = 0) -> dict[str, float]:
+        """Every score, by the formula."""
+        held = {name: text for name, (_, text) in self.texts.items()}
+        mean = sum(sum(text.values()) for text in held.values()) / max(1, len(held))
+        df = {term: sum(term in text for text in held.values()) for term in terms}
+        scores: dict[str, float] = {}
+        for name, text in held.items():
+            score = 0.0
+            for term, weight in terms.items():
+                if term in text:
+                    rarity = math.log(1 + (len(held) - df[term] + 0.5) / (df[term] + 0.5))
+                    norm = text[term] + K1 * (1 - B + B * sum(text.values()) / mean)
+                    score += weight * rarity * text[term] * (K1 + 1) / norm
+            if score and year in (0, self.texts[name][0].metadata["year"]):
+                scores[name] = score
+        return scores
+
+    async def check(self, questions: int = 20, limit: int = 20, year: int = 0) -> None:
+        """What is found is what the formula says; equals may come in any order."""
+        wanted = f'{{"op": "eq", "field": "year", "value": {year}}}' if year else ""
+        for _ in range(questions):
+            terms = {term: self.rng.choice((1.0, 0.5, 2.0)) for term in self.rng.sample([*WORDS, "absent"], 5)}
+            found, plain = await self.search(terms, limit, wanted), self.plain(terms, year)
+            assert len(found) == min(limit, len(plain))
+            assert [score for _, score in found] == pytest.approx(sorted(plain.values(), reverse=True)[: len(found)])
+            assert all(plain[name] == pytest.approx(score) for name, score in found)
+
+
+@pytest.fixture
+async def library(migrated: Callable[[str], DatabaseSettings]) -> AsyncIterator[Library]:
+    async with Database(migrated("rag_service"), "rag") as database:
+        yield await Library(database, random.Random(5)).open()  # noqa: S311  # the same texts each time
+
+
+async def test_it_is_bm25_exactly_through_every_change(library: Library) -> None:
+    kept = [await library.add(*(library.text() for _ in range(library.rng.randint(1, 9)))) for _ in range(30)]
+    await library.check()
+    for document in kept[::3]:
+        await library.remove(document)
+    await library.check()
+    for document in kept[1::3]:
+        await library.write(document, *(library.text() for _ in range(4)))
+    await library.check()
+
+
+async def test_full_runs_are_folded_and_chunks_leave_folded_runs(library: Library) -> None:
+    whole = RUN * FOLD
+    documents = [await library.add(*(library.text(8) for _ in range(count))) for count in (700, whole - 900, 1500)]
+    folded = sa.select(sa.func.count(sa.distinct(postings.c.run))).where(
+        postings.c.collection_id == library.collection.id
+    )
+    async with library.database.transaction(library.tenant) as connection:
+        assert (await connection.execute(folded)).scalar_one() == 4  # one of sixteen, two full ones, the open one
+    await library.check(5)
+    await library.remove(documents[0])
+    await library.check(5)
+    await library.add(library.text(), library.text())
+    await library.remove(documents[1])
+    await library.check(5)
+    await library.remove(documents[2])
+    assert len(library.texts) == 2
+    await library.check(5)
+
+
+async def test_nothing_is_left_of_the_words_of_deleted_documents(library: Library) -> None:
+    document = await library.add(*(library.text() for _ in range(20)))
+    await library.remove(document)
+    rows = sa.select(sa.func.count()).select_from(postings).where(postings.c.collection_id == library.collection.id)
+    async with library.database.transaction(library.tenant) as connection:
+        assert (await connection.execute(rows)).scalar_one() == 0
+
+
+@pytest.mark.parametrize("rare", [True, False])
+async def test_a_filter_asks_all_when_the_best_are_not_enough(
+    library: Library, monkeypatch: pytest.MonkeyPatch, *, rare: bool
+) -> None:
+    monkeypatch.setattr("rag_service.repository.lexical.FILTERED_FIRST", 25)
+    for number in range(60):
+        await library.add(library.text(), library.text(), year=1999 if number % (20 if rare else 2) == 0 else 2026)
+    await library.check(year=1999)
+
+
+async def test_tenants_and_collections_do_not_count_each_others_words(library: Library) -> None:
+    other = await Library(library.database, random.Random(6)).open()  # noqa: S311  # the same texts each time
+    await library.add(*(library.text() for _ in range(30)))
+    await other.add(*(other.text() for _ in range(50)))
+    await library.check(5)
+    await other.check(5)
+    async with library.store.transaction(library.tenant) as repository:
+        assert await repository.search_terms(other.tenant, other.collection.id, {"w1": 1.0}, 5, None) == []
+
+
+async def test_writers_of_one_collection_take_turns(library: Library) -> None:
+    import asyncio
+
+    texts = [[library.text() for _ in range(300)] for _ in range(4)]
+    await asyncio.gather(*(library.add(*group) for group in texts))
+    assert len(library.texts) == 1200
+    await library.check(5)

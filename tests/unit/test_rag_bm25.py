@@ -1,0 +1,55 @@
+"""BM25 over postings: both ways to add up agree, the best are the best."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag_service.policy import bm25
+
+Lists = dict[str, dict[int, tuple[int, int]]]
+lists = st.dictionaries(
+    st.sampled_from("abcd"),
+    st.dictionaries(st.integers(0, 3000), st.tuples(st.integers(1, 9), st.integers(9, 99)), min_size=1, max_size=30),
+)
+
+
+def packed(told: Lists) -> dict[str, list[bytes]]:
+    return {
+        term: [b"".join(bm25.posting(number, *rest) for number, rest in sorted(rows.items()))]
+        for term, rows in told.items()
+    }
+
+
+@given(lists)
+def test_a_table_and_a_sorted_list_give_the_same(told: Lists) -> None:
+    weights = dict.fromkeys(told, 1.0)
+    size = bm25.Size(4000, 160_000)
+    whole = dict(zip(*(part.tolist() for part in bm25.score(packed(told), weights, size)), strict=True))
+    shifted = {term: {number + 50_000_000: rest for number, rest in rows.items()} for term, rows in told.items()}
+    moved = dict(zip(*(part.tolist() for part in bm25.score(packed(shifted), weights, size)), strict=True))
+    assert {number - 50_000_000: value for number, value in moved.items()} == pytest.approx(whole)
+    assert set(whole) == {number for rows in told.values() for number in rows}
+
+
+@given(lists, st.integers(1, 40))
+def test_the_best_are_those_that_a_sort_gives(told: Lists, limit: int) -> None:
+    found, scores = bm25.score(packed(told), dict.fromkeys(told, 1.0), bm25.Size(4000, 160_000))
+    order = sorted(zip(scores.tolist(), found.tolist(), strict=True), key=lambda item: (-item[0], item[1]))
+    numbers, gains = bm25.best(found, scores, limit)
+    assert list(zip(gains.tolist(), numbers.tolist(), strict=True)) == order[:limit]
+
+
+def test_a_weight_counts_a_term_so_often() -> None:
+    told = packed({"a": {1: (2, 50)}, "b": {1: (2, 50)}})
+    size = bm25.Size(10, 500)
+    one = bm25.score(told, {"a": 1.0, "b": 1.0}, size)[1][0]
+    assert bm25.score(told, {"a": 1.0, "b": 0.5}, size)[1][0] == pytest.approx(0.75 * one)
+
+
+def test_counts_that_do_not_fit_are_cut() -> None:
+    assert np.frombuffer(bm25.posting(2**32 - 1, 70_000, 80_000), ">u2").tolist()[2:] == [65535, 65535]
+
+
+def test_nothing_is_found_in_nothing() -> None:
+    assert [len(part) for part in bm25.score({}, {}, bm25.Size(0, 0))] == [0, 0]
