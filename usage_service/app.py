@@ -23,7 +23,7 @@ from chassis.jobs import JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
 from chassis.outbound import Outbound
 from chassis.server import App, run_server, stop_signal
-from chassis.settings import RedisSettings
+from chassis.settings import ConfigurationError, RedisSettings
 from usage_service.adapters.messenger import OutboundMessenger
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PARTITIONS, ValkeyMeter, close, new_lease_id, number_of
@@ -36,6 +36,7 @@ from usage_service.service.leases import Leases
 from usage_service.service.ledger import Ledger
 from usage_service.service.limits import Limits
 from usage_service.service.prices import Prices
+from usage_service.service.proof import Proofs
 from usage_service.service.reports import Reports
 from usage_service.service.tellings import Tellings
 from usage_service.service.webhooks import Webhooks
@@ -118,7 +119,8 @@ def use_cases(settings: Settings, parts: Parts) -> UseCases:
     return UseCases(
         limits=limits,
         leases=Leases(meter, limits),
-        reports=Reports(store, meter, limits, now, usage.longest_span_days),
+        reports=Reports(store, limits, now, usage.longest_span_days),
+        proofs=Proofs(store, meter, now, usage.longest_span_days),
         prices=parts.prices,
         budgets=Budgets(store, meter, spendings, now, number_of, new_lease_id, usage.max_budgets),
         webhooks=Webhooks(store, parts.tellings, parts.messenger, parts.vault, now, new_lease_id, usage.max_webhooks),
@@ -165,6 +167,7 @@ class Worker:
         self._ledger = Ledger(parts.store, stream, Spendings(parts.tellings), now)
         self._limits = parts.limits
         self._prices = parts.prices
+        self._proofs = Proofs(parts.store, parts.meter, now, usage.longest_span_days)
         rules = DeliveryRules(
             attempts=usage.webhook_attempts,
             first_pause=usage.webhook_pause_seconds,
@@ -197,6 +200,7 @@ class Worker:
             self._for_ever(self._stream.sweep, self._usage.sweep_seconds),
             self._for_ever(self._ledger.trim, TRIM_SECONDS),
             self._for_ever(self._prices.publish_changes, self._usage.price_seconds),
+            self._for_ever(self._proofs.watch, self._usage.prove_seconds),
             self._for_ever(self._deliveries.forget_old, FORGET_SECONDS),
             self._for_ever(self._jobs.run, 0),
         )
@@ -237,6 +241,18 @@ async def compose_worker(settings: Settings) -> AsyncIterator[Worker]:
     """The worker, connected."""
     async with connected(settings) as parts:
         yield Worker(parts, ValkeyEvents(parts.client, settings.usage.kept_hours * 3600), settings)
+
+
+async def rebuild(settings: Settings, arguments: list[str]) -> None:
+    """Makes the rollups of tenants anew out of their events: `rebuild TENANT...`. ConfigurationError without any."""
+    if not arguments:
+        raise ConfigurationError("rebuild: name the tenants, by their ids, whose rollups are to be made anew")
+    async with connected(settings) as parts:
+        stream = ValkeyEvents(parts.client, settings.usage.kept_hours * 3600)
+        ledger = Ledger(parts.store, stream, Spendings(parts.tellings), now)
+        for tenant_id in arguments:
+            await ledger.rebuild(tenant_id)
+            log.info("rollups were made anew", tenant_id=tenant_id)
 
 
 async def work(settings: Settings, _arguments: list[str]) -> None:

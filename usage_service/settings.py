@@ -26,6 +26,8 @@ class UsageSection(Endpoint):
     """Work of models that have no price: booked at no cost and marked, or refused."""
     price_seconds: float = Field(default=1, gt=0, le=60)
     """How often the worker looks whether other prices hold."""
+    prove_seconds: float = Field(default=60, gt=0, le=86_400)
+    """How often the worker proves that the books balance, and alarms where they do not."""
     max_budgets: int = Field(default=100, ge=1, le=10_000)
     max_webhooks: int = Field(default=10, ge=1, le=1000)
     webhooks_at_once: int = Field(default=8, ge=1, le=256)

@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from prometheus_client import Counter, Gauge
 
 from gateway.limits.resp import ReplyError, StoreUnavailable
 
 log = structlog.get_logger()
+
+LOST_LEASES = Counter("aisp_gateway_leases_lost_total", "Leases that the meter's store had lost, booked all the same")
+LOST_SETTLEMENTS = Counter("aisp_gateway_settlements_lost_total", "Settlements that were given up")
+WAITING = Gauge("aisp_gateway_settlements_waiting", "Settlements that the meter's store has not taken yet")
+KEPT = Gauge("aisp_gateway_settlements_kept", "Settlements that the store has taken, and the ledger not yet")
 
 MAX_KEPT = 100_000
 BATCH = 200
@@ -59,6 +65,8 @@ class Settlements:
         self._kept: dict[int, deque[_Kept]] = defaultdict(deque)
         self._count = 0
         self._lost = 0
+        WAITING.set_function(lambda: len(self._waiting))
+        KEPT.set_function(lambda: self._count)
 
     @property
     def waiting(self) -> int:
@@ -81,7 +89,7 @@ class Settlements:
         if rows is not None:
             return rows
         if len(self._waiting) >= MAX_KEPT:
-            self._lost += 1
+            self._give_up()
             log.error("a settlement is lost: too many wait", lease_id=settlement.lease_id)
             return ()
         self._waiting.append(settlement)
@@ -117,7 +125,7 @@ class Settlements:
         except ReplyError as error:
             if "Function not found" in str(error):
                 return None
-            self._lost += 1
+            self._give_up()
             log.exception("the meter refuses a settlement for good", lease_id=settlement.lease_id)
             return ()
 
@@ -126,6 +134,7 @@ class Settlements:
             "settle", item.tenant_id, item.lease_id, item.tenant_id, item.status, item.lines, told
         )  # fmt: skip
         if answer[0] == b"UNKNOWN":
+            LOST_LEASES.inc()
             log.error("the meter has lost a lease: its settlement is booked all the same", lease_id=item.lease_id)
             counts = int(item.kind != "effect")
             answer = await self._call(
@@ -138,6 +147,10 @@ class Settlements:
             self._keep(_Kept(item, _ordinal(answer[1]), answer[2]))
         rows: Sequence[Any] = answer[3:]
         return rows
+
+    def _give_up(self) -> None:
+        self._lost += 1
+        LOST_SETTLEMENTS.inc()
 
     def _keep(self, kept: _Kept) -> None:
         self._kept[self._partition(kept.settlement.tenant_id)].append(kept)

@@ -154,17 +154,35 @@ async def limits(services: Services, call: Call = managed("usage:read")) -> dict
     return {"data": [_limit(state) for state in found.limits]}
 
 
-@router.get("/invariants", responses=AUTHENTICATED, operation_id="usageInvariants")
-async def invariants(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
-    """Whether the books balance: admitted = settled + abandoned + live. For operators."""
-    books = await services.usage.GetInvariants(pb.GetInvariantsRequest(), context=call.context)
+@router.get("/invariants", responses=AUTHENTICATED | problems(400), operation_id="usageInvariants")
+async def invariants(
+    services: Services, from_: From = "", to: To = "", call: Call = managed("", operator=True)
+) -> dict[str, Any]:
+    """Whether the books balance: admitted = settled + abandoned + live, and the ledger of the days (without dates: the
+    last 30) comes to what its rollups say; where not, whose and which. For operators.
+    """
+    request = pb.GetInvariantsRequest(from_date=from_, to_date=to)
+    books = await services.usage.GetInvariants(request, context=call.context)
     return {
         "balanced": books.balanced,
         "admitted": books.admitted,
         "settled": books.settled,
         "abandoned": books.abandoned,
         "live": books.live,
-    }
+        "recorded": books.recorded,
+        "from": books.from_date,
+        "to": books.to_date,
+        "events": books.events,
+        "ledger": _amounts(books.ledger),
+        "rollups": _amounts(books.rollups),
+        "differences": [
+            {
+                "tenant_id": row.tenant_id, "date": row.date, "unit": row.unit, "ledger": row.ledger,
+                "rollups": row.rollups,
+            }
+            for row in books.differences
+        ],
+    }  # fmt: skip
 
 
 def _amounts(amounts: pb.Amounts) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from uuid import uuid4
 import pytest
 from aisp.usage.v1 import usage_service_pb2 as pb
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from chassis.context import RequestContext
 from chassis.database import Database
@@ -128,6 +130,50 @@ async def test_rollups_can_be_rebuilt_from_events(platform: Platform) -> None:
     async with platform.store.transaction(platform.tenant) as repository:
         assert await repository.list_rollups(platform.tenant, today, today) == before
     assert sum(row.amounts.input_tokens for row in before) == 3000
+
+
+async def test_a_rollup_that_says_something_else_is_found_named_and_mended(platform: Platform) -> None:
+    """A difference is planted behind the service's back: in every unit, by a row too many, by a row that is gone."""
+    for _ in range(3):
+        await platform.meter.settle(await platform.meter.reserve(platform.admission()), CHAT)
+    await platform.settle()
+    operator = RequestContext("op", tenant_id=str(uuid4()), operator=True)
+
+    async def proof() -> pb.GetInvariantsResponse:
+        found: pb.GetInvariantsResponse = await platform.stub.GetInvariants(pb.GetInvariantsRequest(), context=operator)
+        return found
+
+    async def mine() -> dict[str, tuple[int, int]]:
+        rows = (await proof()).differences
+        return {row.unit: (row.ledger, row.rollups) for row in rows if row.tenant_id == platform.tenant}
+
+    async def plant(change: str) -> None:
+        async with platform.store.transaction(platform.tenant) as repository:
+            await repository._db.execute(text(change), {"tenant": platform.tenant})
+
+    before = await proof()
+    assert before.balanced
+    assert before.events >= 3
+    assert before.ledger == before.rollups
+    await plant("UPDATE rollups SET input_tokens = input_tokens + 1 WHERE tenant_id = :tenant AND input_tokens > 0")
+    assert await mine() == {"input_tokens": (3000, 3001)}
+    assert not (await proof()).balanced
+    await platform.worker._ledger.rebuild(platform.tenant)
+    assert not await mine()
+    await plant("DELETE FROM rollups WHERE tenant_id = :tenant")
+    assert await mine() == {
+        "requests": (3, 0), "input_tokens": (3000, 0), "output_tokens": (1500, 0), "cost_nano_usd": (60_000, 0)
+    }  # fmt: skip
+    await platform.worker._proofs.watch()
+    assert REGISTRY.get_sample_value("aisp_usage_ledger_differences") == 4
+    await platform.worker._ledger.rebuild(platform.tenant)
+    await plant("INSERT INTO rollups SELECT tenant_id, day + 1, service, model, 0, 0, 0, 1, 2, 3, 4 FROM rollups "
+                "WHERE tenant_id = :tenant LIMIT 1")  # fmt: skip
+    assert await mine() == {
+        "characters": (0, 1), "audio_milliseconds": (0, 2), "stored_bytes": (0, 3), "cost_nano_usd": (0, 4)
+    }  # fmt: skip
+    await platform.worker._ledger.rebuild(platform.tenant)
+    assert (await proof()).balanced
 
 
 async def test_one_tenant_never_reads_anothers_rows(platform: Platform) -> None:

@@ -133,6 +133,27 @@ class Rollup:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A sum of a tenant's day in the ledger that is not that of the rollups. `unit`: an amount's name."""
+
+    tenant_id: str
+    day: date
+    unit: str
+    ledger: int
+    rollups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The ledger beside its rollups over some days: how many events, what both come to, where they differ (some)."""
+
+    events: int
+    ledger: Amounts
+    rollups: Amounts
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An entry of a partition's stream. `event` is None for a mark, and for what could not be read (`raw`)."""
 

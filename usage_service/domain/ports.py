@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from usage_service.domain.budgets import Budget
-from usage_service.domain.ledger import Entry, EventFilter, EventStatus, LedgerEvent, Line, Rollup
+from usage_service.domain.ledger import Comparison, Entry, EventFilter, EventStatus, LedgerEvent, Line, Rollup
 from usage_service.domain.limits import Books, LimitState, Opening, Plan, Standing, Subject, TenantState, Work
 from usage_service.domain.prices import Markup, Price
 from usage_service.domain.webhooks import Delivery, Webhook
@@ -116,6 +116,9 @@ class Repository(Protocol):
     async def all_events(self, tenant_id: str) -> list[LedgerEvent]: ...
 
     async def replace_rollups(self, tenant_id: str, rollups: Sequence[Rollup]) -> None: ...
+
+    async def compare(self, first: date, last: date) -> Comparison:
+        """The ledger beside its rollups, as of one moment."""
 
     async def budgets_of(self, tenant_ids: Collection[str]) -> list[Budget]: ...
 

@@ -10,10 +10,11 @@ from usage_service.repository.events import EventRows
 from usage_service.repository.ledger import LedgerRows
 from usage_service.repository.plans import PlanRows
 from usage_service.repository.prices import PriceRows
+from usage_service.repository.proof import ProofRows
 from usage_service.repository.webhooks import WebhookRows
 
 
-class PostgresRepository(PlanRows, PriceRows, LedgerRows, EventRows, BudgetRows, WebhookRows):
+class PostgresRepository(PlanRows, PriceRows, LedgerRows, EventRows, ProofRows, BudgetRows, WebhookRows):
     """Queries of one transaction."""
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 
 from usage_service.domain.ledger import Entry, LedgerEvent, MeterEvent
 from usage_service.domain.ports import EventStream, Repository, Store
@@ -19,6 +20,10 @@ from usage_service.policy.prices import PriceBook
 from usage_service.service.budgets import Spendings
 
 log = structlog.get_logger()
+
+BOOKED = Counter("aisp_usage_events_booked_total", "Events booked in the ledger", ["kind"])
+CONFLICTS = Counter("aisp_usage_events_conflicting_total", "Events kept apart: they contradict the ledger, or are none")
+UNPRICED = Counter("aisp_usage_events_unpriced_total", "Events booked with a line that has no price")
 
 NOBODY = str(UUID(int=0))
 
@@ -95,6 +100,7 @@ class Ledger:
             new = [entry for entry in entries if _ordinal(entry.id) > _ordinal(before.get(entry.partition, "0-0"))]
             for entry in new:
                 if entry.raw is not None:
+                    CONFLICTS.inc()
                     await repository.keep_conflict(NOBODY, entry.raw)
             added = await self._book(repository, [entry.event for entry in new if entry.event])
             reached = {entry.partition: entry.id for entry in new}
@@ -114,6 +120,7 @@ class Ledger:
                 new = policy.to_book(event, earlier[event.id], book)
             except policy.Contradiction:
                 log.error("an event contradicts the ledger: it was kept apart", lease_id=event.id, kind=event.kind)  # noqa: TRY400
+                CONFLICTS.inc()
                 await repository.keep_conflict(event.tenant_id, asdict(event))
                 continue
             if new:
@@ -122,7 +129,10 @@ class Ledger:
         inserted = await repository.insert_events(rows)
         await _add_rollups(repository, inserted)
         await self._spendings.book(repository, inserted)
+        for row in inserted:
+            BOOKED.labels(row.event.kind).inc()
         if unpriced := [row for row in inserted if row.unpriced]:
+            UNPRICED.inc(len(unpriced))
             log.warning(
                 "usage without a price was booked at no cost", events=len(unpriced), model=unpriced[0].event.model
             )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import structlog
+from prometheus_client import Counter
 
 from usage_service.domain.errors import MeterUnavailable, NeedLimits, UnknownPlan
 from usage_service.domain.limits import LimitState, Plan, Standing, Subject, TenantState
@@ -20,6 +21,7 @@ from usage_service.service.prices import Prices
 
 log = structlog.get_logger()
 
+OPENED = Counter("aisp_usage_partitions_opened_total", "Partitions of the meter opened for a server that started anew")
 COMPILE_ATTEMPTS = 5
 INVALIDATED_AT_ONCE = 64
 
@@ -102,6 +104,7 @@ class Limits:
         await self._prices.publish_to(numbers)
         for number in numbers:
             await self._meter.open(number, positions[number])
+        OPENED.inc(len(numbers))
         log.warning("the meter's server started anew: its partitions are open again", partitions=len(numbers))
 
     async def plans(self) -> list[Plan]:

@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 from chassis.pagination import Page, PageRequest
 from usage_service.domain.ledger import Amounts, EventFilter, LedgerEvent, Rollup
-from usage_service.domain.limits import Books, LimitState
-from usage_service.domain.ports import Meter, Store
+from usage_service.domain.limits import LimitState
+from usage_service.domain.ports import Store
 from usage_service.policy.dates import span
 from usage_service.service.limits import Limits
 
@@ -34,9 +34,8 @@ class Summary:
 class Reports:
     """Reads. `longest` bounds the days of one question."""
 
-    def __init__(self, store: Store, meter: Meter, limits: Limits, clock: Callable[[], datetime], longest: int) -> None:
+    def __init__(self, store: Store, limits: Limits, clock: Callable[[], datetime], longest: int) -> None:
         self._store = store
-        self._meter = meter
         self._limits = limits
         self._clock = clock
         self._longest = longest
@@ -94,10 +93,6 @@ class Reports:
             return wanted
         start, end = span(first, last, self._clock().date(), self._longest, self._longest)
         return replace(wanted, first=start, last=end)
-
-    async def books(self) -> Books:
-        """Whether every admitted lease is accounted for."""
-        return await self._meter.books()
 
 
 def _place(row: LedgerEvent) -> tuple[str | int, ...]:

@@ -6,6 +6,7 @@ from usage_service.service.budgets import Budgets
 from usage_service.service.leases import Leases
 from usage_service.service.limits import Limits
 from usage_service.service.prices import Prices
+from usage_service.service.proof import Proofs
 from usage_service.service.reports import Reports
 from usage_service.service.webhooks import Webhooks
 from usage_service.servicer.budgets import BudgetsServicer
@@ -22,6 +23,7 @@ class UseCases:
     limits: Limits
     leases: Leases
     reports: Reports
+    proofs: Proofs
     prices: Prices
     budgets: Budgets
     webhooks: Webhooks
@@ -34,6 +36,7 @@ class UsageServicer(LeasesServicer, ReportsServicer, TermsServicer, BudgetsServi
         self._limits = cases.limits
         self._leases = cases.leases
         self._reports = cases.reports
+        self._proofs = cases.proofs
         self._prices = cases.prices
         self._budgets = cases.budgets
         self._webhooks = cases.webhooks

@@ -10,6 +10,7 @@ from chassis import context
 from chassis.pagination import PageRequest
 from usage_service.domain.ledger import EventFilter, EventStatus
 from usage_service.service.limits import Limits
+from usage_service.service.proof import Proofs
 from usage_service.service.reports import Reports
 from usage_service.servicer import wire
 
@@ -25,6 +26,7 @@ class ReportsServicer(UsageServiceServicer):
 
     _limits: Limits
     _reports: Reports
+    _proofs: Proofs
 
     async def GetSummary(self, request: pb.GetSummaryRequest, _: Any) -> pb.GetSummaryResponse:
         calling = wire.caller()
@@ -68,16 +70,29 @@ class ReportsServicer(UsageServiceServicer):
         states = await self._limits.state(calling.tenant_id, calling.key_id)
         return pb.ListLimitsResponse(limits=[wire.limit(state) for state in states])
 
-    async def GetInvariants(self, _request: pb.GetInvariantsRequest, _: Any) -> pb.GetInvariantsResponse:
+    async def GetInvariants(self, request: pb.GetInvariantsRequest, _: Any) -> pb.GetInvariantsResponse:
         context.current().require_operator()
-        books = await self._reports.books()
+        found = await self._proofs.prove(request.from_date, request.to_date)
         return pb.GetInvariantsResponse(
-            balanced=books.balanced,
-            admitted=books.admitted,
-            settled=books.settled,
-            abandoned=books.abandoned,
-            live=books.live,
-        )
+            balanced=found.balanced,
+            admitted=found.books.admitted,
+            settled=found.books.settled,
+            abandoned=found.books.abandoned,
+            live=found.books.live,
+            recorded=found.books.recorded,
+            from_date=found.first.isoformat(),
+            to_date=found.last.isoformat(),
+            events=found.comparison.events,
+            ledger=wire.amounts(found.comparison.ledger),
+            rollups=wire.amounts(found.comparison.rollups),
+            differences=[
+                pb.Difference(
+                    tenant_id=row.tenant_id, date=row.day.isoformat(), unit=row.unit, ledger=row.ledger,
+                    rollups=row.rollups,
+                )
+                for row in found.comparison.differences
+            ],
+        )  # fmt: skip
 
     def _filter(self, wanted: pb.EventFilter) -> EventFilter:
         found = EventFilter(

@@ -415,19 +415,51 @@ class PutPlanResponse(_message.Message):
     def __init__(self, plan: _Optional[_Union[Plan, _Mapping]] = ..., tenants: _Optional[int] = ...) -> None: ...
 
 class GetInvariantsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("from_date", "to_date")
+    FROM_DATE_FIELD_NUMBER: _ClassVar[int]
+    TO_DATE_FIELD_NUMBER: _ClassVar[int]
+    from_date: str
+    to_date: str
+    def __init__(self, from_date: _Optional[str] = ..., to_date: _Optional[str] = ...) -> None: ...
 
 class GetInvariantsResponse(_message.Message):
-    __slots__ = ("balanced", "admitted", "settled", "abandoned", "live")
+    __slots__ = ("balanced", "admitted", "settled", "abandoned", "live", "recorded", "from_date", "to_date", "events", "ledger", "rollups", "differences")
     BALANCED_FIELD_NUMBER: _ClassVar[int]
     ADMITTED_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     ABANDONED_FIELD_NUMBER: _ClassVar[int]
     LIVE_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    FROM_DATE_FIELD_NUMBER: _ClassVar[int]
+    TO_DATE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    ROLLUPS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
     balanced: bool
     admitted: int
     settled: int
     abandoned: int
     live: int
-    def __init__(self, balanced: bool = ..., admitted: _Optional[int] = ..., settled: _Optional[int] = ..., abandoned: _Optional[int] = ..., live: _Optional[int] = ...) -> None: ...
+    recorded: int
+    from_date: str
+    to_date: str
+    events: int
+    ledger: Amounts
+    rollups: Amounts
+    differences: _containers.RepeatedCompositeFieldContainer[Difference]
+    def __init__(self, balanced: bool = ..., admitted: _Optional[int] = ..., settled: _Optional[int] = ..., abandoned: _Optional[int] = ..., live: _Optional[int] = ..., recorded: _Optional[int] = ..., from_date: _Optional[str] = ..., to_date: _Optional[str] = ..., events: _Optional[int] = ..., ledger: _Optional[_Union[Amounts, _Mapping]] = ..., rollups: _Optional[_Union[Amounts, _Mapping]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ...) -> None: ...
+
+class Difference(_message.Message):
+    __slots__ = ("tenant_id", "date", "unit", "ledger", "rollups")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    DATE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    ROLLUPS_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    date: str
+    unit: str
+    ledger: int
+    rollups: int
+    def __init__(self, tenant_id: _Optional[str] = ..., date: _Optional[str] = ..., unit: _Optional[str] = ..., ledger: _Optional[int] = ..., rollups: _Optional[int] = ...) -> None: ...
