@@ -57,6 +57,18 @@ CHAT_REQUEST = {
     "additionalProperties": True,
     "examples": [{"model": "local/smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hello!"}]}],
 }
+COMPLETION_REQUEST = {
+    "type": "object",
+    "required": ["model", "prompt"],
+    "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": 200},
+        "prompt": {"type": ["string", "array"]},
+        "stream": {"type": "boolean"},
+        "max_tokens": {"type": "integer", "minimum": 1},
+    },
+    "additionalProperties": True,
+    "examples": [{"model": "local/smollm2-135m-instruct", "prompt": "The capital of France is", "max_tokens": 8}],
+}
 EMBEDDING_REQUEST = {
     "type": "object",
     "required": ["model", "input"],
@@ -81,6 +93,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _add_schemas(components.setdefault("schemas", {}))
         paths = document["paths"]
         paths["/v1/chat/completions"] = {"post": _raw("chatCompletions", "language models", "ChatCompletionRequest")}
+        paths["/v1/completions"] = {"post": _raw("completions", "language models", "CompletionRequest")}
         paths["/v1/embeddings"] = {"post": _raw("embeddings", "embeddings", "EmbeddingRequest")}
         for path, operations in paths.items():
             for operation in operations.values():
@@ -97,13 +110,14 @@ def _add_schemas(schemas: dict[str, Any]) -> None:
         schemas[model.__name__] = schema
     schemas["OpenAIError"] = OPENAI_ERROR
     schemas["ChatCompletionRequest"] = CHAT_REQUEST
+    schemas["CompletionRequest"] = COMPLETION_REQUEST
     schemas["EmbeddingRequest"] = EMBEDDING_REQUEST
 
 
 def _raw(operation_id: str, tag: str, schema: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     answer: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
-    if operation_id == "chatCompletions":
+    if schema != "EmbeddingRequest":
         answer["text/event-stream"] = {"schema": {"type": "string"}}
     return {
         "operationId": operation_id,

@@ -16,6 +16,7 @@ from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.resilience import Bulkhead, RetryPolicy
 from chassis.server import App, run_server
 from llm_service.adapters.chat_completions import ChatCompletions
+from llm_service.adapters.completions import TextCompletions
 from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
 from llm_service.adapters.wire import WireModel
@@ -102,7 +103,10 @@ def _providers(
         guarded = Guarded(
             WireModel(
                 ProviderHttp(session, upstream, limits),
-                {Format.CHAT_COMPLETIONS: ChatCompletions(local=upstream.local)},
+                {
+                    Format.CHAT_COMPLETIONS: ChatCompletions(local=upstream.local),
+                    Format.COMPLETIONS: TextCompletions(local=upstream.local),
+                },
             ),
             Bulkhead(slots, queue),
             failures=llm.breaker_failures,

@@ -17,13 +17,14 @@ from gateway.errors import render_event
 from gateway.limits.meter import Line
 from gateway.routes import raw
 from gateway.routes.faces.chat import ChatCompletionsFace
+from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face
 from gateway.settings import GatewaySection
 from gateway.sse import Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
-FACES: tuple[Face, ...] = (ChatCompletionsFace(),)
+FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace())
 PATHS = tuple(face.path for face in FACES)
 BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160

@@ -5,16 +5,18 @@ from typing import Any, NoReturn
 from chassis.document import BadDocument, read_object
 from chassis.errors import Violation
 
-DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
+CHAT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
 """Keys that decide: twice in one document, we and the provider might read different ones."""
+PROMPT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "n", "best_of", "prompt")
 
 MAX_DEPTH = 64
 MAX_MESSAGES = 2048
+MAX_PROMPTS = 2048
 
 
-def read_document(body: bytes) -> dict[str, Any]:
-    """The document as an object. BadDocument if it is none, is not plain JSON, or decides something twice."""
-    document = read_object(body, DECIDING)
+def read_chat(body: bytes) -> dict[str, Any]:
+    """Of chat completions. BadDocument if it is no object, is not plain JSON, or decides something twice."""
+    document = read_object(body, CHAT_DECIDING)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         _refuse("messages", "must be a list with at least one message")
@@ -24,6 +26,29 @@ def read_document(body: bytes) -> dict[str, Any]:
         _refuse("messages", "must hold objects")
     _check_depth(document)
     return document
+
+
+def read_prompt(body: bytes) -> dict[str, Any]:
+    """Of completions: a text, token ids, or a list of either. BadDocument as above."""
+    document = read_object(body, PROMPT_DECIDING)
+    prompt = document.get("prompt")
+    if isinstance(prompt, list):
+        if not prompt or (len(prompt) > MAX_PROMPTS and not isinstance(prompt[0], int)):
+            _refuse("prompt", f"must have 1 to {MAX_PROMPTS} texts")
+        if not (_all_of(prompt, str) or _are_ids(prompt) or all(_are_ids(row) for row in prompt)):
+            _refuse("prompt", "must be a text, token ids, or a list of either")
+    elif not isinstance(prompt, str):
+        _refuse("prompt", "must be a text, token ids, or a list of either")
+    _check_depth(document)
+    return document
+
+
+def _are_ids(row: object) -> bool:
+    return isinstance(row, list) and bool(row) and _all_of(row, int) and not any(isinstance(item, bool) for item in row)
+
+
+def _all_of(items: list[Any], kind: type) -> bool:
+    return all(isinstance(item, kind) for item in items)
 
 
 def _refuse(field: str, description: str) -> NoReturn:

@@ -6,48 +6,46 @@ from typing import Any
 from chassis.errors import Violation
 from llm_service.domain.errors import Unsupported
 
-LOCAL_FIELDS = frozenset(
-    [
-        "messages",
-        "model",
-        "stream",
-        "stream_options",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "n",
-        "stop",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "repeat_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-    ]
-)
-"""What reaches the local engine: its server takes fields that can harm it."""
+SAMPLING = frozenset(
+    ["model", "stream", "stream_options", "max_tokens", "temperature", "top_p", "top_k", "min_p", "n", "stop", "seed"]
+) | {"frequency_penalty", "presence_penalty", "repeat_penalty", "logit_bias", "logprobs"}
+"""What reaches the local engine in either format: its server takes fields that can harm it."""
+CHAT_FIELDS = SAMPLING | {"messages", "max_completion_tokens", "top_logprobs", "response_format"} | {
+    "tools", "tool_choice", "parallel_tool_calls"
+}  # fmt: skip
+PROMPT_FIELDS = SAMPLING | {"prompt"}
 
-LOCAL_IGNORED = frozenset(["user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"])
+IGNORED = frozenset(["user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"])
 """What says nothing about the answer, and may be left out."""
 
+DEFAULT_COMPLETION_TOKENS = 16
+"""OpenAI's default for completions; the engine's would be as many as fit."""
 
-def for_local(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the document reaches the local engine. Unsupported names what it cannot do."""
-    unknown = sorted(key for key in document if key not in LOCAL_FIELDS and key not in LOCAL_IGNORED)
-    if unknown:
-        names = ", ".join(key[:64] for key in unknown)
-        violations = [Violation(key[:64], "is not supported by this model") for key in unknown]
-        raise Unsupported(f"This model does not support: {names}.", violations=violations)
+
+def chat_for_local(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a chat reaches the local engine. Unsupported names what it cannot do."""
+    found = _allowed(document, CHAT_FIELDS)
     for message in document["messages"]:
         content = message.get("content")
         if isinstance(content, list) and any(part.get("type") != "text" for part in content if isinstance(part, dict)):
             raise Unsupported("This model reads text only.", violations=[Violation("messages", "has other parts")])
-    return {key: value for key, value in document.items() if key in LOCAL_FIELDS}
+    return found
+
+
+def prompt_for_local(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a prompt reaches the local engine. Its server would overlook echo, suffix and best_of: Unsupported."""
+    idle = {"echo": (None, False), "suffix": (None, ""), "best_of": (None, 1)}
+    asked = {key: value for key, value in document.items() if key not in idle or value not in idle[key]}
+    found = _allowed(asked, PROMPT_FIELDS)
+    if found.get("max_tokens") is None:
+        found["max_tokens"] = DEFAULT_COMPLETION_TOKENS
+    return found
+
+
+def _allowed(document: Mapping[str, Any], fields: frozenset[str]) -> dict[str, Any]:
+    unknown = sorted(key for key in document if key not in fields and key not in IGNORED)
+    if unknown:
+        names = ", ".join(key[:64] for key in unknown)
+        violations = [Violation(key[:64], "is not supported by this model") for key in unknown]
+        raise Unsupported(f"This model does not support: {names}.", violations=violations)
+    return {key: value for key, value in document.items() if key in fields}

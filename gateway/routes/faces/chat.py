@@ -6,9 +6,7 @@ import orjson
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from gateway.routes import raw
-from gateway.routes.faces.face import Asked
-
-MAX_MODEL_CHARACTERS = 200
+from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, last_document
 
 
 class ChatCompletionsFace:
@@ -34,7 +32,6 @@ class ChatCompletionsFace:
 
     def at_its_limit(self, last: bytes, choices: int) -> bytes:
         """`length`, as for any other bound."""
-        lines = [line for line in last.splitlines() if line.startswith(b"data: {")]
-        chunk: dict[str, Any] = orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}
+        chunk = last_document(last)
         chunk["choices"] = [{"index": number, "delta": {}, "finish_reason": "length"} for number in range(choices)]
         return b"data: " + orjson.dumps(chunk) + b"\n\n"

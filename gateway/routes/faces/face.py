@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
 from aisp.llm.v1 import llm_service_pb2 as pb
+
+MAX_MODEL_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,9 @@ class Face(Protocol):
 
     def at_its_limit(self, last: bytes, choices: int) -> bytes:
         """The events that end a stream whose tenant has no tokens or money left; `last` is what was sent before."""
+
+
+def last_document(events: bytes) -> dict[str, Any]:
+    """The document of the last event; empty if there is none."""
+    lines = [line for line in events.splitlines() if line.startswith(b"data: {")]
+    return orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}

@@ -1,0 +1,176 @@
+"""What OpenAI's formats have in common on the wire, whoever speaks them: OpenAI, Azure, vLLM, TGI, llama.cpp, ...
+
+Of the client's document only `model` and, for a stream, `stream_options` are changed, and no other byte; answers go
+back as they came. Two exceptions: usage that only we asked for is taken out, and the local engine gets an allow-list
+of fields and answers under the model's public name.
+"""
+
+from typing import Any
+
+import orjson
+
+from llm_service.adapters.provider_errors import error_of
+from llm_service.adapters.sse import EventSplitter, data_of
+from llm_service.domain.calls import Answer, Call, Ending, Tokens
+from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.domain.models import Deployment
+from llm_service.policy.members import with_member, without_member
+from llm_service.policy.tokens import estimate_tokens, joined, tokens_of
+
+DONE = b"[DONE]"
+
+
+class OpenAIWire:
+    """A format whose answers have `choices` and `usage`. `local`: of the engine that this service keeps running."""
+
+    path: str
+
+    def __init__(self, *, local: bool = False) -> None:
+        self._local = local
+
+    def document(self, deployment: Deployment, call: Call, *, stream: bool) -> bytes:
+        document, body = self.read(call.body), call.body
+        if self._local:
+            document = self.for_local(document)
+            body = orjson.dumps(document)
+        if document.get("model") != deployment.upstream_model:
+            body = with_member(body, document, "model", orjson.dumps(deployment.upstream_model))
+        if bool(document.get("stream")) != stream:
+            body = with_member(body, document, "stream", b"true" if stream else b"false")
+        if stream:
+            options = document.get("stream_options")
+            if not isinstance(options, dict) or options.get("include_usage") is not True:
+                wanted = (options if isinstance(options, dict) else {}) | {"include_usage": True}
+                body = with_member(body, document, "stream_options", orjson.dumps(wanted))
+        return body
+
+    def answer(self, call: Call, body: bytes) -> Answer:
+        document = _loaded(body)
+        if document is None:
+            # A provider that says nothing: so do we.
+            return Answer(body, Ending(_estimate(call, 0), ""))
+        if document.get("error") and not document.get("choices"):
+            raise error_of(document["error"])
+        usage = document.get("usage")
+        tokens = tokens_of(usage) if isinstance(usage, dict) and usage else _estimate(call, len(body))
+        if self._local:
+            document["model"] = call.model
+            self.mend_local(document)
+            body = orjson.dumps(document)
+        return Answer(body, Ending(tokens, _finish_of(document)))
+
+    def relay(self, call: Call) -> "OpenAIRelay":
+        return OpenAIRelay(call, self)
+
+    def public_name(self, call: Call) -> str:
+        """The model's name as events must tell it; empty: as they do."""
+        return call.model if self._local else ""
+
+    def read(self, body: bytes) -> dict[str, Any]:
+        """The client's document, checked. BadDocument."""
+        raise NotImplementedError
+
+    def for_local(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What of it reaches the local engine. Unsupported."""
+        raise NotImplementedError
+
+    def mend_local(self, document: dict[str, Any]) -> None:
+        """Makes an answer or an event of the local engine what the format says, where its server differs."""
+
+
+class OpenAIRelay:
+    """Looks into the events of one stream, and decides which bytes go on."""
+
+    def __init__(self, call: Call, wire: OpenAIWire) -> None:
+        self.done = False
+        self._call = call
+        self._wire = wire
+        self._public_name = wire.public_name(call)
+        self._splitter = EventSplitter()
+        self._tokens: Tokens | None = None
+        self._finish = ""
+        self._relayed = 0
+
+    def take(self, chunk: bytes) -> bytes:
+        """What of the chunk goes to the client: whole events, joined."""
+        forwarded = []
+        for event in self._splitter.feed(chunk):
+            data = data_of(event)
+            if data == DONE:
+                self.done = True
+                break
+            if data:
+                forwarded.append(self._look(event, data))
+        joined_events = b"".join(forwarded)
+        self._relayed += len(joined_events)
+        return joined_events
+
+    def ending(self) -> Ending:
+        """How the stream ended. ProviderBadAnswer if it broke off."""
+        if not self.done and not self._finish:
+            self._judge_rest(self._splitter.rest.strip())
+        # Each event wraps a token of some four bytes in about 150: the rule of thumb for a missing count.
+        return Ending(self._tokens or _estimate(self._call, self._relayed // 35), self._finish)
+
+    def _judge_rest(self, rest: bytes) -> None:
+        """What a stream without an end left: its last word without a line's end, or no stream at all but an answer."""
+        if data_of(rest) == DONE or rest == b"null":
+            return
+        if rest.startswith(b"{"):
+            told = _loaded(rest)
+            if told and told.get("error"):
+                raise error_of(told["error"])
+            raise ProviderBadAnswer("The provider answered whole where a stream was asked for.")
+        raise ProviderBadAnswer("The provider's stream broke off.")
+
+    def _look(self, event: bytes, data: bytes) -> bytes:
+        document = _loaded(data)
+        if document is None:
+            # llama.cpp begins some streams so; no client of another server has to read it.
+            return b"" if self._public_name else event
+        if document.get("error"):
+            raise error_of(document["error"])
+        usage, finish = document.get("usage"), _finish_of(document)
+        self._finish = finish or self._finish
+        if not isinstance(usage, dict) or not usage:
+            return self._renamed(event, document)
+        told = tokens_of(usage)
+        self._tokens = joined(self._tokens, told) if self._tokens else told
+        if self._call.include_usage:
+            return self._renamed(event, document)
+        if not document.get("choices"):
+            return b""
+        return self._renamed(b"data: " + without_member(data, "usage") + b"\n\n", document)
+
+    def _renamed(self, event: bytes, document: dict[str, Any]) -> bytes:
+        if not self._public_name:
+            return event
+        document["model"] = self._public_name
+        if not self._call.include_usage:
+            document.pop("usage", None)
+        self._wire.mend_local(document)
+        return b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+def _loaded(data: bytes) -> dict[str, Any] | None:
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProviderBadAnswer from error
+    if document is not None and not isinstance(document, dict):
+        raise ProviderBadAnswer
+    return document
+
+
+def _finish_of(document: dict[str, Any]) -> str:
+    """Why the first choice that says so ended."""
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        finish = choice.get("finish_reason") if isinstance(choice, dict) else None
+        if isinstance(finish, str) and finish:
+            return finish
+    return ""
+
+
+def _estimate(call: Call, output_bytes: int) -> Tokens:
+    return Tokens(estimate_tokens(len(call.body)), 0, estimate_tokens(output_bytes))
