@@ -1,7 +1,7 @@
 """A channel to another service: signs the context into each call, turns failures back into errors.
 
 `Channel` offers what generated stubs ask of a grpc.aio.Channel, so stubs work over it unchanged; a method with one
-request rides on the relay where that is on. It wraps calls itself since grpc.aio's client interceptors cost a task a
+request rides on the relay where there is one. It wraps calls itself since grpc.aio's client interceptors cost a task a
 call. Deadlines and retries are data (service_config.json).
 """
 
@@ -19,7 +19,7 @@ from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
 from chassis.relay.calls import Method, OnTrailers, RelayedStream, RelayedUnary, Sign
 from chassis.relay.client import RelayClient
 from chassis.relay.frames import Metadata
-from chassis.relay.rules import Rules, without_deadline
+from chassis.relay.rules import Rules
 from chassis.server import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from chassis.settings import RelaySettings
 
@@ -43,7 +43,7 @@ class Channel:
         self._channel = grpc.aio.insecure_channel(
             address,
             options=(
-                ("grpc.service_config", without_deadline(service_config)),
+                ("grpc.service_config", service_config),
                 ("grpc.enable_retries", 1),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -58,7 +58,10 @@ class Channel:
                 ("grpc.max_reconnect_backoff_ms", 2_000),
             ),
         )
-        self._relay = RelayClient(self._channel, relay) if relay is not None and relay.enabled else None
+        self._relay: RelayClient | None = None
+        if relay is not None and relay.enabled:
+            host = address.removeprefix("dns:///").rpartition(":")[0].strip("[]")
+            self._relay = RelayClient(host, self._plain, self._sign, relay)
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,14 +79,14 @@ class Channel:
         """Returns once connected."""
         while (state := self._channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             await self._channel.wait_for_state_change(state)
+        if self._relay is not None:
+            await self._relay.connected()
 
     def unary_unary(
         self, method: str, request_serializer: Any, response_deserializer: Any, **kwargs: Any
     ) -> "UnaryCall | RelayedUnary":
         """Called by stubs."""
-        plain = UnaryCall(
-            self._channel.unary_unary(method, request_serializer, response_deserializer, **kwargs), method, self._sign
-        )
+        plain = self._plain(method, request_serializer, response_deserializer, **kwargs)
         if self._relay is None:
             return plain
         return RelayedUnary(self._method(self._relay, method, request_serializer, response_deserializer, plain))
@@ -106,6 +109,9 @@ class Channel:
     def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> "StreamCall":
         """Called by stubs."""
         return StreamCall(self._channel.stream_stream(method, *args, **kwargs), method, self._sign)
+
+    def _plain(self, method: str, *args: Any, **kwargs: Any) -> "UnaryCall":
+        return UnaryCall(self._channel.unary_unary(method, *args, **kwargs), method, self._sign)
 
     def _method(self, relay: RelayClient, path: str, serialize: Any, deserialize: Any, plain: Any) -> Method:
         return Method(path, relay, self._rules.of(path), self._sign, serialize, deserialize, plain)

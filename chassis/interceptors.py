@@ -26,8 +26,8 @@ HEAR_OUT_SECONDS = 5.0
 """How long a client that is refused may go on sending."""
 
 OPEN_PREFIXES = ("/grpc.health.", "/grpc.reflection.", "/aisp.relay.")
-"""Methods that carry no request context: health checks, reflection, and the relay's streams, on which each call has
-its own.
+"""Methods that carry no request context: health checks, reflection, and where the relay's socket is, which asks for one
+itself.
 """
 
 

@@ -71,8 +71,7 @@ async def run_server(name: str, settings: ServiceSettings, endpoint: Endpoint, c
             log.info("draining", seconds=endpoint.drain_seconds)
             readiness.drain()
             await health_servicer.enter_graceful_shutdown()
-            relay.drain()
-            await server.stop(endpoint.drain_seconds)
+            await asyncio.gather(relay.stop(endpoint.drain_seconds), server.stop(endpoint.drain_seconds))
     log.info("stopped")
 
 
@@ -81,21 +80,18 @@ async def listening(
     name: str, settings: ServiceSettings, endpoint: Endpoint, app: App
 ) -> AsyncIterator[tuple[grpc.aio.Server, health.aio.HealthServicer, Relay, int]]:
     """A started server of `app` on the endpoint's address (port 0 takes a free one), with its port."""
+    verifier = Verifier(settings.keyring(name))
     layers = Layers(
-        (
-            TraceLayer(),
-            LogLayer(),
-            ErrorLayer(f"{name.removesuffix('_service')}.aisp"),
-            ContextLayer(Verifier(settings.keyring(name))),
-        )
+        (TraceLayer(), LogLayer(), ErrorLayer(f"{name.removesuffix('_service')}.aisp"), ContextLayer(verifier))
     )
     interceptors = (layers, *app.interceptors)
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     app.register(server)
     methods = Methods(interceptors)
     app.register(methods)
-    relay = Relay(methods, settings.relay)
+    relay = Relay(methods, settings.relay, verifier)
     if settings.relay.enabled:
+        await _listen(relay, endpoint)
         relay.register(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -104,6 +100,7 @@ async def listening(
     try:
         port = server.add_insecure_port(endpoint.bind)
     except RuntimeError as error:
+        await relay.stop(0)
         message = f"cannot listen on {endpoint.bind}: is another process using it?"
         raise ConfigurationError(message) from error
     await server.start()
@@ -112,7 +109,17 @@ async def listening(
     try:
         yield server, health_servicer, relay, port
     finally:
+        await relay.stop(0)
         await server.stop(None)
+
+
+async def _listen(relay: Relay, endpoint: Endpoint) -> None:
+    host, port = endpoint.bind_host, endpoint.relay_port
+    try:
+        await relay.listen(host, port)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port} (relay): {error.strerror or error}"
+        raise ConfigurationError(message) from error
 
 
 def stop_signal() -> asyncio.Event:

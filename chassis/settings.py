@@ -86,17 +86,23 @@ class OutboundSettings(Section):
 
 
 class RelaySettings(Section):
-    """The relay: calls between services as frames of a few long-lived streams. Off, each is a gRPC call of its own."""
+    """The relay: calls between services as frames on a few sockets. Off, each is a gRPC call of its own."""
 
     enabled: bool = True
     streams: int = Field(default=1, ge=1, le=64)
-    """To each service that is called; more spread over its replicas."""
-    window_bytes: int = Field(default=256 * 1024, ge=1024)
+    """Sockets to each service that is called; more spread over its replicas."""
+    window_bytes: int = Field(default=256 * 1024, ge=1024, le=2**31)
     """Of a streaming call's responses, on their way and not yet taken."""
     max_request_bytes: int = Field(default=256 * 1024, ge=0, le=16 * 1024 * 1024)
     """A larger request goes by itself, so that others need not wait behind it."""
     max_calls: int = Field(default=10_000, ge=1)
-    """Open at once on one stream, at the service."""
+    """Open at once on one socket, at the service."""
+    max_links: int = Field(default=1_000, ge=1)
+    """Sockets open at once, at the service."""
+    connect_seconds: float = Field(default=1, gt=0, le=60)
+    """Until a socket is open and both sides know each other. Calls go by gRPC where that fails."""
+    heartbeat_seconds: float = Field(default=5, gt=0, le=300)
+    """A socket on which nothing was heard is asked after so long, and given up after three times more."""
 
 
 class Endpoint(Section):
@@ -104,6 +110,8 @@ class Endpoint(Section):
 
     address: str = ""
     listen: str = ""
+    relay_port: int = Field(default=0, ge=0, le=65_535)
+    """Where the relay's sockets are taken, on the same host; 0: a free one, which callers are told."""
     ops_host: str = "127.0.0.1"
     ops_port: int = 0
     worker_ops_port: int = 0
@@ -113,6 +121,11 @@ class Endpoint(Section):
     def bind(self) -> str:
         """The address to listen on."""
         return self.listen or self.address
+
+    @property
+    def bind_host(self) -> str:
+        """Its host alone."""
+        return self.bind.rpartition(":")[0].strip("[]")
 
 
 class ServiceSettings(BaseSettings):

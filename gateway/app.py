@@ -110,7 +110,9 @@ def create_app(settings: Settings) -> Any:
             allow_headers=["authorization", "content-type", "x-api-key", "x-request-id", "idempotency-key"],
             expose_headers=["x-request-id", "ratelimit", "ratelimit-policy", "retry-after"],
         )
-    return lifespan.with_state(Edge(api, settings.edge, settings.gateway.admin_port, lifespan.hot))
+    # With CORS the hot routes need the layer that answers for it.
+    reached = {} if settings.gateway.cors_origins else lifespan.hot
+    return lifespan.with_state(Edge(api, settings.edge, settings.gateway.admin_port, reached))
 
 
 def _most_bytes(module: Any, section: GatewaySection) -> int | None:

@@ -1,17 +1,14 @@
 """Methods of a stub over the relay, called like those over gRPC: same deadlines, retries, errors, cancellation."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aisp.relay.v1 import relay_service_pb2 as pb
-
 from chassis.context import RequestContext
 from chassis.errors import PlatformError
-from chassis.relay.client import Refused, RelayClient
-from chassis.relay.frames import Metadata, to_entries
+from chassis.relay.client import Refused, RelayClient, Responses
+from chassis.relay.frames import Metadata, Opened
 from chassis.relay.rules import Rule
 
 OnTrailers = Callable[[dict[str, str | bytes]], None]
@@ -49,11 +46,10 @@ class Method:
         given = [seconds for seconds in (asked, self.rule.timeout) if seconds is not None]
         return min(given, default=None)
 
-    def frame(self, payload: bytes, context: RequestContext | None) -> pb.Frame:
-        """The first frame. Signed anew at each attempt: a retry may come late."""
-        frame = pb.Frame(kind=pb.KIND_OPEN, method=self.path, payload=payload)
-        frame.metadata.extend(to_entries(self.sign(context, self.path)))
-        return frame
+    def opened(self, payload: bytes, context: RequestContext | None, seconds: float | None) -> Opened:
+        """What a call begins with. Signed anew at each attempt: a retry may come late."""
+        timeout_ms = 0 if seconds is None else max(1, round(seconds * 1000))
+        return Opened(timeout_ms, 0, self.path, self.sign(context, self.path), payload)
 
     def rides(self, payload: bytes) -> bool:
         """Whether the call goes over the relay."""
@@ -91,14 +87,15 @@ class RelayedUnary:
         attempt = 1
         while True:
             try:
-                answer, trailers = await method.relay.unary(method.frame(payload, context), _left(until))
+                left = _left(until)
+                ended = await method.relay.unary(method.opened(payload, context, left), left)
             except PlatformError as error:
                 await _pause(method.rule, attempt, error, until)
                 attempt += 1
             else:
                 if on_trailers is not None:
-                    on_trailers(dict(trailers))
-                return method.deserialize(answer)
+                    on_trailers(dict(ended.metadata))
+                return method.deserialize(ended.payload)
 
 
 class RelayedStream:
@@ -107,43 +104,91 @@ class RelayedStream:
     def __init__(self, method: Method) -> None:
         self._method = method
 
-    async def __call__(
+    def __call__(
         self,
         request: Any,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109  # the call's own deadline, which travels with it
+        timeout: float | None = None,
         context: RequestContext | None = None,
         on_trailers: OnTrailers | None = None,
-    ) -> AsyncGenerator[Any, None]:
+    ) -> "StreamedCall":
         """As `chassis.client.StreamCall`."""
+        return StreamedCall(self._method, request, timeout, context, on_trailers)
+
+
+class StreamedCall:
+    """One call of such a method: iterate over it, and close it (or let go of it) to cancel what is left.
+
+    A class, where a generator would do: each chunk of a stream passes through here.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        request: Any,
+        seconds: float | None,
+        context: RequestContext | None,
+        on_trailers: OnTrailers | None,
+    ) -> None:
+        self._method = method
+        self._request = request
+        self._seconds = seconds
+        self._context = context
+        self._on_trailers = on_trailers
+        self._responses: Responses | None = None
+        self._plain: Any = None
+        self._closed = False
+
+    def __aiter__(self) -> "StreamedCall":
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._responses is not None:
+            return await self._next(self._responses)
+        if self._plain is not None:
+            return await anext(self._plain)
+        if self._closed:
+            raise StopAsyncIteration
+        return await self._first()
+
+    async def aclose(self) -> None:
+        """Cancels what is left of the call."""
+        self._closed = True
+        if self._responses is not None:
+            self._responses.close()
+        if self._plain is not None:
+            await self._plain.aclose()
+
+    async def _first(self) -> Any:
         method = self._method
-        payload = method.serialize(request)
+        payload = method.serialize(self._request)
         if method.rides(payload):
-            until, attempt, started = _until(method.seconds(timeout)), 1, False
+            until, attempt = _until(method.seconds(self._seconds)), 1
             while True:
                 try:
-                    frame = method.frame(payload, context)
-                    async with aclosing(method.relay.stream(frame, _left(until), _told(on_trailers))) as responses:
-                        async for response in responses:
-                            started = True
-                            yield method.deserialize(response)
+                    left = _left(until)
+                    self._responses = await method.relay.stream(method.opened(payload, self._context, left), left)
+                    return await self._next(self._responses)
                 except Refused:
+                    self._responses = None
                     break
                 except PlatformError as error:
-                    if started:
-                        raise
                     await _pause(method.rule, attempt, error, until)
                     attempt += 1
-                else:
-                    return
-        plain = method.plain(request, timeout=timeout, context=context, on_trailers=on_trailers)
-        async with aclosing(plain) as responses:
-            async for response in responses:
-                yield response
+        self._plain = method.plain(
+            self._request, timeout=self._seconds, context=self._context, on_trailers=self._on_trailers
+        )
+        return await anext(self._plain)
 
-
-def _told(on_trailers: OnTrailers | None) -> Callable[[Metadata], None]:
-    return lambda trailers: on_trailers(dict(trailers)) if on_trailers is not None else None
+    async def _next(self, responses: Responses) -> Any:
+        try:
+            payload = await anext(responses)
+        except StopAsyncIteration:
+            tell, self._on_trailers = self._on_trailers, None
+            if tell is not None:
+                tell(dict(responses.trailers))
+            raise
+        return self._method.deserialize(payload)
 
 
 def _until(seconds: float | None) -> float | None:

@@ -1,25 +1,34 @@
-"""The client's side: a few streams to one service, opened when needed, that carry its calls."""
+"""The client's side: a few links to one service, opened when needed, that carry its calls.
+
+A call waits for the first attempt to connect. After one that failed, calls go by themselves over gRPC, and attempts go
+on behind them, ever more rarely: a relay that is not to be had costs nobody time.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import grpc
 import structlog
 from aisp.relay.v1 import relay_service_pb2 as pb
 
 from chassis import status
-from chassis.errors import Cancelled, DeadlineExceeded, PlatformError, Unavailable
-from chassis.relay.frames import METHOD, RECEIVED, Metadata, Outbox, count, from_entries
+from chassis.context import METADATA_KEY, RequestContext
+from chassis.errors import Cancelled, Code, DeadlineExceeded, PlatformError, Unavailable
+from chassis.relay import frames
+from chassis.relay.frames import BadFrame, Ended, Metadata, Opened
+from chassis.relay.link import Link
 from chassis.settings import RelaySettings
 
 log = structlog.get_logger()
 
 LAST_NUMBER = 2**31
-UNSUPPORTED_SECONDS = 60.0
-"""A service that has no relay is asked again after so long: it may have been renewed."""
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
+"""Seconds between attempts to connect."""
+
+ASKING = RequestContext("relay")
+"""Under which a link is asked for and greeted; each call on it has its own."""
 
 
 class Refused(Exception):
@@ -27,191 +36,209 @@ class Refused(Exception):
 
 
 class RelayClient:
-    """The streams to one address."""
+    """The links to one service."""
 
-    def __init__(self, channel: grpc.aio.Channel, settings: RelaySettings) -> None:
+    def __init__(
+        self, host: str, plain: Callable[..., Any], sign: Callable[..., Metadata], settings: RelaySettings
+    ) -> None:
+        """`plain` makes a method of gRPC calls out of a path and two codecs; `sign` the metadata of a call."""
         self.settings = settings
-        self._multicallable = channel.stream_stream(
-            METHOD, request_serializer=pb.Frames.SerializeToString, response_deserializer=pb.Frames.FromString
-        )
-        self._streams: list[_Stream] = []
-        self._retired: set[_Stream] = set()
+        self._host = host
+        self._locate = plain(frames.METHOD, pb.LocateRequest.SerializeToString, pb.LocateResponse.FromString)
+        self._sign = sign
+        self._lines: list[_Line] = []
+        self._retired: set[_Line] = set()
+        self._opening: asyncio.Task[None] | None = None
+        self._failures = 0
         self._not_before = 0.0
 
     @property
     def usable(self) -> bool:
-        """Whether calls may ride: not while the service is known to have no relay."""
-        return not self._not_before or asyncio.get_running_loop().time() >= self._not_before
+        """Whether a call may ride, or wait for a link."""
+        return bool(self._lines) or not self._failures or self._retry()
 
     async def close(self) -> None:
-        """Ends the streams; their calls fail as cancelled."""
-        streams = [*self._streams, *self._retired]
-        await asyncio.gather(*(stream.stop() for stream in streams))
+        """Ends the links; their calls fail as cancelled."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        for line in [*self._lines, *self._retired]:
+            line.stop(Cancelled())
 
-    async def unary(self, frame: pb.Frame, seconds: float | None) -> tuple[bytes, Metadata]:
-        """Makes a call with one response: the response and the trailing metadata.
-
-        Raises the error that the service raised, or Refused.
-        """
-        call = _Call(self._stream(), frame, seconds)
+    async def unary(self, opened: Opened, seconds: float | None) -> Ended:
+        """Makes a call with one response. Raises the error that the service raised, or Refused."""
+        call = _Call(await self._line(), opened, seconds)
         try:
-            ended = await call.ended
-        finally:
-            call.leave()
-        return ended.payload, from_entries(ended.metadata)
-
-    async def stream(
-        self, frame: pb.Frame, seconds: float | None, told: Callable[[Metadata], None]
-    ) -> AsyncGenerator[bytes, None]:
-        """Makes a call with a stream of responses; `told` gets the trailing metadata. Errors as above."""
-        frame.credit = window = self.settings.window_bytes
-        call = _Call(self._stream(), frame, seconds)
-        taken = 0
-        try:
-            while (payload := await call.next()) is not None:
-                yield payload
-                taken += len(payload)
-                if 2 * taken >= window:
-                    call.grant(taken)
-                    taken = 0
-            told(from_entries(call.ended.result().metadata))
+            return await call.ended
         finally:
             call.leave()
 
-    def _stream(self) -> "_Stream":
-        """The one with the fewest calls."""
-        if len(self._streams) < self.settings.streams:
-            made = _Stream(self._multicallable(), self._left)
-            self._streams.append(made)
-            return made
-        return min(self._streams, key=lambda stream: len(stream.calls))
+    async def stream(self, opened: Opened, seconds: float | None) -> "Responses":
+        """Makes a call with a stream of responses. Raises Refused, or what iterating says."""
+        window = self.settings.window_bytes
+        return Responses(_Call(await self._line(), opened._replace(credit=window), seconds), window)
 
-    def _left(self, stream: "_Stream", error: grpc.aio.AioRpcError | None) -> None:
-        """A stream takes no more calls: it is drained (no error), or it broke."""
-        if stream in self._streams:
-            self._streams.remove(stream)
-        if error is None and stream.calls:
-            self._retired.add(stream)
-            return
-        self._retired.discard(stream)
-        if error is not None and error.code() is grpc.StatusCode.UNIMPLEMENTED:
-            log.warning("the service has no relay: calls go by themselves", method=METHOD)
-            self._not_before = asyncio.get_running_loop().time() + UNSUPPORTED_SECONDS
+    async def connected(self) -> None:
+        """Returns once there is a link, or an attempt has failed."""
+        if not self._lines:
+            await asyncio.wait({self._open()})
+
+    async def _line(self) -> "_Line":
+        if len(self._lines) < self.settings.streams:
+            if not self._lines:
+                # Who waits for it may leave; the others go on waiting.
+                await asyncio.wait({self._open()})
+            elif not self._failures or self._retry():
+                self._open()
+        if not self._lines:
+            raise Refused
+        return self._lines[0] if len(self._lines) == 1 else min(self._lines, key=lambda line: len(line.calls))
+
+    def _retry(self) -> bool:
+        """Tries to connect again where it is time. Whether there is something to wait for: never."""
+        if asyncio.get_running_loop().time() >= self._not_before:
+            self._open()
+        return False
+
+    def _open(self) -> "asyncio.Task[None]":
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._connect())
+        return self._opening
+
+    async def _connect(self) -> None:
+        loop, seconds = asyncio.get_running_loop(), self.settings.connect_seconds
+        line = _Line(self._left, self.settings.heartbeat_seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._locate(pb.LocateRequest(), context=ASKING, timeout=seconds)
+                await loop.create_connection(lambda: line.link, self._host, found.port)
+                await line.greet(dict(self._sign(ASKING, frames.METHOD))[METADATA_KEY])
+        except asyncio.CancelledError:
+            line.link.close()
+            raise
+        except (OSError, TimeoutError, PlatformError) as error:
+            line.link.close()
+            pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
+            if isinstance(error, PlatformError) and error.code is Code.UNIMPLEMENTED:
+                # It may be renewed one day.
+                pause = PAUSES[-1]
+            self._failures += 1
+            self._not_before = loop.time() + pause
+            log.warning("no relay: calls go by themselves", error=repr(error), failures=self._failures)
+        else:
+            self._failures = 0
+            self._lines.append(line)
+
+    def _left(self, line: "_Line") -> None:
+        """A link takes no more calls: it is drained, or it broke."""
+        if line in self._lines:
+            self._lines.remove(line)
+        if line.calls:
+            self._retired.add(line)
+        else:
+            self._retired.discard(line)
 
 
-class _Stream:
-    """One stream and the calls on it."""
+class _Line:
+    """One link and the calls on it."""
 
-    def __init__(self, rpc: Any, left: Callable[["_Stream", grpc.aio.AioRpcError | None], None]) -> None:
+    def __init__(self, left: Callable[["_Line"], None], heartbeat_seconds: float) -> None:
         self.calls: dict[int, _Call] = {}
-        self._rpc = rpc
+        self.link = Link(heartbeat_seconds)
+        self.link.side = self
         self._left = left
         self._next = 1
         self._closing = False
-        self._outbox = Outbox(rpc.write)
-        self._task = asyncio.create_task(self._run())
+        self._greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def add(self, call: "_Call", frame: pb.Frame) -> int:
+    async def greet(self, signed: str | bytes) -> None:
+        """Says who we are. Unavailable where that is not answered as it should be."""
+        assert isinstance(signed, bytes)
+        self.link.send(frames.bare(frames.HELLO, body=frames.MAGIC + signed))
+        await self._greeted
+
+    def add(self, call: "_Call", opened: Opened) -> int:
         """Opens a call; its number."""
-        number = frame.call = self._next
+        number = self._next
         self._next += 1
         self.calls[number] = call
-        self._outbox.put(frame)
+        self.link.send(frames.opening(number, opened))
         if self._next > LAST_NUMBER:
             self._retire()
         return number
-
-    def send(self, frame: pb.Frame) -> None:
-        """Sends a frame of an open call."""
-        self._outbox.put(frame)
 
     def remove(self, number: int) -> None:
         """The call has ended."""
         self.calls.pop(number, None)
         if self._closing and not self.calls:
-            self._outbox.close()
+            self._left(self)
+            self.link.close()
 
-    async def stop(self) -> None:
-        """Ends the stream at once."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+    def stop(self, error: PlatformError) -> None:
+        """Ends the link at once, and its calls with the error."""
+        self._closing = True
+        calls = list(self.calls.values())
+        self.calls.clear()
+        for call in calls:
+            call.fail(error)
+        self._left(self)
+        self.link.close()
 
-    async def _run(self) -> None:
-        writer = asyncio.create_task(self._write())
-        broken: PlatformError = Unavailable()
-        error: grpc.aio.AioRpcError | None = None
-        try:
-            while (message := await self._rpc.read()) is not grpc.aio.EOF:
-                count(RECEIVED, len(message.frames))
-                for frame in message.frames:
-                    self._take(frame)
-        except grpc.aio.AioRpcError as raised:
-            error = raised
-        except asyncio.CancelledError:
-            broken = Cancelled()
-            raise
-        finally:
-            writer.cancel()
-            self._rpc.cancel()
-            self._closing = True
-            calls = list(self.calls.values())
-            unimplemented = error is not None and error.code() is grpc.StatusCode.UNIMPLEMENTED
-            for call in calls:
-                call.fail(Refused() if unimplemented else broken)
-            self.calls.clear()
-            self._left(self, error)
+    # What the link tells.
 
-    async def _write(self) -> None:
-        # Where the stream breaks the reader learns of it too, and tells the calls.
-        with suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
-            await self._outbox.run()
-            await self._rpc.done_writing()
-
-    def _take(self, frame: pb.Frame) -> None:
-        call = self.calls.get(frame.call)
+    def take(self, number: int, kind: int, body: bytes) -> None:
+        """A frame arrived; one of a call that nobody waits for is passed over."""
+        call = self.calls.get(number)
         if call is not None:
-            call.take(frame)
-        elif frame.kind == pb.KIND_DRAIN:
+            call.take(kind, body)
+        elif kind == frames.HELLO and not self._greeted.done():
+            if body != frames.MAGIC:
+                raise BadFrame("another version")
+            self.link.greeted()
+            self._greeted.set_result(None)
+        elif kind == frames.DRAIN:
             self._retire()
 
+    def lost(self) -> None:
+        """It broke, or was closed."""
+        if not self._greeted.done():
+            self._greeted.set_exception(Unavailable())
+        self.stop(Unavailable())
+
     def _retire(self) -> None:
-        if self._closing:
-            return
-        self._closing = True
-        self._left(self, None)
-        if not self.calls:
-            self._outbox.close()
+        if not self._closing:
+            self._closing = True
+            self._left(self)
+            if not self.calls:
+                self.link.close()
 
 
 class _Call:
-    """One call under way. `ended` is its last frame, or its error."""
+    """One call under way. `ended` is how, or its error."""
 
-    def __init__(self, stream: _Stream, frame: pb.Frame, seconds: float | None) -> None:
+    def __init__(self, line: _Line, opened: Opened, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[pb.Frame] = loop.create_future()
-        self._stream = stream
-        self._received: deque[bytes] = deque()
+        self.ended: asyncio.Future[Ended] = loop.create_future()
+        self.received: deque[bytes] = deque()
+        self._line = line
         self._waiter: asyncio.Future[None] | None = None
-        self._timer = loop.call_later(seconds, self.fail, DeadlineExceeded()) if seconds is not None else None
-        if seconds is not None:
-            frame.timeout_ms = max(1, round(seconds * 1000))
-        self._number = stream.add(self, frame)
+        self._timer = loop.call_later(seconds, self._expire) if seconds is not None else None
+        self._number = line.add(self, opened)
 
-    def take(self, frame: pb.Frame) -> None:
+    def take(self, kind: int, body: bytes) -> None:
         """A frame arrived."""
-        if frame.kind == pb.KIND_DATA:
-            self._received.append(frame.payload)
-        elif self.ended.done():
-            return
-        elif frame.kind == pb.KIND_REFUSE:
-            self._stream.remove(self._number)
-            self.ended.set_exception(Refused())
-        elif frame.kind == pb.KIND_END:
-            self._stream.remove(self._number)
-            if frame.code:
-                self.ended.set_exception(status.from_trailers(frame.code, from_entries(frame.metadata)))
-            else:
-                self.ended.set_result(frame)
+        if kind == frames.DATA:
+            self.received.append(body)
+        elif kind == frames.REFUSE:
+            self._line.remove(self._number)
+            self.fail(Refused())
+        elif kind == frames.END:
+            self._line.remove(self._number)
+            ended = frames.read_end(body)
+            if ended.code:
+                self.fail(status.from_trailers(ended.code, ended.metadata))
+            elif not self.ended.done():
+                self.ended.set_result(ended)
         self._wake()
 
     def fail(self, error: Exception) -> None:
@@ -220,31 +247,81 @@ class _Call:
             self.ended.set_exception(error)
             self._wake()
 
+    def _expire(self) -> None:
+        self.fail(DeadlineExceeded())
+
     async def next(self) -> bytes | None:
         """The next response, or None at the end. Raises the call's error once what came before it was taken."""
-        while not self._received:
+        while not self.received:
             if self.ended.done():
                 self.ended.result()
                 return None
             self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._received.popleft()
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                # As a generator would end here.
+                self.leave()
+                raise
+        return self.received.popleft()
 
     def grant(self, size: int) -> None:
         """So much was taken."""
         if not self.ended.done():
-            self._stream.send(pb.Frame(call=self._number, kind=pb.KIND_CREDIT, credit=size))
+            self._line.link.send(frames.credit(self._number, size))
 
     def leave(self) -> None:
         """Nobody waits any more: a call that goes on is cancelled at the service."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._number in self._stream.calls:
-            self._stream.send(pb.Frame(call=self._number, kind=pb.KIND_CANCEL))
-            self._stream.remove(self._number)
+        if self._number in self._line.calls:
+            self._line.link.send(frames.bare(frames.CANCEL, self._number))
+            self._line.remove(self._number)
         if self.ended.done() and not self.ended.cancelled():
             self.ended.exception()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class Responses:
+    """The responses of a call as they come. Closing it, or letting go of it, cancels the call.
+
+    A class, where a generator would do: a chunk passes through here.
+    """
+
+    def __init__(self, call: _Call, window: int) -> None:
+        self._call = call
+        self._window = window
+        self._taken = 0
+
+    def __aiter__(self) -> "Responses":
+        return self
+
+    async def __anext__(self) -> bytes:
+        call = self._call
+        # What is there already needs no waiting.
+        payload = call.received.popleft() if call.received else await call.next()
+        if payload is None:
+            call.leave()
+            raise StopAsyncIteration
+        self._taken += len(payload)
+        if 2 * self._taken >= self._window:
+            call.grant(self._taken)
+            self._taken = 0
+        return payload
+
+    @property
+    def trailers(self) -> Metadata:
+        """The trailing metadata, once the responses have ended."""
+        return self._call.ended.result().metadata
+
+    def close(self) -> None:
+        """Nobody wants more of them."""
+        self._call.leave()
+
+    def __del__(self) -> None:
+        # At the end of a process the loop may be closed already.
+        with suppress(RuntimeError):
+            self._call.leave()

@@ -8,8 +8,6 @@ from typing import Any
 
 import grpc
 
-from chassis.relay.frames import SERVICE
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -47,13 +45,6 @@ class Rules:
             if key in self._rules:
                 return self._rules[key]
         return Rule()
-
-
-def without_deadline(service_config: str) -> str:
-    """The service config for a channel with the relay's streams on it: those live as long as the process."""
-    document = json.loads(service_config)
-    document["methodConfig"] = [{"name": [{"service": SERVICE}]}, *document.get("methodConfig", ())]
-    return json.dumps(document)
 
 
 def _rule(item: Mapping[str, Any]) -> Rule:

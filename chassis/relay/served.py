@@ -8,14 +8,15 @@ from typing import Any, NoReturn
 
 import grpc
 import structlog
-from aisp.relay.v1 import relay_service_pb2 as pb
 
-from chassis.relay.frames import Metadata, from_entries, to_entries
+from chassis.relay import frames
+from chassis.relay.frames import Ended, Metadata, Opened
+from chassis.relay.link import Link
 
 log = structlog.get_logger()
 
-MAX_PAYLOAD_BYTES = 32 * 1024 * 1024 - 64 * 1024
-"""Leaves room for the frame around it: a message too large for gRPC would break the stream and all calls on it."""
+MAX_PAYLOAD_BYTES = frames.MAX_BODY_BYTES - 64 * 1024
+"""Leaves room for what stands before it: a frame that is too large breaks the link and all calls on it."""
 OK = 0
 CANCELLED = grpc.StatusCode.CANCELLED.value[0]
 UNKNOWN = grpc.StatusCode.UNKNOWN.value[0]
@@ -29,15 +30,14 @@ Find = Callable[[str], Awaitable[Any]]
 class ServedCall:
     """Runs one call; it is the handler's servicer context too, with the methods of grpc.aio.ServicerContext."""
 
-    def __init__(self, opened: pb.Frame, put: Callable[[pb.Frame], None], peer: Callable[[], str]) -> None:
-        self._number: int = opened.call
-        self._method: str = opened.method
-        self._request: bytes = opened.payload
-        self._metadata = from_entries(opened.metadata)
+    def __init__(self, number: int, opened: Opened, link: Link) -> None:
+        self._number = number
+        self._method = opened.method
+        self._request = opened.payload
+        self._metadata = opened.metadata
         self._deadline = time.monotonic() + opened.timeout_ms / 1000 if opened.timeout_ms else None
-        self._put = put
-        self._peer = peer
-        self._credit: int = opened.credit
+        self._link = link
+        self._credit = opened.credit
         self._waiter: asyncio.Future[None] | None = None
         self._trailers: Metadata = ()
         self._code = OK
@@ -92,16 +92,16 @@ class ServedCall:
         while self._credit <= 0:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
+        while (writable := self._link.writable()) is not None:
+            # Shared by all calls on the link: one that is cancelled leaves it to the others.
+            await asyncio.wait({writable})
         self._credit -= len(payload)
-        self._put(pb.Frame(call=self._number, kind=pb.KIND_DATA, payload=payload))
+        self._link.send(frames.bare(frames.DATA, self._number, payload))
 
     def _end(self, payload: bytes, code: int) -> None:
         if len(payload) > MAX_PAYLOAD_BYTES:
             payload, code = b"", RESOURCE_EXHAUSTED
-        frame = pb.Frame(call=self._number, kind=pb.KIND_END, payload=payload, code=code)
-        if self._trailers:
-            frame.metadata.extend(to_entries(self._trailers))
-        self._put(frame)
+        self._link.send(frames.ending(self._number, Ended(code, self._trailers, payload)))
 
     # The servicer context.
 
@@ -132,4 +132,4 @@ class ServedCall:
 
     def peer(self) -> str:
         """The client's address."""
-        return self._peer()
+        return self._link.peer

@@ -1,7 +1,7 @@
 """The server's side: opens calls that arrive as frames on the servicers' own handlers, inside the same interceptors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
@@ -9,7 +9,10 @@ import structlog
 from aisp.relay.v1 import relay_service_pb2 as pb
 from aisp.relay.v1.relay_service_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
 
-from chassis.relay.frames import RECEIVED, Outbox, count
+from chassis.context import BadContext, Verifier
+from chassis.relay import frames
+from chassis.relay.frames import BadFrame, Ended
+from chassis.relay.link import Link
 from chassis.relay.served import ServedCall
 from chassis.settings import RelaySettings
 
@@ -69,90 +72,126 @@ def _before(interceptor: Any, rest: Any) -> Any:
 
 
 class Relay(RelayServiceServicer):
-    """Serves streams of frames."""
+    """Takes links, and tells over gRPC where."""
 
-    def __init__(self, methods: Methods, settings: RelaySettings) -> None:
+    def __init__(self, methods: Methods, settings: RelaySettings, verifier: Verifier) -> None:
         self._methods = methods
         self._settings = settings
-        self._streams: set[_Stream] = set()
+        self._verifier = verifier
+        self._lines: set[_Line] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+        """Where links are taken, as callers are told."""
         self._draining = False
 
+    async def listen(self, host: str, port: int) -> None:
+        """Listens; port 0 takes a free one. OSError where the address is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, host, port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
     def register(self, server: Any) -> None:
-        """Adds it to a server."""
+        """Adds to a gRPC server what tells where to connect."""
         add_RelayServiceServicer_to_server(self, server)
+
+    async def Locate(self, _request: pb.LocateRequest, _context: Any) -> pb.LocateResponse:  # noqa: N802
+        """Where to connect."""
+        return pb.LocateResponse(port=self.port, version=frames.VERSION)
 
     def drain(self) -> None:
         """From now on no call is begun; those that are open go on."""
         self._draining = True
-        for stream in self._streams:
-            stream.drain()
+        if self._server is not None:
+            self._server.close()
+        for line in self._lines:
+            line.drain()
 
-    async def Relay(self, _requests: AsyncIterator[pb.Frames], servicer_context: Any) -> None:  # noqa: N802
-        """One client's stream, as long as it lives."""
-        stream = _Stream(self._methods, servicer_context, self._settings.max_calls)
-        self._streams.add(stream)
-        try:
-            if self._draining:
-                stream.drain()
-            await stream.serve()
-        finally:
-            self._streams.discard(stream)
+    async def stop(self, seconds: float) -> None:
+        """Drains; what is not done after so long ends as it does when a link breaks."""
+        self.drain()
+        if tasks := self._tasks():
+            await asyncio.wait(tasks, timeout=seconds)
+        tasks = self._tasks()
+        for line in list(self._lines):
+            line.link.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> "set[asyncio.Task[None]]":
+        return {task for line in self._lines for task in line.tasks.values()}
+
+    def _accept(self) -> Link:
+        return _Line(self._methods, self._settings, self._verifier, self._lines).link
 
 
-class _Stream:
-    """One stream and its open calls."""
+class _Line:
+    """One link and its open calls."""
 
-    def __init__(self, methods: Methods, servicer_context: Any, max_calls: int) -> None:
+    def __init__(self, methods: Methods, settings: RelaySettings, verifier: Verifier, lines: "set[_Line]") -> None:
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.link = Link(settings.heartbeat_seconds)
+        self.link.side = self
         self._methods = methods
-        self._context = servicer_context
-        self._max_calls = max_calls
-        self._outbox = Outbox(servicer_context.write)
+        self._verifier = verifier
+        self._settings = settings
         self._calls: dict[int, ServedCall] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._draining = False
+        self._lines = lines
+        lines.add(self)
+        # Who does not say who they are has no link for long.
+        self._greeting = asyncio.get_running_loop().call_later(settings.connect_seconds, self.link.close)
+        self._greeted = False
 
     def drain(self) -> None:
+        """Begins no more."""
         self._draining = True
-        self._outbox.put(pb.Frame(kind=pb.KIND_DRAIN))
+        self.link.send(frames.bare(frames.DRAIN))
 
-    async def serve(self) -> None:
-        writer = asyncio.create_task(self._outbox.run())
+    # What the link tells.
+
+    def take(self, number: int, kind: int, body: bytes) -> None:
+        """A frame arrived."""
+        if not self._greeted:
+            self._greet(kind, body)
+        elif kind == frames.OPEN:
+            self._open(number, body)
+        elif (call := self._calls.get(number)) is None:
+            return
+        elif kind == frames.CREDIT:
+            call.add_credit(frames.read_credit(body))
+        elif kind == frames.CANCEL:
+            self.tasks[number].cancel()
+
+    def lost(self) -> None:
+        """The client is gone, and nobody waits for its calls."""
+        self._greeting.cancel()
+        self._lines.discard(self)
+        for task in self.tasks.values():
+            task.cancel()
+
+    def _greet(self, kind: int, body: bytes) -> None:
+        if kind != frames.HELLO or not body.startswith(frames.MAGIC):
+            raise BadFrame("no greeting of this version")
         try:
-            while (message := await self._context.read()) is not grpc.aio.EOF:
-                count(RECEIVED, len(message.frames))
-                for frame in message.frames:
-                    self._take(frame)
-            # The client has ended its side, as it does once it waits for nothing more.
-            self._outbox.close()
-            await writer
-        finally:
-            tasks = [writer, *self._tasks.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._verifier.verify(body.removeprefix(frames.MAGIC), frames.METHOD)
+        except BadContext as error:
+            raise BadFrame("a greeting without a valid context") from error
+        if len(self._lines) > self._settings.max_links:
+            raise BadFrame("more links than there may be")
+        self._greeting.cancel()
+        self._greeted = True
+        self.link.greeted()
+        self.link.send(frames.bare(frames.HELLO, body=frames.MAGIC))
 
-    def _take(self, frame: pb.Frame) -> None:
-        call = self._calls.get(frame.call)
-        if frame.kind == pb.KIND_OPEN:
-            self._open(frame)
-        elif call is not None and frame.kind == pb.KIND_CREDIT:
-            call.add_credit(frame.credit)
-        elif call is not None and frame.kind == pb.KIND_CANCEL:
-            self._tasks[frame.call].cancel()
-
-    def _open(self, frame: pb.Frame) -> None:
-        if self._draining or frame.call in self._calls:
-            self._outbox.put(pb.Frame(call=frame.call, kind=pb.KIND_REFUSE))
+    def _open(self, number: int, body: bytes) -> None:
+        if self._draining or number in self._calls:
+            self.link.send(frames.bare(frames.REFUSE, number))
             return
-        if len(self._calls) >= self._max_calls:
-            full = pb.Frame(call=frame.call, kind=pb.KIND_END, code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
-            self._outbox.put(full)
+        if len(self._calls) >= self._settings.max_calls:
+            self.link.send(frames.ending(number, Ended(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], (), b"")))
             return
-        call = ServedCall(frame, self._outbox.put, self._context.peer)
-        self._calls[frame.call] = call
-        task = asyncio.create_task(call.run(self._methods.find))
-        self._tasks[frame.call] = task
-        task.add_done_callback(lambda _: self._forget(frame.call))
+        call = self._calls[number] = ServedCall(number, frames.read_open(body), self.link)
+        task = self.tasks[number] = asyncio.create_task(call.run(self._methods.find))
+        task.add_done_callback(lambda _: self._forget(number))
 
     def _forget(self, number: int) -> None:
-        del self._calls[number], self._tasks[number]
+        del self._calls[number], self.tasks[number]

@@ -6,39 +6,34 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc
 import pytest
-from aisp.relay.v1 import relay_service_pb2 as pb
 from google.protobuf.wrappers_pb2 import StringValue
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chassis import errors
 from chassis.client import Channel
 from chassis.context import METADATA_KEY, Keyring, Signer
-from chassis.relay.client import RelayClient
-from chassis.relay.frames import MESSAGES, METHOD, Outbox, from_entries, to_entries
-from chassis.relay.rules import Rules, without_deadline
+from chassis.relay.frames import TRAFFIC, Opened
+from chassis.relay.rules import Rules
 from chassis.settings import RelaySettings
+from deploy.local.process import free_port
 from tests.standins.echo_service import CALLING, CONFIG, NAME, ROOT, SERVICE, Echo, EchoStub, Served, served
 
 ON = RelaySettings()
 
 
-def relayed(service: "Served | Cable", settings: RelaySettings = ON) -> Channel:
+def relayed(service: Served, settings: RelaySettings = ON) -> Channel:
     keyring = Keyring("gateway", root=ROOT.encode())
     return Channel(service.address, keyring=keyring, callee=NAME, service_config=CONFIG, relay=settings)
 
 
-def sent() -> float:
-    return float(MESSAGES.labels("sent")._value.get())
+def sent() -> int:
+    return TRAFFIC.sent_messages
 
 
 @dataclass
 class Cable:
-    """Stands between a channel and a service, and can be cut."""
+    """Stands between a channel and a service's relay, and can be cut."""
 
-    address: str = ""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def cut(self) -> None:
@@ -48,7 +43,7 @@ class Cable:
 
 @asynccontextmanager
 async def cable(service: Served) -> AsyncIterator[Cable]:
-    plugged = Cable()
+    plugged, port = Cable(), service.relay.port
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         plugged.writers.append(writer)
@@ -58,11 +53,12 @@ async def cable(service: Served) -> AsyncIterator[Cable]:
         writer.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", service.port)
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    plugged.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    # What the service tells its callers.
+    service.relay.port = server.sockets[0].getsockname()[1]
     yield plugged
     plugged.cut()
     server.close()
@@ -104,30 +100,6 @@ async def test_nothing_waits_to_be_joined() -> None:
         assert sent() - before == 10
 
 
-@given(st.lists(st.integers(0, 400_000), max_size=30))
-async def test_an_outbox_keeps_the_order_and_bounds_messages(sizes: list[int]) -> None:
-    written: list[pb.Frames] = []
-
-    async def write(message: pb.Frames) -> None:
-        written.append(message)
-        await asyncio.sleep(0)
-
-    outbox = Outbox(write)
-    running = asyncio.create_task(outbox.run())
-    for number, size in enumerate(sizes):
-        outbox.put(pb.Frame(call=number, payload=bytes(size)))
-    outbox.close()
-    await running
-    assert [frame.call for message in written for frame in message.frames] == list(range(len(sizes)))
-    assert all(len(message.frames) == 1 or message.ByteSize() < 300_000 for message in written)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["a", "b-c"]), st.text(max_size=20))), st.binary(max_size=20))
-def test_metadata_travels_unchanged(texts: list[tuple[str, str]], data: bytes) -> None:
-    metadata: tuple[tuple[str, str | bytes], ...] = (*texts, ("x-bin", data))
-    assert from_entries(to_entries(metadata)) == metadata
-
-
 async def test_a_slow_reader_holds_back_its_own_call_only() -> None:
     echo = Counting(1000, 10_000)
     settings = RelaySettings(window_bytes=100_000)
@@ -163,7 +135,7 @@ async def test_leaving_a_stream_cancels_it_at_the_service() -> None:
         assert await EchoStub(channel).call("Unary", "still there") == ["still there"]
 
 
-async def test_a_broken_stream_fails_its_calls_as_unavailable_and_is_opened_again() -> None:
+async def test_a_broken_link_fails_its_calls_as_unavailable_and_is_opened_again() -> None:
     started = asyncio.Event()
 
     async def behave(text: str) -> str:
@@ -172,14 +144,15 @@ async def test_a_broken_stream_fails_its_calls_as_unavailable_and_is_opened_agai
             await asyncio.sleep(60)
         return text
 
-    async with served(Echo(behave)) as service, cable(service) as plugged:
-        async with relayed(plugged) as channel:
-            call = asyncio.create_task(EchoStub(channel).call("Unary", "wait"))
-            await started.wait()
-            plugged.cut()
-            with pytest.raises(errors.Unavailable):
-                await call
-            assert await EchoStub(channel).call("Unary", "again") == ["again"]
+    async with served(Echo(behave)) as service, cable(service) as plugged, relayed(service) as channel:
+        call = asyncio.create_task(EchoStub(channel).call("Unary", "wait"))
+        await started.wait()
+        plugged.cut()
+        with pytest.raises(errors.Unavailable):
+            await call
+        before = sent()
+        assert await EchoStub(channel).call("Unary", "again") == ["again"]
+        assert sent() > before, "over a new link"
 
 
 async def test_a_service_that_goes_away_is_unavailable() -> None:
@@ -193,7 +166,7 @@ async def test_a_service_that_goes_away_is_unavailable() -> None:
     async with served(Echo(behave)) as service, relayed(service) as channel:
         calls = [asyncio.create_task(EchoStub(channel).call(kind, "a")) for kind in ("Unary", "ServerStream")]
         await started.wait()
-        await service.server.stop(None)
+        await asyncio.gather(service.relay.stop(0), service.server.stop(None))
         told = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(error) for error in told] == [errors.Unavailable, errors.Unavailable]
 
@@ -216,8 +189,8 @@ async def test_a_drain_ends_what_is_open_and_begins_nothing() -> None:
         await asyncio.sleep(0.05)
         release.set()
         assert (await late, await new) == (["late"], ["new"])
-        # The streams end by themselves: nothing holds up the stop.
-        await asyncio.wait_for(service.server.stop(30), 5)
+        # The links end by themselves: nothing holds up the stop.
+        await asyncio.wait_for(asyncio.gather(service.relay.stop(30), service.server.stop(30)), 5)
 
 
 async def test_a_service_without_a_relay_is_called_in_the_plain_way() -> None:
@@ -236,6 +209,7 @@ async def test_large_messages() -> None:
     settings = RelaySettings(max_request_bytes=1_000_000)
     async with served(Echo(behave)) as service, relayed(service, settings) as channel:
         stub = EchoStub(channel)
+        await channel.wait_ready()
         before = sent()
         assert len((await stub.call("Unary", "x" * 800_000))[0]) == 32_000_000
         assert sent() - before == 2
@@ -272,27 +246,36 @@ async def test_more_calls_than_a_stream_may_hold() -> None:
 )
 async def test_each_call_is_judged_by_itself(method: str, signed: bool, expected: type[errors.PlatformError]) -> None:
     path = f"/{SERVICE}/{method}"
-    async with served(Echo()) as service, grpc.aio.insecure_channel(service.address) as channel:
-        relay = RelayClient(channel, ON)
-        frame = pb.Frame(kind=pb.KIND_OPEN, method=path, payload=StringValue(value="a").SerializeToString())
-        if signed:
-            signature = Signer(Keyring("gateway", root=ROOT.encode()), NAME).sign(CALLING, path)
-            frame.metadata.extend(to_entries([(METADATA_KEY, signature)]))
+    async with served(Echo()) as service, relayed(service) as channel:
+        await channel.wait_ready()
+        assert channel._relay is not None
+        signature = Signer(Keyring("gateway", root=ROOT.encode()), NAME).sign(CALLING, path)
+        metadata = ((METADATA_KEY, signature),) if signed else ()
+        opened = Opened(5000, 0, path, metadata, StringValue(value="a").SerializeToString())
         with pytest.raises(expected):
-            await relay.unary(frame, 5)
-        await relay.close()
+            await channel._relay.unary(opened, 5)
 
 
-async def test_frames_that_make_no_sense_are_passed_over() -> None:
-    async with served(Echo()) as service, grpc.aio.insecure_channel(service.address) as channel:
-        rpc = channel.stream_stream(METHOD, pb.Frames.SerializeToString, pb.Frames.FromString)()
-        kinds = (pb.KIND_UNSPECIFIED, pb.KIND_CREDIT, pb.KIND_CANCEL, pb.KIND_DATA)
-        unknown = [pb.Frame(call=7, kind=kind) for kind in kinds]
-        twice = [pb.Frame(call=1, kind=pb.KIND_OPEN, method="/a/b"), pb.Frame(call=1, kind=pb.KIND_OPEN)]
-        await rpc.write(pb.Frames(frames=[*unknown, *twice]))
-        await rpc.done_writing()
-        frames = [frame async for message in rpc for frame in message.frames]
-        assert {(frame.call, frame.kind) for frame in frames} <= {(1, pb.KIND_REFUSE), (1, pb.KIND_END)}
+async def test_more_links_than_there_may_be() -> None:
+    async with served(Echo(), relay={"max_links": 1}) as service, relayed(service) as first, relayed(service) as second:
+        for channel in (first, second):
+            assert await EchoStub(channel).call("Unary", "a") == ["a"]
+        assert [channel._relay.usable for channel in (first, second) if channel._relay] == [True, False]
+
+
+async def test_calls_go_by_themselves_until_a_socket_can_be_had() -> None:
+    async with served(Echo()) as service, relayed(service, RelaySettings(connect_seconds=0.3)) as channel:
+        real, service.relay.port = service.relay.port, free_port()
+        stub = EchoStub(channel)
+        before = sent()
+        assert await stub.call("Unary", "a") == ["a"]
+        assert await stub.call("ServerStream", "a") == ["a0", "a1", "a2"]
+        assert sent() == before
+        service.relay.port = real
+        async with asyncio.timeout(3):
+            while sent() == before:
+                assert await stub.call("Unary", "a") == ["a"]
+                await asyncio.sleep(0.02)
 
 
 def test_the_nearest_rule_of_the_service_config_holds() -> None:
@@ -301,4 +284,3 @@ def test_the_nearest_rule_of_the_service_config_holds() -> None:
         '{"name": [{"service": "a.B", "method": "C"}], "timeout": "600s"}]}'
     )
     assert [rules.of(path).timeout for path in ("/a.B/C", "/a.B/D", "/x.Y/Z")] == [600, 0.5, 10]
-    assert Rules(without_deadline(CONFIG)).of(METHOD).timeout is None

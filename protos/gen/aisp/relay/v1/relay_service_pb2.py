@@ -24,21 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!aisp/relay/v1/relay_service.proto\x12\raisp.relay.v1\".\n\x06\x46rames\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.aisp.relay.v1.Frame\"\xb6\x01\n\x05\x46rame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\r\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.aisp.relay.v1.Kind\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x0e\n\x06method\x18\x04 \x01(\t\x12)\n\x08metadata\x18\x05 \x03(\x0b\x32\x17.aisp.relay.v1.Metadata\x12\x12\n\ntimeout_ms\x18\x06 \x01(\r\x12\x0e\n\x06\x63redit\x18\x07 \x01(\r\x12\x0c\n\x04\x63ode\x18\x08 \x01(\r\"&\n\x08Metadata\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c*\x8b\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_OPEN\x10\x01\x12\r\n\tKIND_DATA\x10\x02\x12\x0c\n\x08KIND_END\x10\x03\x12\x0f\n\x0bKIND_CANCEL\x10\x04\x12\x0f\n\x0bKIND_CREDIT\x10\x05\x12\x0f\n\x0bKIND_REFUSE\x10\x06\x12\x0e\n\nKIND_DRAIN\x10\x07\x32I\n\x0cRelayService\x12\x39\n\x05Relay\x12\x15.aisp.relay.v1.Frames\x1a\x15.aisp.relay.v1.Frames(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!aisp/relay/v1/relay_service.proto\x12\raisp.relay.v1\"\x0f\n\rLocateRequest\"/\n\x0eLocateResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\r2U\n\x0cRelayService\x12\x45\n\x06Locate\x12\x1c.aisp.relay.v1.LocateRequest\x1a\x1d.aisp.relay.v1.LocateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aisp.relay.v1.relay_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KIND']._serialized_start=326
-  _globals['_KIND']._serialized_end=465
-  _globals['_FRAMES']._serialized_start=52
-  _globals['_FRAMES']._serialized_end=98
-  _globals['_FRAME']._serialized_start=101
-  _globals['_FRAME']._serialized_end=283
-  _globals['_METADATA']._serialized_start=285
-  _globals['_METADATA']._serialized_end=323
-  _globals['_RELAYSERVICE']._serialized_start=467
-  _globals['_RELAYSERVICE']._serialized_end=540
+  _globals['_LOCATEREQUEST']._serialized_start=52
+  _globals['_LOCATEREQUEST']._serialized_end=67
+  _globals['_LOCATERESPONSE']._serialized_start=69
+  _globals['_LOCATERESPONSE']._serialized_end=116
+  _globals['_RELAYSERVICE']._serialized_start=118
+  _globals['_RELAYSERVICE']._serialized_end=203
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class RelayServiceStub(object):
-    """Carries the calls of other contracts over one long-lived stream, so that a call costs a frame and not an HTTP/2
-    stream. The chassis owns it; what a frame means to a service is the same as without it.
+    """Tells where a service takes the relay's frames: a socket beside gRPC, which carries many calls at a fraction of the
+    cost (docs/decisions/0007-relay-on-a-socket.md describes the frames). The chassis owns it.
     """
 
     def __init__(self, channel):
@@ -36,24 +36,20 @@ class RelayServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Relay = channel.stream_stream(
-                '/aisp.relay.v1.RelayService/Relay',
-                request_serializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.Frames.SerializeToString,
-                response_deserializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.Frames.FromString,
+        self.Locate = channel.unary_unary(
+                '/aisp.relay.v1.RelayService/Locate',
+                request_serializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.LocateRequest.SerializeToString,
+                response_deserializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.LocateResponse.FromString,
                 _registered_method=True)
 
 
 class RelayServiceServicer(object):
-    """Carries the calls of other contracts over one long-lived stream, so that a call costs a frame and not an HTTP/2
-    stream. The chassis owns it; what a frame means to a service is the same as without it.
+    """Tells where a service takes the relay's frames: a socket beside gRPC, which carries many calls at a fraction of the
+    cost (docs/decisions/0007-relay-on-a-socket.md describes the frames). The chassis owns it.
     """
 
-    def Relay(self, request_iterator, context):
-        """Both sides send frames as they have them: whatever waits is joined into one message, and nothing waits to be joined.
-        The stream itself carries no request context; each call that is opened on it does.
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
-        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    def Locate(self, request, context):
+        """Where to connect. A service that takes no frames has no such method.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,10 +58,10 @@ class RelayServiceServicer(object):
 
 def add_RelayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Relay': grpc.stream_stream_rpc_method_handler(
-                    servicer.Relay,
-                    request_deserializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.Frames.FromString,
-                    response_serializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.Frames.SerializeToString,
+            'Locate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Locate,
+                    request_deserializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.LocateRequest.FromString,
+                    response_serializer=aisp_dot_relay_dot_v1_dot_relay__service__pb2.LocateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -76,12 +72,12 @@ def add_RelayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RelayService(object):
-    """Carries the calls of other contracts over one long-lived stream, so that a call costs a frame and not an HTTP/2
-    stream. The chassis owns it; what a frame means to a service is the same as without it.
+    """Tells where a service takes the relay's frames: a socket beside gRPC, which carries many calls at a fraction of the
+    cost (docs/decisions/0007-relay-on-a-socket.md describes the frames). The chassis owns it.
     """
 
     @staticmethod
-    def Relay(request_iterator,
+    def Locate(request,
             target,
             options=(),
             channel_credentials=None,
@@ -91,12 +87,12 @@ class RelayService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
+        return grpc.experimental.unary_unary(
+            request,
             target,
-            '/aisp.relay.v1.RelayService/Relay',
-            aisp_dot_relay_dot_v1_dot_relay__service__pb2.Frames.SerializeToString,
-            aisp_dot_relay_dot_v1_dot_relay__service__pb2.Frames.FromString,
+            '/aisp.relay.v1.RelayService/Locate',
+            aisp_dot_relay_dot_v1_dot_relay__service__pb2.LocateRequest.SerializeToString,
+            aisp_dot_relay_dot_v1_dot_relay__service__pb2.LocateResponse.FromString,
             options,
             channel_credentials,
             insecure,
