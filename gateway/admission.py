@@ -34,6 +34,8 @@ UNITS = {
     usage_pb2.UNIT_CHARACTERS: "characters",
     usage_pb2.UNIT_AUDIO_MILLISECONDS: "audio_milliseconds",
     usage_pb2.UNIT_STORED_BYTES: "stored_bytes",
+    usage_pb2.UNIT_CACHE_WRITE_TOKENS: "cache_write_tokens",
+    usage_pb2.UNIT_REASONING_TOKENS: "reasoning_tokens",
 }
 
 

@@ -19,7 +19,7 @@ from chassis.errors import Internal, PlatformError
 from chassis.telemetry import CALL_BUCKETS
 from gateway.address import client_address, throttled_as
 from gateway.auth import Authenticator
-from gateway.errors import BadHost, Draining, Header, RepeatedHeader, RouteNotFound, render, render_event
+from gateway.errors import ANTHROPIC, BadHost, Draining, Header, RepeatedHeader, RouteNotFound, render, render_event
 from gateway.limits.quotas import Quota
 from gateway.limits.quotas import headers as quota_headers
 from gateway.settings import EdgeSection
@@ -180,6 +180,9 @@ class Exchange:
             self._status = message["status"]
             self._state["answering"] = True
             added = [(b"x-request-id", self.request_id.encode()), *quota_headers(self._quotas())]
+            if self._scope["path"].startswith(ANTHROPIC):
+                # Under which Anthropic's SDKs look for it.
+                added.append((b"request-id", self.request_id.encode()))
             given: list[Header] = message.get("headers", [])
             self._event_stream = any(name == b"content-type" and value.startswith(EVENTS) for name, value in given)
             message["headers"] = [*given, *added]

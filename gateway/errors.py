@@ -1,4 +1,5 @@
-"""Errors as the public sees them: problem+json (RFC 9457) on the platform's routes, OpenAI's format on the ecosystem's.
+"""Errors as the public sees them: problem+json (RFC 9457) on the platform's routes, OpenAI's and Anthropic's formats on
+the ecosystem's.
 
 401 before any check of id or body; an invalid body is 400 on the ecosystem's routes and 422 on ours; 413 too large.
 """
@@ -14,6 +15,7 @@ from chassis.errors import Code, InvalidArgument, NotFound, PlatformError, Unava
 Header = tuple[bytes, bytes]
 
 ECOSYSTEM = "/v1/"
+ANTHROPIC = "/v1/messages"
 STATUS = {
     Code.INVALID_ARGUMENT: 400,
     Code.OUT_OF_RANGE: 400,
@@ -47,6 +49,8 @@ BY_REASON = {
     "PROVIDER_NOT_CONFIGURED": 503,
     "PROVIDER_BAD_ANSWER": 502,
 }
+PASSED_ON = frozenset(("404", "409", "413", "415", "422"))
+"""Statuses by which a provider refuses what the client sent: they are the client's to see."""
 ALWAYS_400 = frozenset(
     (
         "BAD_PARAMETER",
@@ -76,6 +80,20 @@ OPENAI_CODES = {
     "MISSING_CREDENTIALS": "invalid_api_key",
     "BAD_TOKEN": "invalid_api_key",
 }
+
+
+ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+OVERLOADED = 529
+"""Anthropic's own status for what is 503 elsewhere."""
 
 
 class BodyTooLarge(InvalidArgument):
@@ -145,6 +163,8 @@ class MethodNotAllowed(Unimplemented):
 
 def status_of(error: PlatformError, *, ecosystem: bool) -> int:
     """The HTTP status of an error."""
+    if ecosystem and error.metadata.get("provider_status") in PASSED_ON:
+        return int(error.metadata["provider_status"])
     if error.reason in BY_REASON:
         return BY_REASON[error.reason]
     if error.code is Code.INVALID_ARGUMENT and not ecosystem and error.reason not in ALWAYS_400:
@@ -154,14 +174,10 @@ def status_of(error: PlatformError, *, ecosystem: bool) -> int:
 
 def render(error: PlatformError, path: str, request_id: str) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of the answer that tells of an error, in the format of the route's family."""
-    ecosystem = path.startswith(ECOSYSTEM)
-    status = status_of(error, ecosystem=ecosystem)
-    if ecosystem:
-        media_type, document = b"application/json", openai_document(error, status)
-    else:
-        media_type, document = b"application/problem+json", problem(error, status, request_id)
+    status, document = _told(error, path, request_id)
+    media_type = b"application/json" if path.startswith(ECOSYSTEM) else b"application/problem+json"
     headers = [(b"content-type", media_type)]
-    if error.retry_after is not None or status in (429, 503):
+    if error.retry_after is not None or status in (429, 503, OVERLOADED):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
@@ -170,11 +186,20 @@ def render(error: PlatformError, path: str, request_id: str) -> tuple[int, list[
 
 def render_event(error: PlatformError, path: str, request_id: str) -> bytes:
     """The event that ends a stream which failed after it began, in the format of the route's family."""
-    ecosystem = path.startswith(ECOSYSTEM)
-    status = status_of(error, ecosystem=ecosystem)
-    if ecosystem:
-        return b"data: " + orjson.dumps(openai_document(error, status)) + b"\n\n"
-    return b"event: error\ndata: " + orjson.dumps(problem(error, status, request_id)) + b"\n\n"
+    _, document = _told(error, path, request_id)
+    name = b"" if path.startswith(ECOSYSTEM) and not path.startswith(ANTHROPIC) else b"event: error\n"
+    return name + b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+def _told(error: PlatformError, path: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and document, by the route's family."""
+    status = status_of(error, ecosystem=path.startswith(ECOSYSTEM))
+    if path.startswith(ANTHROPIC):
+        status = OVERLOADED if error.code is Code.UNAVAILABLE and status == 503 else status
+        return status, anthropic_document(error, status, request_id)
+    if path.startswith(ECOSYSTEM):
+        return status, openai_document(error, status)
+    return status, problem(error, status, request_id)
 
 
 def problem(error: PlatformError, status: int, request_id: str) -> dict[str, Any]:
@@ -200,6 +225,12 @@ def openai_document(error: PlatformError, status: int) -> dict[str, Any]:
     code = error.metadata.get("code") or OPENAI_CODES.get(error.reason) or error.reason.lower()
     kind = error.metadata.get("type") or OPENAI_TYPES.get(status, "api_error")
     return {"error": {"message": error.message, "type": kind, "param": param, "code": code}}
+
+
+def anthropic_document(error: PlatformError, status: int, request_id: str) -> dict[str, Any]:
+    """Anthropic's error object; the field at fault stands in the message, as there."""
+    kind = ANTHROPIC_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+    return {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id}
 
 
 def bad_body(problems: list[Any]) -> BadBody:

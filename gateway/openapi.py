@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.edge import GUARDED, OPEN
+from gateway.errors import ANTHROPIC, OVERLOADED
 from gateway.routes.auth import TokenRequest
 from gateway.routes.common import Problem
 from gateway.routes.documents import NewDocument
@@ -69,6 +70,37 @@ COMPLETION_REQUEST = {
     "additionalProperties": True,
     "examples": [{"model": "local/smollm2-135m-instruct", "prompt": "The capital of France is", "max_tokens": 8}],
 }
+MESSAGES_REQUEST = {
+    "type": "object",
+    "required": ["model", "messages", "max_tokens"],
+    "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": 200},
+        "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+        "stream": {"type": "boolean"},
+        "max_tokens": {"type": "integer", "minimum": 0},
+    },
+    "additionalProperties": True,
+    "examples": [
+        {
+            "model": "local/smollm2-135m-instruct",
+            "max_tokens": 100,
+            "messages": [{"role": "user", "content": "Hello!"}],
+        }
+    ],
+}
+ANTHROPIC_ERROR = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+        "request_id": {"type": "string"},
+    },
+}
 EMBEDDING_REQUEST = {
     "type": "object",
     "required": ["model", "input"],
@@ -95,6 +127,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         paths["/v1/chat/completions"] = {"post": _raw("chatCompletions", "language models", "ChatCompletionRequest")}
         paths["/v1/completions"] = {"post": _raw("completions", "language models", "CompletionRequest")}
         paths["/v1/embeddings"] = {"post": _raw("embeddings", "embeddings", "EmbeddingRequest")}
+        paths["/v1/messages"] = {"post": _raw("messages", "language models", "MessagesRequest")}
         for path, operations in paths.items():
             for operation in operations.values():
                 _finish(path, operation)
@@ -111,6 +144,8 @@ def _add_schemas(schemas: dict[str, Any]) -> None:
     schemas["OpenAIError"] = OPENAI_ERROR
     schemas["ChatCompletionRequest"] = CHAT_REQUEST
     schemas["CompletionRequest"] = COMPLETION_REQUEST
+    schemas["AnthropicError"] = ANTHROPIC_ERROR
+    schemas["MessagesRequest"] = MESSAGES_REQUEST
     schemas["EmbeddingRequest"] = EMBEDDING_REQUEST
 
 
@@ -122,7 +157,7 @@ def _raw(operation_id: str, tag: str, schema: str) -> dict[str, Any]:
     return {
         "operationId": operation_id,
         "tags": [tag],
-        "summary": "As OpenAI's; fields that the platform does not decide on are passed as they are",
+        "summary": "As its maker's; fields that the platform does not decide on are passed as they are",
         "requestBody": {"required": True, "content": content},
         "responses": {"200": {"description": "The answer", "content": answer}}
         | {str(status): {"description": text} for status, text in ERROR_TEXTS.items()},
@@ -138,7 +173,10 @@ def _finish(path: str, operation: dict[str, Any]) -> None:
         del responses["422"]
     if path.startswith("/v1/"):
         responses.pop("422", None)
+        name = "OpenAIError"
+        if path.startswith(ANTHROPIC):
+            name, responses[str(OVERLOADED)] = "AnthropicError", responses.pop("503")
         for status, response in responses.items():
             if status >= "400":
-                schema = {"$ref": "#/components/schemas/OpenAIError"}
+                schema = {"$ref": f"#/components/schemas/{name}"}
                 response["content"] = {"application/json": {"schema": schema}}

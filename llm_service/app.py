@@ -18,8 +18,9 @@ from chassis.server import App, run_server
 from llm_service.adapters.chat_completions import ChatCompletions
 from llm_service.adapters.completions import TextCompletions
 from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
+from llm_service.adapters.messages import Messages, api_key
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
-from llm_service.adapters.wire import WireModel
+from llm_service.adapters.wire import Wire, WireModel
 from llm_service.domain.calls import Format, LanguageModel
 from llm_service.repository.store import PostgresStore
 from llm_service.service.catalogue import Catalogue
@@ -85,12 +86,21 @@ def _providers(
     """One provider a row: where it is, its key, whether it can be used; then the same wrappers around each."""
     llm = settings.llm
     openai_key = settings.openai_api_key.get_secret_value()
+    anthropic_key = settings.anthropic_api_key.get_secret_value()
     hf_key = settings.hf_api_key.get_secret_value()
     # A base address without a key is a server of one's own (vLLM, TGI): it gets no Authorization header.
     own_openai = "openai_base_url" in settings.model_fields_set
+    own_anthropic = "anthropic_base_url" in settings.model_fields_set
     own_hf = "hf_base_url" in settings.model_fields_set
     upstreams = [
         Upstream("openai", _fixed(settings.openai_base_url), openai_key, bool(openai_key) or own_openai),
+        Upstream(
+            "anthropic",
+            _fixed(settings.anthropic_base_url),
+            anthropic_key,
+            bool(anthropic_key) or own_anthropic,
+            authorization=api_key,
+        ),
         Upstream("hf", _fixed(settings.hf_base_url), hf_key, bool(hf_key) or own_hf),
         Upstream("local", engine.address, "", uses_engine, local=True),
     ]
@@ -101,19 +111,22 @@ def _providers(
     for upstream in upstreams:
         slots, queue = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
         guarded = Guarded(
-            WireModel(
-                ProviderHttp(session, upstream, limits),
-                {
-                    Format.CHAT_COMPLETIONS: ChatCompletions(local=upstream.local),
-                    Format.COMPLETIONS: TextCompletions(local=upstream.local),
-                },
-            ),
+            WireModel(ProviderHttp(session, upstream, limits), _wires(upstream)),
             Bulkhead(slots, queue),
             failures=llm.breaker_failures,
             pause_seconds=llm.breaker_pause_seconds,
         )
         wrapped[upstream.name] = Retrying(guarded, retries)
     return wrapped
+
+
+def _wires(upstream: Upstream) -> dict[Format, Wire]:
+    if upstream.name == "anthropic":
+        return {Format.MESSAGES: Messages()}
+    return {
+        Format.CHAT_COMPLETIONS: ChatCompletions(local=upstream.local),
+        Format.COMPLETIONS: TextCompletions(local=upstream.local),
+    }
 
 
 def _fixed(address: str) -> Callable[[], str | None]:

@@ -55,6 +55,11 @@ class Settings(ServiceSettings):
     models_dir: Path | None = None
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=AliasChoices("OPENAI_API_KEY"))
     openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL"))
+    anthropic_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=AliasChoices("ANTHROPIC_API_KEY"))
+    anthropic_base_url: str = Field(
+        default="https://api.anthropic.com", validation_alias=AliasChoices("ANTHROPIC_BASE_URL")
+    )
+    """Without /v1, as its SDKs want it."""
     hf_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=AliasChoices("HF_API_KEY"))
     hf_base_url: str = Field(default="https://router.huggingface.co/v1", validation_alias=AliasChoices("HF_BASE_URL"))
 

@@ -19,13 +19,17 @@ from gateway.routes import raw
 from gateway.routes.faces.chat import ChatCompletionsFace
 from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face
+from gateway.routes.faces.messages import MessagesFace
 from gateway.settings import GatewaySection
 from gateway.sse import Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
-FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace())
+FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace(), MessagesFace())
 PATHS = tuple(face.path for face in FACES)
+VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
+MAX_VERSION_CHARACTERS = 32
+MAX_FEATURES, MAX_FEATURE_CHARACTERS = 32, 128
 BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
@@ -47,7 +51,10 @@ class GenerationRoute:
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
         asked = self._face.read(read_object(body, self._face.deciding))
         envelope, work = self._envelope(asked, body)
-        marks = (key, fingerprint("POST", self._face.path, body)) if key else ("", "")
+        envelope.format_version, *_ = raw.listed_header(scope, VERSION, 1, MAX_VERSION_CHARACTERS) or ("",)
+        envelope.format_features.extend(raw.listed_header(scope, FEATURES, MAX_FEATURES, MAX_FEATURE_CHARACTERS))
+        said = ",".join((envelope.format_version, *envelope.format_features)).encode()
+        marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
         serve = partial(self._stream, asked.choices) if asked.stream else self._complete
         await until_disconnect(scope, receive, serve(state, envelope, work, marks, send))
 
@@ -107,7 +114,8 @@ class GenerationRoute:
             "llm",
             model=asked.model,
             tokens=len(body) // BYTES_OF_A_TOKEN,
-            output_tokens=(asked.output_bound or self._settings.default_output_tokens) * asked.choices,
+            output_tokens=(self._settings.default_output_tokens if asked.output_bound is None else asked.output_bound)
+            * asked.choices,
             output_bounded=asked.output_bound is not None,
         )
         envelope = pb.Envelope(

@@ -22,6 +22,8 @@ BYTES_OF_A_TOKEN = 4
 PASSAGE_TOKENS = 400
 """A passage that is read for an answer, in tokens, roughly."""
 ANSWER_TOKENS = 256
+READ = frozenset(("input_tokens", "cached_input_tokens", "cache_write_tokens"))
+WRITTEN = frozenset(("output_tokens", "reasoning_tokens"))
 MODES = {
     None: pb.SEARCH_MODE_UNSPECIFIED,
     "dense": pb.SEARCH_MODE_DENSE,
@@ -306,8 +308,8 @@ def _answer(found: pb.Answer, call: Call, *, with_answer: bool) -> dict[str, Any
 def _usage(call: Call) -> dict[str, int]:
     totals = {"input_tokens": 0, "output_tokens": 0}
     for line in call.lines:
-        if line.unit in ("input_tokens", "cached_input_tokens"):
+        if line.unit in READ:
             totals["input_tokens"] += line.amount
-        elif line.unit == "output_tokens":
+        elif line.unit in WRITTEN:
             totals["output_tokens"] += line.amount
     return totals | {"total_tokens": sum(totals.values())}

@@ -38,14 +38,23 @@ def text_key(document: dict[str, Any], key: str, most: int) -> str:
     return value
 
 
-def count_key(document: dict[str, Any], key: str) -> int | None:
-    """A key that must be a whole number from 1 to 2^31, or absent."""
+def count_key(document: dict[str, Any], key: str, least: int = 1) -> int | None:
+    """A key that must be a whole number from `least` to 2^31, or absent."""
     value = document.get(key)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
-        raise wrong(key, "must be a whole number above 0")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
+        raise wrong(key, f"must be a whole number above {least - 1}")
     return value
+
+
+def listed_header(scope: Scope, name: bytes, most: int, characters: int) -> list[str]:
+    """The values of a header that is a list. BadBody beyond `most` values, or where one is longer than `characters`."""
+    lines = b",".join(line for key, line in scope["headers"] if key == name).decode("latin-1")
+    values = [value for value in map(str.strip, lines.split(",")) if value]
+    if len(values) > most or any(len(value) > characters or not value.isascii() for value in values):
+        raise wrong(name.decode(), f"may have {most} values of {characters} characters of ASCII")
+    return values
 
 
 def flag_key(document: dict[str, Any], key: str) -> bool:

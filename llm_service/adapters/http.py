@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import aiohttp
@@ -16,6 +17,7 @@ from llm_service.domain.errors import ProviderBadAnswer, ProviderNotConfigured, 
 from llm_service.domain.models import Health
 
 READ_BYTES = 64 * 1024
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,10 @@ class ProviderHttp:
             return Health.NOT_CONFIGURED
         return Health.OK if self._upstream.address() else Health.FAILING
 
-    async def post(self, path: str, document: bytes) -> bytes:
-        """The whole answer. One of the Provider* errors."""
+    async def post(self, path: str, document: bytes, said: Mapping[str, str] = NOTHING) -> bytes:
+        """The whole answer. `said`: headers of the format. One of the Provider* errors."""
         try:
-            async with asyncio.timeout(self._limits.total), self._post(path, document) as response:
+            async with asyncio.timeout(self._limits.total), self._post(path, document, said) as response:
                 body = await self._read(response)
         except TimeoutError as error:
             raise ProviderTimeout from error
@@ -79,11 +81,13 @@ class ProviderHttp:
             raise error_of_status(response.status, response.headers, body)
         return body
 
-    async def stream(self, path: str, document: bytes) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, path: str, document: bytes, said: Mapping[str, str] = NOTHING
+    ) -> AsyncGenerator[bytes, None]:
         """The answer as it comes: whatever is waiting, joined. Errors as above; closing it cancels the call."""
         try:
             # No timeout around the yields: it would strike in whoever reads. The call's deadline bounds the whole.
-            async with self._post(path, document) as response:
+            async with self._post(path, document, said) as response:
                 if response.status != 200:
                     raise error_of_status(response.status, response.headers, await self._read(response))
                 while chunk := await self._next(response):
@@ -93,14 +97,16 @@ class ProviderHttp:
         except aiohttp.ClientError as error:
             raise ProviderUnavailable from error
 
-    def _post(self, path: str, document: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _post(
+        self, path: str, document: bytes, said: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         upstream = self._upstream
         if not upstream.configured:
             raise ProviderNotConfigured(f"The provider {upstream.name} is not configured here.")
         address = upstream.address()
         if address is None:
             raise ProviderUnavailable(retry_after=1)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **said}
         if upstream.api_key:
             headers |= upstream.authorization(upstream.api_key)
         timeout = aiohttp.ClientTimeout(total=None, sock_read=self._limits.first_byte)

@@ -5,10 +5,12 @@ back as they came. Two exceptions: usage that only we asked for is taken out, an
 of fields and answers under the model's public name.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from llm_service.adapters.http import NOTHING
 from llm_service.adapters.provider_errors import error_of
 from llm_service.adapters.sse import EventSplitter, data_of
 from llm_service.domain.calls import Answer, Call, Ending, Tokens
@@ -27,6 +29,9 @@ class OpenAIWire:
 
     def __init__(self, *, local: bool = False) -> None:
         self._local = local
+
+    def headers(self, call: Call) -> Mapping[str, str]:
+        return NOTHING
 
     def document(self, deployment: Deployment, call: Call, *, stream: bool) -> bytes:
         document, body = self.read(call.body), call.body

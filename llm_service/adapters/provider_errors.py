@@ -17,6 +17,18 @@ from llm_service.domain.errors import (
 
 MAX_MESSAGE_CHARACTERS = 1000
 REFUSED = frozenset({400, 404, 409, 413, 415, 422})
+STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 403,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""Of an error that comes without a status, by the names that OpenAI and Anthropic share."""
 
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes) -> PlatformError:
@@ -38,8 +50,8 @@ def error_of(told: Any) -> PlatformError:
     """The error that a provider sent inside a stream."""
     found = told if isinstance(told, dict) else {"message": str(told)}
     code = found.get("code")
-    status = code if isinstance(code, int) and code in REFUSED else 0
-    return _refused(status, found) if status else ProviderUnavailable()
+    status = code if isinstance(code, int) and 400 <= code < 600 else STATUSES.get(str(found.get("type")), 500)
+    return error_of_status(status, {}, orjson.dumps({"error": found}))
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

@@ -34,6 +34,9 @@ class Wire(Protocol):
     path: str
     """Behind the provider's base address."""
 
+    def headers(self, call: Call) -> Mapping[str, str]:
+        """What is said beside the document."""
+
     def document(self, deployment: Deployment, call: Call, *, stream: bool) -> bytes:
         """What is sent: the client's document, changed as little as can be. BadDocument, Unsupported."""
 
@@ -59,7 +62,7 @@ class WireModel:
 
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         wire = self._wire(call.format)
-        body = await self._http.post(wire.path, wire.document(deployment, call, stream=False))
+        body = await self._http.post(wire.path, wire.document(deployment, call, stream=False), wire.headers(call))
         return wire.answer(call, body)
 
     async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
@@ -67,7 +70,7 @@ class WireModel:
         relay = wire.relay(call)
         document = wire.document(deployment, call, stream=True)
         try:
-            async with aclosing(self._http.stream(wire.path, document)) as chunks:
+            async with aclosing(self._http.stream(wire.path, document, wire.headers(call))) as chunks:
                 async for chunk in chunks:
                     if forwarded := relay.take(chunk):
                         yield forwarded

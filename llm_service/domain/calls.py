@@ -19,11 +19,15 @@ class Format(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a call used. `input` includes `cached`."""
+    """What a call used. `input` includes `cached` and `cache_written`, `output` includes `reasoning`."""
 
     input: int = 0
     cached: int = 0
+    """Served from the provider's prompt cache."""
     output: int = 0
+    cache_written: int = 0
+    """Written to the provider's prompt cache."""
+    reasoning: int = 0
 
 
 @dataclass(slots=True)
@@ -31,6 +35,17 @@ class Tally:
     """Counts the attempts of one call, over retries and fallbacks."""
 
     attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a client said of the format beside its document, in headers."""
+
+    version: str = ""
+    features: tuple[str, ...] = ()
+
+
+PLAIN = Dialect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class Call:
     tenant_id: str = ""
     """Whose call it is, out of the signed context."""
     tally: Tally = field(default_factory=Tally)
+    dialect: Dialect = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

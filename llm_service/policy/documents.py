@@ -1,5 +1,6 @@
 """What a client's document may hold, whatever model it is for."""
 
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from chassis.document import BadDocument, read_object
@@ -8,6 +9,7 @@ from chassis.errors import Violation
 CHAT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
 """Keys that decide: twice in one document, we and the provider might read different ones."""
 PROMPT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "n", "best_of", "prompt")
+MESSAGES_DECIDING = ("model", "stream", "max_tokens")
 
 MAX_DEPTH = 64
 MAX_MESSAGES = 2048
@@ -16,7 +18,16 @@ MAX_PROMPTS = 2048
 
 def read_chat(body: bytes) -> dict[str, Any]:
     """Of chat completions. BadDocument if it is no object, is not plain JSON, or decides something twice."""
-    document = read_object(body, CHAT_DECIDING)
+    return _read_conversation(body, CHAT_DECIDING)
+
+
+def read_messages(body: bytes) -> dict[str, Any]:
+    """Of Anthropic's messages. BadDocument as above."""
+    return _read_conversation(body, MESSAGES_DECIDING)
+
+
+def _read_conversation(body: bytes, deciding: Collection[str]) -> dict[str, Any]:
+    document = read_object(body, deciding)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         _refuse("messages", "must be a list with at least one message")

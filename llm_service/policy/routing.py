@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from llm_service.domain.errors import ModelNotFound
 from llm_service.domain.models import Deployment, Model
 
-PREFIXES = {"openai/": "openai", "hf/": "hf"}
+PREFIXES = {"openai/": "openai", "anthropic/": "anthropic", "hf/": "hf"}
 """Names that need no row in the catalogue: provider/NAME reaches that provider's NAME."""
 
 

@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 from chassis.context import current
 from chassis.errors import InvalidArgument
 from chassis.telemetry import CALL_BUCKETS
-from llm_service.domain.calls import Call, Ending, Format
+from llm_service.domain.calls import Call, Dialect, Ending, Format
 from llm_service.service.completions import Completions, Served
 
 log = structlog.get_logger()
@@ -65,7 +65,8 @@ def _call(envelope: pb.Envelope) -> Call:
     form = FORMATS.get(envelope.format)
     if form is None or not envelope.model:
         raise InvalidArgument("The envelope needs a model and a known format.")
-    return Call(envelope.model, envelope.body, form, envelope.include_usage, current().tenant_id)
+    dialect = Dialect(envelope.format_version, tuple(envelope.format_features))
+    return Call(envelope.model, envelope.body, form, envelope.include_usage, current().tenant_id, dialect=dialect)
 
 
 def _served_by(served: Served) -> pb.ServedBy:
@@ -75,9 +76,11 @@ def _served_by(served: Served) -> pb.ServedBy:
 def _completion(call: Call, served: Served, ending: Ending) -> pb.Completion:
     tokens = ending.tokens
     amounts = {
-        usage_pb2.UNIT_INPUT_TOKENS: tokens.input - tokens.cached,
+        usage_pb2.UNIT_INPUT_TOKENS: tokens.input - tokens.cached - tokens.cache_written,
         usage_pb2.UNIT_CACHED_INPUT_TOKENS: tokens.cached,
-        usage_pb2.UNIT_OUTPUT_TOKENS: tokens.output,
+        usage_pb2.UNIT_CACHE_WRITE_TOKENS: tokens.cache_written,
+        usage_pb2.UNIT_OUTPUT_TOKENS: tokens.output - tokens.reasoning,
+        usage_pb2.UNIT_REASONING_TOKENS: tokens.reasoning,
     }
     lines = [
         usage_pb2.UsageLine(

@@ -93,6 +93,32 @@ def test_openais_error_has_its_four_keys() -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (InvalidArgument("x"), 400, "invalid_request_error"),
+        (InvalidArgument("x", metadata={"provider_status": "404"}), 404, "not_found_error"),
+        (InvalidArgument("x", metadata={"provider_status": "500"}), 400, "invalid_request_error"),
+        (Unauthenticated("x"), 401, "authentication_error"),
+        (PermissionDenied("x"), 403, "permission_error"),
+        (NotFound("x"), 404, "not_found_error"),
+        (AlreadyExists("x"), 409, "invalid_request_error"),
+        (errors.BodyTooLarge(), 413, "request_too_large"),
+        (ResourceExhausted("x"), 429, "rate_limit_error"),
+        (Internal("x"), 500, "api_error"),
+        (DeadlineExceeded("x"), 504, "timeout_error"),
+        (Unavailable("x"), 529, "overloaded_error"),
+    ],
+)
+def test_anthropics_error_has_its_type_by_status(error: PlatformError, status: int, kind: str) -> None:
+    found, _headers, document = rendered(error, "/v1/messages")
+    assert found == status
+    expected = {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": "request-1"}
+    assert document == expected
+    name, data, *_ = render_event(error, "/v1/messages/count_tokens", "request-1").split(b"\n")
+    assert (name, json.loads(data.removeprefix(b"data: "))) == (b"event: error", expected)
+
+
+@pytest.mark.parametrize(
     ("error", "expected"),
     [
         (ResourceExhausted("x"), "1"),
@@ -102,7 +128,7 @@ def test_openais_error_has_its_four_keys() -> None:
         (NotFound("x"), None),
     ],
 )
-@pytest.mark.parametrize("path", [OURS, THEIRS])
+@pytest.mark.parametrize("path", [OURS, THEIRS, "/v1/messages"])
 def test_when_to_come_back(error: PlatformError, expected: str | None, path: str) -> None:
     assert rendered(error, path)[1].get("retry-after") == expected
 
@@ -113,7 +139,7 @@ def test_a_401_says_how_to_authenticate() -> None:
 
 def test_text_in_an_error_cannot_forge_an_event() -> None:
     error = Unavailable("line\n\nevent: done\ndata: {}\n\n")
-    for path in (OURS, THEIRS):
+    for path in (OURS, THEIRS, "/v1/messages"):
         event = render_event(error, path, "1")
         assert event.count(b"\n\n") == 1
         assert event.endswith(b"\n\n")

@@ -20,6 +20,7 @@ from usage_service.policy.budgets import (
     threshold_amount,
     with_budgets,
 )
+from usage_service.policy.ledger import tokens_of
 from usage_service.policy.limits import check_plan
 from usage_service.policy.prices import EVERYBODY, PriceBook, cost, marked_up
 from usage_service.policy.webhooks import MAX_PAUSE_SECONDS, pause_after, signature
@@ -94,6 +95,24 @@ def test_the_meter_counts_with_the_ledgers_prices(first: int, second: int, point
             booked = book.price(TENANT, line(model, provider), NOW).cost_nano_usd
             assert cost(1_000_000, rates[f"{provider}|{model}|input_tokens"]) == booked
     assert rates["|m|input_tokens"] == max(marked_up(first, points), marked_up(second, points))
+
+
+@pytest.mark.parametrize(
+    ("special", "ordinary"),
+    [(Unit.CACHE_WRITE_TOKENS, Unit.INPUT_TOKENS), (Unit.REASONING_TOKENS, Unit.OUTPUT_TOKENS)],
+)
+def test_tokens_that_are_told_apart_cost_what_others_do_unless_they_have_a_price(special: Unit, ordinary: Unit) -> None:
+    told = Line("llm", "m", "openai", special, 1_000_000)
+    common = Price(1, "openai", "m", ordinary, 100, NOW, "", EVERYBODY)
+    own = Price(2, "openai", "m", special, 125, NOW, "", EVERYBODY)
+    for prices, expected in (([common], 100), ([common, own], 125)):
+        book = PriceBook(prices)
+        assert book.price(TENANT, told, NOW).cost_nano_usd == expected
+        rates = book.rates(TENANT, NOW)
+        assert rates[f"openai|m|{special.value}"] == expected
+        # What is reserved before the provider tells them apart is enough for either.
+        assert rates[f"|m|{ordinary.value}"] == expected
+    assert tokens_of([told]) == 1_000_000
 
 
 @given(DAYS, st.sampled_from(Period))

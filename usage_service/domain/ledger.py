@@ -18,6 +18,8 @@ class Unit(Enum):
     CHARACTERS = "characters"
     AUDIO_MILLISECONDS = "audio_milliseconds"
     STORED_BYTES = "stored_bytes"
+    CACHE_WRITE_TOKENS = "cache_write_tokens"
+    REASONING_TOKENS = "reasoning_tokens"
 
 
 class EventStatus(Enum):

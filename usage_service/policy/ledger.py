@@ -17,15 +17,18 @@ from usage_service.domain.ledger import (
 )
 from usage_service.policy.prices import PriceBook
 
-TOKENS = frozenset({Unit.INPUT_TOKENS, Unit.CACHED_INPUT_TOKENS, Unit.OUTPUT_TOKENS})
 _FIELD = {
     Unit.INPUT_TOKENS: "input_tokens",
     Unit.CACHED_INPUT_TOKENS: "input_tokens",
+    Unit.CACHE_WRITE_TOKENS: "input_tokens",
     Unit.OUTPUT_TOKENS: "output_tokens",
+    Unit.REASONING_TOKENS: "output_tokens",
     Unit.CHARACTERS: "characters",
     Unit.AUDIO_MILLISECONDS: "audio_milliseconds",
     Unit.STORED_BYTES: "stored_bytes",
 }
+TOKENS = frozenset(unit for unit, name in _FIELD.items() if name.endswith("_tokens"))
+WRITTEN = frozenset({Unit.OUTPUT_TOKENS, Unit.REASONING_TOKENS})
 
 
 def tokens_of(lines: Iterable[Line]) -> int:
@@ -49,7 +52,7 @@ def to_ledger(event: MeterEvent, book: PriceBook) -> LedgerEvent:
     lines = tuple(book.price(event.tenant_id, line, event.at) for line in event.lines)
     counts = event.counts_request and event.kind != "correct" and event.status is not EventStatus.REPLAYED
     amounts = sum((_amounts(line) for line in lines), Amounts(requests=1 if counts else 0))
-    answering = next((line for line in event.lines if line.unit is Unit.OUTPUT_TOKENS), None)
+    answering = next((line for line in event.lines if line.unit in WRITTEN), None)
     answering = answering or next((line for line in event.lines if line.provider), None)
     return LedgerEvent(event, day_of(event.id), answering.provider if answering else "", amounts, lines)
 

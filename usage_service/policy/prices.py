@@ -16,6 +16,9 @@ MAX_NANO_USD_PER_MILLION = 10**15
 EVERYBODY = ""
 
 T = TypeVar("T", Price, Markup)
+PRICED_AS = {Unit.CACHE_WRITE_TOKENS: Unit.INPUT_TOKENS, Unit.REASONING_TOKENS: Unit.OUTPUT_TOKENS}
+"""A unit that has no price of its own costs what another does: they are tokens read or written like others."""
+AT_MOST = {special.value: ordinary.value for special, ordinary in PRICED_AS.items()}
 Key = tuple[str, str, str, Unit]
 """Tenant (or EVERYBODY), provider, model, unit."""
 
@@ -60,12 +63,13 @@ class PriceBook:
 
     def price(self, tenant_id: str, line: Line, at: datetime) -> PricedLine:
         """The line's cost. Version 0 if it has no price."""
-        for owner in (tenant_id, EVERYBODY):
-            # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
-            for model in (line.model, line.model.removeprefix(f"{line.provider}/")):
-                found = _at(self._prices.get((owner, line.provider, model, line.unit), ()), at)
-                if found:
-                    return PricedLine(line, found.version, cost(line.amount, self._rate(tenant_id, found, at)))
+        for unit in (line.unit, PRICED_AS.get(line.unit)):
+            for owner in (tenant_id, EVERYBODY):
+                # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
+                for model in (line.model, line.model.removeprefix(f"{line.provider}/")):
+                    found = unit and _at(self._prices.get((owner, line.provider, model, unit), ()), at)
+                    if found:
+                        return PricedLine(line, found.version, cost(line.amount, self._rate(tenant_id, found, at)))
         return PricedLine(line, 0, 0)
 
     def in_force(self, at: datetime, tenant_id: str = EVERYBODY) -> list[Price]:
@@ -75,7 +79,7 @@ class PriceBook:
 
     def rates(self, tenant_id: str, at: datetime) -> dict[str, int]:
         """What the meter counts with: nano-dollars per million by `provider|model|unit`, under each spelling of the
-        model, and under `|model|unit` the most that any provider costs.
+        model, and under `|model|unit` the most that any provider costs, whichever way the tokens are told.
         """
         rates: dict[tuple[str, str, str], int] = {}
         for owner in (EVERYBODY, tenant_id) if tenant_id else (EVERYBODY,):
@@ -83,9 +87,13 @@ class PriceBook:
             spelt = [(price, f"{price.provider}/{price.model}") for price in found]
             for price, model in [*spelt, *((price, price.model) for price in found)]:
                 rates[price.provider, model, price.unit.value] = self._rate(tenant_id, price, at)
+        for special, ordinary in AT_MOST.items():
+            for provider, model, unit in [key for key in rates if key[2] == ordinary]:
+                rates.setdefault((provider, model, special), rates[provider, model, unit])
         most: dict[str, int] = {}
         for (_provider, model, unit), rate in rates.items():
-            most[f"|{model}|{unit}"] = max(rate, most.get(f"|{model}|{unit}", 0))
+            for name in (unit, AT_MOST.get(unit, unit)):
+                most[f"|{model}|{name}"] = max(rate, most.get(f"|{model}|{name}", 0))
         return most | {"|".join(key): rate for key, rate in rates.items()}
 
     def next_change(self, at: datetime) -> datetime | None:

@@ -16,6 +16,8 @@ class Unit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNIT_CHARACTERS: _ClassVar[Unit]
     UNIT_AUDIO_MILLISECONDS: _ClassVar[Unit]
     UNIT_STORED_BYTES: _ClassVar[Unit]
+    UNIT_CACHE_WRITE_TOKENS: _ClassVar[Unit]
+    UNIT_REASONING_TOKENS: _ClassVar[Unit]
 UNIT_UNSPECIFIED: Unit
 UNIT_INPUT_TOKENS: Unit
 UNIT_CACHED_INPUT_TOKENS: Unit
@@ -23,6 +25,8 @@ UNIT_OUTPUT_TOKENS: Unit
 UNIT_CHARACTERS: Unit
 UNIT_AUDIO_MILLISECONDS: Unit
 UNIT_STORED_BYTES: Unit
+UNIT_CACHE_WRITE_TOKENS: Unit
+UNIT_REASONING_TOKENS: Unit
 
 class Usage(_message.Message):
     __slots__ = ("lines",)

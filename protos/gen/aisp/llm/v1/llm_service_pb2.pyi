@@ -86,16 +86,20 @@ class StreamCompleteResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ...) -> None: ...
 
 class Envelope(_message.Message):
-    __slots__ = ("model", "format", "body", "include_usage")
+    __slots__ = ("model", "format", "body", "include_usage", "format_version", "format_features")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_USAGE_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FEATURES_FIELD_NUMBER: _ClassVar[int]
     model: str
     format: Format
     body: bytes
     include_usage: bool
-    def __init__(self, model: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ..., body: _Optional[bytes] = ..., include_usage: bool = ...) -> None: ...
+    format_version: str
+    format_features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ..., body: _Optional[bytes] = ..., include_usage: bool = ..., format_version: _Optional[str] = ..., format_features: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("served_by", "attempts")

@@ -1,0 +1,79 @@
+"""Faces of language models: what a document decides, and how a stream ends that came to a limit on its way."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.errors import BadBody
+from gateway.routes import raw
+from gateway.routes.faces.messages import MessagesFace
+from gateway.sse import event
+
+CLOSED = ["content_block_stop", "message_delta", "message_stop"]
+ASKED = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_what_decides_of_messages() -> None:
+    found = MessagesFace().read(ASKED | {"stream": True})
+    assert (found.model, found.stream, found.output_bound, found.choices) == ("m", True, 9, 1)
+    assert MessagesFace().read(ASKED | {"max_tokens": 0}).output_bound == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"max_tokens": None}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"model": ""}, "model"),
+        ({"model": "m" * 201}, "model"),
+        ({"stream": 1}, "stream"),
+    ],
+)
+def test_what_messages_cannot_be(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadBody) as caught:
+        MessagesFace().read(ASKED | change)
+    assert caught.value.metadata["param"] == field
+
+
+@pytest.mark.parametrize(
+    ("last", "kinds"),
+    [
+        ({"type": "content_block_delta", "index": 1, "delta": {}}, CLOSED),
+        ({"type": "content_block_start", "index": 1, "content_block": {}}, CLOSED),
+        ({"type": "content_block_stop", "index": 1}, CLOSED[1:]),
+        ({"type": "message_start", "message": {}}, CLOSED[1:]),
+    ],
+)  # fmt: skip
+def test_a_stream_of_messages_at_its_limit_is_well_formed(last: dict[str, Any], kinds: list[str]) -> None:
+    sent = event(last["type"], last) + event("ping", {"type": "ping"})
+    ending = MessagesFace().at_its_limit(sent, 1).decode()
+    told = [json.loads(line[6:]) for line in ending.splitlines() if line.startswith("data: ")]
+    assert [row["type"] for row in told] == kinds
+    assert [line[7:] for line in ending.splitlines() if line.startswith("event: ")] == kinds
+    assert told[-2]["delta"]["stop_reason"] == "max_tokens"
+    if len(kinds) == 3:
+        assert told[0]["index"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], []),
+        ([(b"anthropic-beta", b"a, b"), (b"anthropic-beta", b"c")], ["a", "b", "c"]),
+        ([(b"other", b"a")], []),
+        ([(b"anthropic-beta", b"a,b,c,d")], None),
+        ([(b"anthropic-beta", b"a" * 9)], None),
+        ([(b"anthropic-beta", "é".encode("latin-1"))], None),
+    ],
+)
+def test_a_header_that_is_a_list_is_bounded(headers: list[tuple[bytes, bytes]], expected: list[str] | None) -> None:
+    scope = {"headers": headers}
+    if expected is None:
+        with pytest.raises(BadBody):
+            raw.listed_header(scope, b"anthropic-beta", 3, 8)
+    else:
+        assert raw.listed_header(scope, b"anthropic-beta", 3, 8) == expected
