@@ -85,6 +85,10 @@ class AuthSection(Endpoint):
     """Identity providers of a tenant."""
     issuer_keys_seconds: float = Field(default=600, ge=10, le=86_400)
     issuer_leeway_seconds: float = Field(default=30, ge=0, le=300)
+    deletion_grace_seconds: float = Field(default=0, ge=0, le=7_776_000)
+    """From deleting a tenant, which closes it at once, to removing anything; so long an operator can take it back."""
+    erasure_settle_seconds: float = Field(default=1020, ge=0, le=86_400)
+    """Until a second look for what calls under way left behind: longer than any call takes and access tokens live."""
     jobs_at_once: int = Field(default=4, ge=1, le=64)
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
 

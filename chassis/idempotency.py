@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chassis import context
 from chassis.context import Keyring, MissingKey, RequestContext
+from chassis.erasure import Erased
 from chassis.errors import IdempotencyInFlight, IdempotencyMismatch, Unavailable
 from chassis.interceptors import OPEN_PREFIXES, parts
 
@@ -31,6 +32,9 @@ LOCK_SECONDS = 900
 KEEP_SECONDS = 24 * 3600
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_KEY_CHARACTERS = 255
+PREFIX = "idem:"
+SCANNED = 1000
+"""Keys that the store looks at before it lets others in."""
 
 
 class AnswersUnavailable(Unavailable):
@@ -88,6 +92,14 @@ class ValkeyAnswerStore:
     async def drop(self, name: str) -> None:
         with _told():
             await self._client.delete(name)
+
+    async def erase(self, tenant_id: str, _deletion_id: str) -> Erased:
+        """Forgets the answers that a tenant got."""
+        gone = 0
+        with _told():
+            async for name in self._client.scan_iter(match=f"{PREFIX}{tenant_id}:*", count=SCANNED):
+                gone += await self._client.unlink(name)
+        return Erased({"stored_answers": gone})
 
 
 @contextmanager
@@ -236,4 +248,4 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
 def _name(calling: RequestContext, method: str) -> str:
     """The name of an answer: no two tenants, principals' keys or methods can share one."""
     digest = hashlib.sha256(f"{calling.idempotency_key}\0{method}".encode()).hexdigest()
-    return f"idem:{calling.tenant_id}:{digest}"
+    return f"{PREFIX}{calling.tenant_id}:{digest}"

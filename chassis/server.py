@@ -9,10 +9,13 @@ from typing import Any
 
 import grpc
 import structlog
+from aisp.erasure.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis.context import Verifier
+from chassis.erasure import Erase
+from chassis.erasure_wire import ErasureServicer
 from chassis.interceptors import ContextLayer, ErrorLayer, Layers, LogLayer, TraceLayer
 from chassis.ops import Check, Readiness, serve_ops
 from chassis.relay.server import Methods, Relay
@@ -50,6 +53,8 @@ class App:
     """Whether the service can do its work."""
     interceptors: Sequence[Any] = ()
     """Further interceptors, inside the common layers."""
+    erase: Erase | None = None
+    """Removes a deleted tenant. None only for the service that keeps the deletions."""
 
 
 Compose = Callable[[Any], contextlib.AbstractAsyncContextManager[App]]
@@ -86,9 +91,11 @@ async def listening(
     )
     interceptors = (layers, *app.interceptors)
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
-    app.register(server)
     methods = Methods(interceptors)
-    app.register(methods)
+    for table in (server, methods):
+        app.register(table)
+        if app.erase is not None:
+            add_ErasureServiceServicer_to_server(ErasureServicer(app.erase), table)
     relay = Relay(methods, settings.relay, verifier)
     if settings.relay.enabled:
         await _listen(relay, endpoint)

@@ -42,6 +42,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     store = settings.cache or settings.redis
     password = store.password.get_secret_value() or None
     cache = Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=1, socket_timeout=2)
+    answers = ValkeyAnswerStore(cache)
     background: list[asyncio.Task[None]] = [asyncio.create_task(local.run())] if local.available else []
     async with aiohttp.ClientSession(trust_env=False) as session:
 
@@ -57,7 +58,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 register=partial(add_EmbeddingServiceServicer_to_server, EmbeddingServicer(embeddings)),
                 services=("aisp.embedding.v1.EmbeddingService",),
                 ready=ready,
-                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring("embedding_service")),),
+                interceptors=(IdempotencyInterceptor(answers, settings.keyring("embedding_service")),),
+                erase=answers.erase,
             )
         finally:
             for task in background:

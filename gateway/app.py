@@ -21,6 +21,7 @@ from gateway.admission import Gate, ensure_limits, publish_event
 from gateway.auth import Authenticator, CacheRules, ChangeWatcher
 from gateway.clients import Clients, connect
 from gateway.edge import Edge
+from gateway.erasure import Erasures
 from gateway.errors import BadBody, BodyTooLarge, MethodNotAllowed, RouteNotFound, bad_body, render
 from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.meter import Meter
@@ -33,6 +34,7 @@ from gateway.routes import (
     auth,
     budgets,
     catalogue,
+    deletions,
     documents,
     embeddings,
     evaluations,
@@ -74,6 +76,7 @@ ROUTERS = (
     budgets,
     webhooks,
     admin,
+    deletions,
     terms,
     audit,
     signing,
@@ -172,6 +175,7 @@ class Lifespan:
             background = [
                 asyncio.create_task(ChangeWatcher(authenticator, clients.auth).run()),
                 asyncio.create_task(meter.run()),
+                asyncio.create_task(Erasures(clients.auth, clients.erasure, settings.identity.erasure_seconds).run()),
             ]
             try:
                 async with serve_ops(section.ops_host, section.ops_port, self.readiness):

@@ -1,11 +1,12 @@
 """The six services behind the gateway, as typed stubs over signed channels."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from aisp.erasure.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceStub
 from aisp.speech.v1.speech_service_pb2_grpc import SpeechServiceStub
@@ -16,6 +17,8 @@ from gateway.settings import Settings
 
 PART_BYTES = 256 * 1024
 """Of files and audio, as they cross the wire."""
+
+NAMES = ("auth", "usage", "rag", "llm", "embedding", "speech")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Clients:
     llm: LlmServiceStub
     embedding: EmbeddingServiceStub
     speech: SpeechServiceStub
+    erasure: Mapping[str, ErasureServiceStub]
+    """By short name, those that keep something of tenants, auth apart."""
 
 
 @asynccontextmanager
@@ -48,11 +53,16 @@ async def connect(settings: Settings) -> AsyncIterator[Clients]:
             )
             return await stack.enter_async_context(made)
 
+        auth, usage, rag, llm, embedding, speech = [await channel(name) for name in NAMES]
         yield Clients(
-            auth=AuthServiceStub(await channel("auth")),
-            usage=UsageServiceStub(await channel("usage")),
-            rag=RagServiceStub(await channel("rag")),
-            llm=LlmServiceStub(await channel("llm")),
-            embedding=EmbeddingServiceStub(await channel("embedding")),
-            speech=SpeechServiceStub(await channel("speech")),
+            auth=AuthServiceStub(auth),
+            usage=UsageServiceStub(usage),
+            rag=RagServiceStub(rag),
+            llm=LlmServiceStub(llm),
+            embedding=EmbeddingServiceStub(embedding),
+            speech=SpeechServiceStub(speech),
+            erasure={
+                name: ErasureServiceStub(one)
+                for name, one in zip(NAMES[1:], (usage, rag, llm, embedding, speech), strict=True)
+            },
         )

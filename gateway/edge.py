@@ -50,6 +50,8 @@ OPEN = frozenset(
     )
 )
 """Routes that nobody need be known for; they are throttled instead."""
+OPEN_UNDER = "/api/v1/deletions/"
+"""Likewise: who asks how far their deletion is has no credentials any more, only its id."""
 GUARDED = ("/api/v1/", "/v1/")
 ADMIN = "/api/v1/admin"
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -162,7 +164,7 @@ class Exchange:
                 forwarded.append(value)
         peer = (self._scope.get("client") or ("",))[0]
         address = state["address"] = client_address(peer, forwarded, self._bounds.trusted_proxies)
-        if path in OPEN:
+        if is_open(path):
             throttle.attempt(throttled_as(address))
             return
         authenticator: Authenticator = state["authenticator"]
@@ -234,6 +236,11 @@ class Exchange:
             key_id=caller.key_id if caller else "",
             reason=self._state.get("reason", ""),
         )
+
+
+def is_open(path: str) -> bool:
+    """Whether nobody need be known for the route."""
+    return path in OPEN or path.startswith(OPEN_UNDER)
 
 
 EVENTS = b"text/event-stream"

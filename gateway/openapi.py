@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from gateway.edge import GUARDED, OPEN
+from gateway.edge import GUARDED, is_open
 from gateway.errors import ANTHROPIC, OVERLOADED
 from gateway.routes.auth import TokenRequest
 from gateway.routes.common import Problem
@@ -166,7 +166,7 @@ def _raw(operation_id: str, tag: str, schema: str) -> dict[str, Any]:
 
 def _finish(path: str, operation: dict[str, Any]) -> None:
     """Security for each operation, and on the ecosystem's routes its own form of errors."""
-    operation["security"] = [] if path in OPEN or not path.startswith(GUARDED) else SECURITY
+    operation["security"] = [] if is_open(path) or not path.startswith(GUARDED) else SECURITY
     responses = operation["responses"]
     # FastAPI's own 422 tells of a form that is never answered.
     if "HTTPValidationError" in str(responses.get("422", "")):

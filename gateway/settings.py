@@ -86,6 +86,8 @@ class IdentitySection(Section):
     """Verdicts on tokens and keys."""
     key_seconds: float = Field(default=60, gt=0, le=3600)
     """After which a key is looked up again even if nothing was heard of it."""
+    erasure_seconds: float = Field(default=5, gt=0, le=3600)
+    """How often each gateway looks for a deleted tenant whose data is to be removed."""
     lookup_seconds: float = Field(default=2, gt=0, le=10)
     """To wait for an answer about a token; without one it is good until it expires."""
 

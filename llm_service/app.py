@@ -11,10 +11,12 @@ from aisp.llm.v1.llm_service_pb2_grpc import add_LlmServiceServicer_to_server
 from redis.asyncio import Redis
 
 from chassis.database import Database
+from chassis.erasure import together
 from chassis.errors import PlatformError, Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.resilience import Bulkhead, RetryPolicy
 from chassis.server import App, run_server
+from chassis.tenant_rows import TenantRows
 from llm_service.adapters.chat_completions import ChatCompletions
 from llm_service.adapters.completions import TextCompletions
 from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
@@ -23,6 +25,7 @@ from llm_service.adapters.supervisor import EngineOptions, LocalEngine
 from llm_service.adapters.wire import Wire, WireModel
 from llm_service.domain.calls import Format, LanguageModel
 from llm_service.repository.store import PostgresStore
+from llm_service.repository.tables import metadata
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
 from llm_service.service.resilience import Guarded, Retrying
@@ -44,6 +47,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=llm.timeouts.connect)
     cache = _cache(settings)
+    answers = ValkeyAnswerStore(cache)
     async with (
         Database(settings.database, "llm") as database,
         aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
@@ -66,7 +70,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 register=partial(add_LlmServiceServicer_to_server, LlmServicer(Completions(catalogue, providers))),
                 services=("aisp.llm.v1.LlmService",),
                 ready=ready,
-                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring("llm_service")),),
+                interceptors=(IdempotencyInterceptor(answers, settings.keyring("llm_service")),),
+                erase=together(TenantRows(database, metadata).erase, answers.erase),
             )
         finally:
             for task in background:

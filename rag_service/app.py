@@ -17,11 +17,13 @@ from redis.asyncio import Redis
 
 from chassis.client import Channel, read_service_config
 from chassis.database import Database, DatabaseUnavailable
+from chassis.erasure import together
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.jobs import JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import ConfigurationError
+from chassis.tenant_rows import TenantRows
 from rag_service.adapters.extraction import ProcessExtractor
 from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
@@ -31,9 +33,11 @@ from rag_service.domain.vectors import VectorStore
 from rag_service.repository.pgvector import has_pgvector
 from rag_service.repository.store import PostgresStore
 from rag_service.repository.tables import jobs as jobs_table
+from rag_service.repository.tables import metadata
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
 from rag_service.service.documents import INGEST, Documents
+from rag_service.service.erasure import Erasure
 from rag_service.service.evaluation import Evaluations
 from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.search import Search
@@ -132,6 +136,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     cache = Redis(host=cache_at.host, port=cache_at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
     try:
         async with connect(settings) as parts:
+            stored = ValkeyAnswerStore(cache)
             collections = Collections(parts.store, now, parts.vectors, rag.embedding_model)
             documents = Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes)
             search = Search(parts.store, parts.vectors, parts.embedder, collections, rag.max_query_characters)
@@ -156,7 +161,15 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 register=partial(add_RagServiceServicer_to_server, servicer),
                 services=("aisp.rag.v1.RagService",),
                 ready=parts.database.check,
-                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring(NAME)),),
+                interceptors=(IdempotencyInterceptor(stored, settings.keyring(NAME)),),
+                erase=together(
+                    Erasure(parts.store).erase,
+                    TenantRows(parts.database, metadata, ("jobs",)).erase,
+                    # Behind the rows, so that nothing that is left in them is ever found.
+                    parts.vectors.erase,
+                    parts.objects.erase,
+                    stored.erase,
+                ),
             )
     finally:
         await cache.aclose()

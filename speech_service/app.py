@@ -41,6 +41,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     store = settings.cache or settings.redis
     password = store.password.get_secret_value() or None
     cache = Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=1, socket_timeout=2)
+    answers = ValkeyAnswerStore(cache)
 
     async def ready() -> None:
         """Workers are started by calls; each model's health is in the list of models."""
@@ -50,7 +51,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             register=partial(add_SpeechServiceServicer_to_server, SpeechServicer(speech, section.max_audio_bytes)),
             services=("aisp.speech.v1.SpeechService",),
             ready=ready,
-            interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(cache), settings.keyring("speech_service")),),
+            interceptors=(IdempotencyInterceptor(answers, settings.keyring("speech_service")),),
+            erase=answers.erase,
         )
     finally:
         await asyncio.gather(whisper.stop(), piper.stop())

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from chassis.context import Keyring
 from chassis.database import Database
 from chassis.envelope import Envelope
+from chassis.erasure import together
 from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.jobs import JobRunner, Jobs
@@ -24,14 +25,16 @@ from chassis.ops import Readiness, serve_ops
 from chassis.outbound import Outbound
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import ConfigurationError, RedisSettings
+from chassis.tenant_rows import TenantRows
 from usage_service.adapters.messenger import OutboundMessenger
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PARTITIONS, ValkeyMeter, close, new_lease_id, number_of
 from usage_service.domain.webhooks import DELIVER
 from usage_service.repository.store import PostgresStore
-from usage_service.repository.tables import jobs
+from usage_service.repository.tables import jobs, metadata
 from usage_service.service.budgets import Budgets, Spendings
 from usage_service.service.deliveries import Deliveries, DeliveryRules
+from usage_service.service.erasure import APART, Erasure
 from usage_service.service.leases import Leases
 from usage_service.service.ledger import Ledger
 from usage_service.service.limits import Limits
@@ -133,7 +136,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     answers = connect(settings.cache or settings.redis)
     try:
         async with connected(settings) as parts:
-            servicer = UsageServicer(use_cases(settings, parts))
+            servicer, stored = UsageServicer(use_cases(settings, parts)), ValkeyAnswerStore(answers)
 
             async def ready() -> None:
                 await parts.database.check()
@@ -144,7 +147,12 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 register=partial(add_UsageServiceServicer_to_server, servicer),
                 services=("aisp.usage.v1.UsageService",),
                 ready=ready,
-                interceptors=(IdempotencyInterceptor(ValkeyAnswerStore(answers), parts.keyring),),
+                interceptors=(IdempotencyInterceptor(stored, parts.keyring),),
+                erase=together(
+                    TenantRows(parts.database, metadata, APART).erase,
+                    Erasure(parts.store, parts.meter).erase,
+                    stored.erase,
+                ),
             )
     finally:
         await close(answers)

@@ -20,11 +20,13 @@ from auth_service.adapters.zxcvbn import ZxcvbnJudge
 from auth_service.domain.audit import Origin
 from auth_service.policy.attempts import AttemptRules
 from auth_service.policy.audit import Trail
+from auth_service.policy.deletions import DeletionRules
 from auth_service.repository import CHANNEL, PostgresStore
 from auth_service.repository.tables import jobs as jobs_table
 from auth_service.service.attempts import Attempts
 from auth_service.service.audit import Audit
 from auth_service.service.changes import Changes
+from auth_service.service.deletions import Deletions
 from auth_service.service.housekeeping import Housekeeping
 from auth_service.service.invitations import InvitationRules, Invitations
 from auth_service.service.issuers import Issuers
@@ -172,6 +174,8 @@ def make_parts(
     signer = JwtSigner(signed_with, issuer=jwt.issuer, audience=jwt.audience, seconds=jwt.access_seconds)
     sessions = Sessions(store, passwords, attempts, signer, refresh, now)
     links = timedelta(hours=auth.link_hours)
+    grace, settle = timedelta(seconds=auth.deletion_grace_seconds), timedelta(seconds=auth.erasure_settle_seconds)
+    removed = DeletionRules(grace, settle)
     invited = InvitationRules(timedelta(days=auth.invitation_days), auth.max_invitations, auth.max_members)
     use_cases = UseCases(
         sessions=sessions,
@@ -195,6 +199,7 @@ def make_parts(
         audit=Audit(store, audit_trail(settings, secret)),
         principals=Principals(store),
         signing=make_signing_keys(settings, secret, store, pairs),
+        deletions=Deletions(store, sessions, removed, now),
     )
     return Parts(use_cases, post, Housekeeping(store, now), last_uses)
 

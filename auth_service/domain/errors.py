@@ -1,13 +1,13 @@
 """The errors of identity.
 
 Unauthenticated   BadAssertion, BadCredentials, BadRefreshToken, BadApiKey, SessionEnded
-PermissionDenied  TenantSuspended, OperatorOnly, ScopeNotGrantable, RoleNotGrantable, SessionNeeded, KeyTooWide,
-                  IdentityRefused
+PermissionDenied  TenantSuspended, TenantDeleted, OperatorOnly, OwnerOnly, ScopeNotGrantable, RoleNotGrantable,
+                  SessionNeeded, SessionTooOld, KeyTooWide, IdentityRefused
 NotFound          TenantNotFound, UserNotFound, ApiKeyNotFound, MemberNotFound, InvitationNotFound, SessionNotFound,
-                  IssuerNotFound
+                  IssuerNotFound, DeletionNotFound
 AlreadyExists     EmailTaken, AlreadyMember
-InvalidArgument   WeakPassword, BadLink
-FailedPrecondition  LastOwner, TooMany, MailRefused, NoSigningKeys
+InvalidArgument   WeakPassword, BadLink, NotConfirmed
+FailedPrecondition  LastOwner, TooMany, MailRefused, NoSigningKeys, OperatorsTenant, DeletionBegun
 ResourceExhausted TooManyAttempts
 Unavailable       LoginBusy, MailFailed, SigningKeysUnavailable, IssuerUnavailable
 """
@@ -62,6 +62,41 @@ class UserNotFound(NotFound):
 class TenantSuspended(PermissionDenied):
     reason = "TENANT_SUSPENDED"
     message = "This tenant is suspended."
+
+
+class TenantDeleted(PermissionDenied):
+    reason = "TENANT_DELETED"
+    message = "This tenant was deleted."
+
+
+class OwnerOnly(PermissionDenied):
+    reason = "OWNER_ONLY"
+    message = "Only an owner of the tenant may do this."
+
+
+class NotConfirmed(InvalidArgument):
+    reason = "NOT_CONFIRMED"
+    message = "confirm: must be the name of the tenant that is meant."
+
+
+class SessionTooOld(PermissionDenied):
+    reason = "SESSION_TOO_OLD"
+    message = "Log in again with your identity provider first: this needs a session that is young."
+
+
+class OperatorsTenant(FailedPrecondition):
+    reason = "OPERATORS_TENANT"
+    message = "An operator belongs to this tenant and to no other: give them another first."
+
+
+class DeletionNotFound(NotFound):
+    reason = "DELETION_NOT_FOUND"
+    message = "There is no such deletion."
+
+
+class DeletionBegun(FailedPrecondition):
+    reason = "DELETION_BEGUN"
+    message = "Removing has begun; it cannot be taken back."
 
 
 class WeakPassword(InvalidArgument):

@@ -80,6 +80,8 @@ class SessionQueries(Protocol):
     async def session_lives(self, tenant_id: str, user_id: str, session_id: str) -> bool:
         """Whether it is the user's in the tenant, and not revoked."""
 
+    async def session_opened_at(self, tenant_id: str, session_id: str) -> datetime | None: ...
+
     async def add_session(self, session: Session) -> None: ...
 
     async def revoke_session(self, session_id: str) -> bool:

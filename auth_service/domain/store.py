@@ -6,6 +6,7 @@ from typing import Protocol
 from auth_service.domain.attempts import AttemptQueries
 from auth_service.domain.audit import AuditQueries
 from auth_service.domain.changes import ChangeQueries
+from auth_service.domain.deletions import DeletionQueries
 from auth_service.domain.invitations import InvitationQueries
 from auth_service.domain.issuers import IssuerQueries
 from auth_service.domain.keys import ApiKeyQueries
@@ -30,6 +31,7 @@ class Repository(
     AuditQueries,
     JobQueries,
     SigningKeyQueries,
+    DeletionQueries,
     Protocol,
 ):
     """Queries of one transaction. Every method is bound to the transaction's tenant unless it says otherwise."""

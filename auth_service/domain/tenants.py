@@ -11,6 +11,7 @@ class TenantStatus(Enum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ class SessionRows(Rows):
         query = query.where(sa.cast(sessions.c.id, sa.Text) == session_id, sessions.c.revoked_at.is_(None))
         return (await self._db.execute(query)).one_or_none() is not None
 
+    async def session_opened_at(self, tenant_id: str, session_id: str) -> datetime | None:
+        mine = sessions.c.tenant_id == tenant_id, sessions.c.id == session_id
+        return (await self._db.execute(sa.select(sessions.c.created_at).where(*mine))).scalar_one_or_none()
+
     async def add_session(self, session: Session) -> None:
         await self._db.execute(sessions.insert().values(asdict(session)))
 

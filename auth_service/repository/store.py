@@ -14,6 +14,7 @@ from auth_service.domain.changes import Subject
 from auth_service.repository.attempts import AttemptRows
 from auth_service.repository.audit import AuditRows
 from auth_service.repository.changes import ChangeRows
+from auth_service.repository.deletions import DeletionRows
 from auth_service.repository.invitations import InvitationRows
 from auth_service.repository.issuers import IssuerRows
 from auth_service.repository.keys import ApiKeyRows
@@ -40,6 +41,7 @@ class PostgresRepository(
     AuditRows,
     JobRows,
     SigningKeyRows,
+    DeletionRows,
 ):
     """Queries of one transaction."""
 

@@ -162,6 +162,29 @@ identities = sa.Table(
     sa.Column("tenant_id", UUID(as_uuid=False), sa.ForeignKey("tenants.id"), nullable=False),
     sa.Column("user_id", UUID(as_uuid=False), sa.ForeignKey("users.id"), nullable=False),
 )
+deletions = sa.Table(
+    "deletions",
+    metadata,
+    _id(),
+    sa.Column("tenant_id", UUID(as_uuid=False), nullable=False, unique=True),
+    sa.Column("was", sa.Text, nullable=False),
+    _at("requested_at"),
+    _at("starts_at"),
+    _at("next_at"),
+    sa.Column("rounds", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    _at("erased_at", nullable=True),
+)
+deletion_steps = sa.Table(
+    "deletion_steps",
+    metadata,
+    sa.Column("deletion_id", UUID(as_uuid=False), sa.ForeignKey("deletions.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("done", sa.Boolean, nullable=False),
+    sa.Column("removed", JSONB, nullable=False),
+    sa.Column("waiting_for", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
 jobs = jobs_table(metadata)
 
 

@@ -10,7 +10,6 @@ from auth_service.domain.errors import (
     BadLink,
     InvitationNotFound,
     MemberNotFound,
-    TenantSuspended,
     TooMany,
 )
 from auth_service.domain.invitations import Invitation
@@ -18,8 +17,9 @@ from auth_service.domain.links import Link, Purpose
 from auth_service.domain.people import Account, Actor, User, Visitor
 from auth_service.domain.sessions import LoggedIn
 from auth_service.domain.store import Repository, Store
-from auth_service.domain.tenants import Tenant, TenantStatus
+from auth_service.domain.tenants import Tenant
 from auth_service.policy import links, names, roles
+from auth_service.policy.tenants import require_active
 from auth_service.service.attempts import Attempts
 from auth_service.service.clock import Clock
 from auth_service.service.mail import Post
@@ -153,8 +153,7 @@ class Invitations:
         tenant = await repository.get_tenant(invitation.tenant_id)
         if tenant is None:
             raise BadLink
-        if tenant.status is not TenantStatus.ACTIVE:
-            raise TenantSuspended
+        require_active(tenant)
         if await repository.get_member(tenant.id, account.user_id) is not None:
             raise AlreadyMember
         if await repository.count_members(tenant.id) >= self._rules.members:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
-from auth_service.domain.errors import BadAssertion, IssuerNotFound, LastOwner, MemberNotFound, TenantSuspended, TooMany
+from auth_service.domain.errors import BadAssertion, IssuerNotFound, LastOwner, MemberNotFound, TooMany
 from auth_service.domain.issuers import ForeignTokens, Identity, Issuer
 from auth_service.domain.people import Actor, User, Visitor
 from auth_service.domain.sessions import TokenPair
 from auth_service.domain.store import Repository, Store
-from auth_service.domain.tenants import TenantStatus
 from auth_service.policy import issuers, links, names, roles
+from auth_service.policy.tenants import require_active
 from auth_service.service.attempts import Attempts
 from auth_service.service.clock import Clock
 from auth_service.service.sessions import Sessions
@@ -101,8 +101,7 @@ class Issuers:
             tenant = await repository.get_tenant(issuer.tenant_id)
             if tenant is None or not await repository.lock_issuer(issuer.id):
                 raise BadAssertion
-            if tenant.status is not TenantStatus.ACTIVE:
-                raise TenantSuspended
+            require_active(tenant)
             user_id = await self._member(repository, issuer, identity)
             user = await repository.get_user(tenant.id, user_id)
             if user is None:

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
-from auth_service.domain.errors import ApiKeyNotFound, BadApiKey, KeyTooWide, TenantSuspended
+from auth_service.domain.errors import ApiKeyNotFound, BadApiKey, KeyTooWide
 from auth_service.domain.keys import ApiKey, KeyWish, Principal
 from auth_service.domain.store import Repository, Store
-from auth_service.domain.tenants import TenantStatus
 from auth_service.policy import keys, names, roles, tokens
+from auth_service.policy.tenants import require_active
 from auth_service.service.last_uses import LastUses
 from chassis.pagination import Page, PageRequest
 
@@ -117,8 +117,7 @@ class Keys:
             ended = any(end is not None and end <= now for end in (key.expires_at, key.revoked_at))
             if ended or tenant is None or user is None:
                 raise BadApiKey
-            if tenant.status is TenantStatus.SUSPENDED:
-                raise TenantSuspended
+            require_active(tenant)
         self._used.note(key.id, now)
         # A key never does more than its maker may do now.
         held = roles.scopes_of_role(user.role)

@@ -75,6 +75,9 @@ class Profiles:
             raise SessionNeeded
         if not current:
             raise names.invalid("current_password", "is needed to set a new password")
+        async with self._store.transaction(actor.tenant_id) as repository:
+            if not await repository.password_hash(user.id):
+                raise names.invalid("password", "is kept by your identity provider, not here")
         try:
             await self._sessions.check_password(user.email, current, Visitor(actor.address))
         except BadCredentials as error:

@@ -12,14 +12,14 @@ from auth_service.domain.errors import (
     BadRefreshToken,
     SessionNeeded,
     SessionNotFound,
-    TenantSuspended,
     UserNotFound,
 )
 from auth_service.domain.people import Account, Actor, User, Visitor
 from auth_service.domain.sessions import Claims, LivingSession, RefreshToken, Session, TokenPair, TokenSigner
 from auth_service.domain.store import Repository, Store
-from auth_service.domain.tenants import Tenant, TenantStatus
+from auth_service.domain.tenants import Tenant
 from auth_service.policy import names, roles, tokens
+from auth_service.policy.tenants import require_active
 from auth_service.service.attempts import Attempts
 from auth_service.service.clock import Clock
 from auth_service.service.passwords import Passwords
@@ -180,6 +180,5 @@ async def _members(repository: Repository, tenant_id: str, user_id: str) -> tupl
     user = await repository.get_user(tenant_id, user_id)
     if tenant is None or user is None:
         raise UserNotFound
-    if tenant.status is not TenantStatus.ACTIVE:
-        raise TenantSuspended
+    require_active(tenant)
     return tenant, user

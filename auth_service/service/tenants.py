@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from auth_service.domain.audit import PLATFORM_CHAIN, Deed
 from auth_service.domain.changes import Subject
-from auth_service.domain.errors import TenantNotFound
+from auth_service.domain.errors import TenantDeleted, TenantNotFound
 from auth_service.domain.people import User
 from auth_service.domain.store import Store
 from auth_service.domain.tenants import Tenant, TenantStatus
@@ -63,7 +63,9 @@ class Tenants:
     async def administer(
         self, tenant_id: str, *, plan: str | None, status: TenantStatus | None, limits_changed: bool
     ) -> Tenant:
-        """Changes plan and status, as a new version that every gateway learns of. TenantNotFound, InvalidArgument."""
+        """Changes plan and status, as a new version that every gateway learns of. TenantNotFound, TenantDeleted,
+        InvalidArgument.
+        """
         if plan is not None:
             _check_plan(plan)
         grow = plan is not None or status is not None or limits_changed
@@ -72,6 +74,8 @@ class Tenants:
             tenant = await repository.update_tenant(tenant_id, name=None, plan=plan, status=status, grow=grow)
             if tenant is None or old is None:
                 raise TenantNotFound
+            if old.status is TenantStatus.DELETING:
+                raise TenantDeleted
             if grow:
                 before, after = audit.changed(_told(old), _told(tenant))
                 repository.record(tenant.id, Deed("tenant.administer", tenant.id, before, after))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from auth_service.service.audit import Audit
 from auth_service.service.changes import Changes
+from auth_service.service.deletions import Deletions
 from auth_service.service.invitations import Invitations
 from auth_service.service.issuers import Issuers
 from auth_service.service.keys import Keys
@@ -17,6 +18,7 @@ from auth_service.service.signing import SigningKeys
 from auth_service.service.tenants import Tenants
 from auth_service.servicer.audit import AuditServicer
 from auth_service.servicer.changes import ChangesServicer
+from auth_service.servicer.deletions import DeletionsServicer
 from auth_service.servicer.issuers import IssuersServicer
 from auth_service.servicer.keys import KeysServicer
 from auth_service.servicer.members import MembersServicer
@@ -43,6 +45,7 @@ class UseCases:
     audit: Audit
     principals: Principals
     signing: SigningKeys
+    deletions: Deletions
 
 
 class AuthServicer(
@@ -55,6 +58,7 @@ class AuthServicer(
     ChangesServicer,
     AuditServicer,
     SigningServicer,
+    DeletionsServicer,
 ):
     """All of it."""
 
@@ -72,3 +76,4 @@ class AuthServicer(
         self._audit = use_cases.audit
         self._principals = use_cases.principals
         self._signing = use_cases.signing
+        self._deletions = use_cases.deletions

@@ -15,8 +15,10 @@ from chassis.errors import InvalidArgument, Unauthenticated
 STATUS = {
     TenantStatus.ACTIVE: pb.TENANT_STATUS_ACTIVE,
     TenantStatus.SUSPENDED: pb.TENANT_STATUS_SUSPENDED,
+    TenantStatus.DELETING: pb.TENANT_STATUS_DELETING,
 }
-STATUS_BACK = {wire: status for status, wire in STATUS.items()}
+STATUS_BACK = {STATUS[status]: status for status in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED)}
+"""What an operator may set by hand."""
 
 
 def caller() -> context.RequestContext:

@@ -258,8 +258,11 @@ def _tokens(pair: pb.TokenPair) -> dict[str, Any]:
     }
 
 
+STATUS = {pb.TENANT_STATUS_SUSPENDED: "suspended", pb.TENANT_STATUS_DELETING: "deleting"}
+
+
 def tenant_document(tenant: pb.Tenant) -> dict[str, Any]:
-    status = "suspended" if tenant.status == pb.TENANT_STATUS_SUSPENDED else "active"
+    status = STATUS.get(tenant.status, "active")
     return {
         "id": tenant.id,
         "name": tenant.name,

@@ -7,6 +7,8 @@ from typing import Any
 
 from obstore.store import LocalStore, from_url
 
+from chassis.erasure import Erased
+
 PART_BYTES = 256 * 1024
 
 
@@ -19,7 +21,7 @@ class Objects:
             self._store: Any = from_url(url)
         else:
             default.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(default)
+            self._store = LocalStore(default, automatic_cleanup=True)
 
     async def put(self, key: str, source: Path) -> None:
         await self._store.put_async(key, source)
@@ -33,6 +35,14 @@ class Objects:
             data = bytes(part)
             for start in range(0, len(data), PART_BYTES):
                 yield data[start : start + PART_BYTES]
+
+    async def erase(self, tenant_id: str, _deletion_id: str) -> Erased:
+        """Removes all that is kept under a tenant's id."""
+        gone = 0
+        async for found in self._store.list(prefix=f"{tenant_id}/"):
+            await self.delete([str(one["path"]) for one in found])
+            gone += len(found)
+        return Erased({"files": gone})
 
     async def delete(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from chassis.erasure import Erased
 from rag_service.domain.errors import VectorStoreUnavailable
 from rag_service.domain.vectors import VectorStore
 
@@ -29,6 +30,12 @@ class Stores:
         if name not in self._open:
             self._open[name] = self._openers[name]()
         return self._open[name]
+
+    async def erase(self, tenant_id: str, _deletion_id: str) -> Erased:
+        """Removes a tenant from every store that is configured. VectorStoreUnavailable."""
+        for name in self._openers:
+            await self[name].erase(tenant_id)
+        return Erased()
 
     async def close(self) -> None:
         """Those that were opened."""

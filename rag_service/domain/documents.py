@@ -91,6 +91,12 @@ class DocumentQueries(Protocol):
     async def enqueue(self, kind: str, payload: Mapping[str, Any]) -> None:
         """A job, under the calling context."""
 
+    async def delete_documents(self, tenant_id: str) -> int:
+        """All of a tenant; how many."""
+
+    async def drop_jobs(self, tenant_id: str) -> int:
+        """Those of a tenant that are not under way; how many are."""
+
     async def get_document(self, tenant_id: str, document_id: str) -> Document | None: ...
 
     async def list_documents(

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis import context
+from chassis.jobs import LEASE_SECONDS
 from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.repository.rows import Rows, page_of
-from rag_service.repository.tables import collections, documents
+from rag_service.repository.tables import collections, documents, jobs
 
 NOT_A_COLUMN = frozenset(("collection", "vector_store", "embedding_model"))
 
@@ -23,6 +24,17 @@ class DocumentRows(Rows):
 
     async def enqueue(self, kind: str, payload: Mapping[str, Any]) -> None:
         await self._jobs.enqueue(self._db, kind, context.current(), payload)
+
+    async def delete_documents(self, tenant_id: str) -> int:
+        return int((await self._db.execute(documents.delete().where(documents.c.tenant_id == tenant_id))).rowcount)
+
+    async def drop_jobs(self, tenant_id: str) -> int:
+        mine = jobs.c.tenant_id == tenant_id
+        # A lease lies a little in the future; what is due, or waits for longer, nobody is at.
+        leased_until = sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
+        idle = sa.or_(jobs.c.run_at <= sa.func.now(), jobs.c.run_at > leased_until)
+        await self._db.execute(jobs.delete().where(mine, idle))
+        return int((await self._db.execute(sa.select(sa.func.count()).where(mine))).scalar_one())
 
     async def get_document(self, tenant_id: str, document_id: str) -> Document | None:
         query = _documents().where(

@@ -20,7 +20,7 @@ SILENT_QUERIES = {
 SILENT_FUNCTIONS: dict[str, str] = {}
 """module.function of auth_service/service that need not record, and why."""
 
-RECORDED_BY_AUTH = {"auth", "invitations", "issuers", "keys", "members", "sessions", "signing"}
+RECORDED_BY_AUTH = {"auth", "deletions", "invitations", "issuers", "keys", "members", "sessions", "signing"}
 """Routers whose deeds auth_service does, and so records in the deed's own transaction."""
 SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",

@@ -8,6 +8,7 @@ OF_THE_PLATFORM = {
     "signing": "the platform's own keys",
     "changes": "ids only, for gateways",
     "attempts": "nobody is known yet",
+    "deletions": "a deletion outlives its tenant, and who asks for one has nothing but its id",
     "links": "found by the secret in them, before anybody is known",
 }
 """Modules of the repository whose rows belong to no tenant, and why."""

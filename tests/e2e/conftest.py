@@ -97,6 +97,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "AI_PLATFORM_MODELS_DIR": models,
         "AI_PLATFORM_GATEWAY__PORT": "0",
         "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
+        "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
+        "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
     }
     log = (directory / "run.log").open("wb")
     process = subprocess.Popen(

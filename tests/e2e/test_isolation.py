@@ -24,6 +24,7 @@ PUBLIC = {
     "/api/v1/auth/password-reset/confirm",
     "/api/v1/invitations/accept",
     "/.well-known/jwks.json",
+    "/api/v1/deletions/{deletion_id}",
 }
 """What nobody need be known for."""
 PAIRS = 25
@@ -86,8 +87,8 @@ CREATORS: dict[str, Callable[[Tenant], str]] = {
 """How a tenant comes to a thing that a parameter of a path names."""
 KEYLESS = ("SCOPE_MISSING", "SESSION_NEEDED")
 """What a key without the route's scope is told, or any key where a person must have logged in."""
-NOT_A_TENANTS = {"name"}
-"""Parameters that name what is the same for all."""
+NOT_A_TENANTS = {"name", "deletion_id"}
+"""Parameters that name what is the same for all, or what whoever knows it may see."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,9 @@ class Meter(Protocol):
 
     async def books(self) -> Books: ...
 
+    async def forget(self, tenant_id: str) -> int:
+        """Removes limits and counters of a tenant, its keys and users; how many keys of the store."""
+
 
 class Repository(Protocol):
     """Queries of one transaction."""
@@ -119,6 +122,12 @@ class Repository(Protocol):
 
     async def compare(self, first: date, last: date) -> Comparison:
         """The ledger beside its rollups, as of one moment."""
+
+    async def move_events(self, tenant_id: str, account: str, most: int) -> int:
+        """Puts events under another name, without whom and what they were for; how many."""
+
+    async def move_rollups(self, tenant_id: str, account: str) -> None:
+        """Puts sums under another name."""
 
     async def budgets_of(self, tenant_ids: Collection[str]) -> list[Budget]: ...
 

@@ -106,6 +106,18 @@ class LedgerRows(Rows):
         await self._db.execute(rollups.delete().where(rollups.c.tenant_id == tenant_id))
         await self.add_rollups(tenant_id, rows)
 
+    async def move_events(self, tenant_id: str, account: str, most: int) -> int:
+        keys = [events.c.id, events.c.kind, events.c.day]
+        some = sa.select(*keys).where(events.c.tenant_id == tenant_id).limit(most)
+        change = events.update().where(events.c.tenant_id == tenant_id, sa.tuple_(*keys).in_(some))
+        nobodys = {"tenant_id": account, "user_id": "", "key_id": "", "request_id": ""}
+        return int((await self._db.execute(change.values(nobodys))).rowcount)
+
+    async def move_rollups(self, tenant_id: str, account: str) -> None:
+        gone = rollups.delete().where(rollups.c.tenant_id == tenant_id).returning(*rollups.c)
+        rows = [Rollup(row.day, row.service, row.model, amounts_of(row)) for row in await self._db.execute(gone)]
+        await self.add_rollups(account, rows)
+
 
 def amounts_of(row: Any) -> Amounts:
     """The amounts in a row's columns."""

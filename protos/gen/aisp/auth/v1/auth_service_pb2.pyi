@@ -1,6 +1,7 @@
 import datetime
 
 from aisp.auth.v1 import audit_pb2 as _audit_pb2
+from aisp.auth.v1 import deletions_pb2 as _deletions_pb2
 from aisp.auth.v1 import issuers_pb2 as _issuers_pb2
 from aisp.auth.v1 import people_pb2 as _people_pb2
 from aisp.auth.v1 import signing_pb2 as _signing_pb2
@@ -28,6 +29,7 @@ class TenantStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TENANT_STATUS_UNSPECIFIED: _ClassVar[TenantStatus]
     TENANT_STATUS_ACTIVE: _ClassVar[TenantStatus]
     TENANT_STATUS_SUSPENDED: _ClassVar[TenantStatus]
+    TENANT_STATUS_DELETING: _ClassVar[TenantStatus]
 
 class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -64,6 +66,13 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_IDENTITY_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_ISSUER_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_ISSUER_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_OWNER_ONLY: _ClassVar[ErrorReason]
+    ERROR_REASON_TENANT_DELETED: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_CONFIRMED: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_TOO_OLD: _ClassVar[ErrorReason]
+    ERROR_REASON_OPERATORS_TENANT: _ClassVar[ErrorReason]
+    ERROR_REASON_DELETION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_DELETION_BEGUN: _ClassVar[ErrorReason]
 SUBJECT_UNSPECIFIED: Subject
 SUBJECT_TENANT: Subject
 SUBJECT_USER: Subject
@@ -73,6 +82,7 @@ SUBJECT_SIGNING_KEYS: Subject
 TENANT_STATUS_UNSPECIFIED: TenantStatus
 TENANT_STATUS_ACTIVE: TenantStatus
 TENANT_STATUS_SUSPENDED: TenantStatus
+TENANT_STATUS_DELETING: TenantStatus
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_EMAIL_TAKEN: ErrorReason
 ERROR_REASON_BAD_CREDENTIALS: ErrorReason
@@ -106,6 +116,13 @@ ERROR_REASON_BAD_ASSERTION: ErrorReason
 ERROR_REASON_IDENTITY_REFUSED: ErrorReason
 ERROR_REASON_ISSUER_NOT_FOUND: ErrorReason
 ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason
+ERROR_REASON_OWNER_ONLY: ErrorReason
+ERROR_REASON_TENANT_DELETED: ErrorReason
+ERROR_REASON_NOT_CONFIRMED: ErrorReason
+ERROR_REASON_SESSION_TOO_OLD: ErrorReason
+ERROR_REASON_OPERATORS_TENANT: ErrorReason
+ERROR_REASON_DELETION_NOT_FOUND: ErrorReason
+ERROR_REASON_DELETION_BEGUN: ErrorReason
 
 class RegisterRequest(_message.Message):
     __slots__ = ("email", "password", "full_name", "tenant_name")

@@ -5,6 +5,7 @@ import warnings
 
 from aisp.auth.v1 import audit_pb2 as aisp_dot_auth_dot_v1_dot_audit__pb2
 from aisp.auth.v1 import auth_service_pb2 as aisp_dot_auth_dot_v1_dot_auth__service__pb2
+from aisp.auth.v1 import deletions_pb2 as aisp_dot_auth_dot_v1_dot_deletions__pb2
 from aisp.auth.v1 import issuers_pb2 as aisp_dot_auth_dot_v1_dot_issuers__pb2
 from aisp.auth.v1 import people_pb2 as aisp_dot_auth_dot_v1_dot_people__pb2
 from aisp.auth.v1 import signing_pb2 as aisp_dot_auth_dot_v1_dot_signing__pb2
@@ -139,6 +140,41 @@ class AuthServiceStub(object):
                 '/aisp.auth.v1.AuthService/AdministerTenant',
                 request_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantRequest.SerializeToString,
                 response_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantResponse.FromString,
+                _registered_method=True)
+        self.DeleteTenant = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/DeleteTenant',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteTenantRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteTenantResponse.FromString,
+                _registered_method=True)
+        self.DeleteAnyTenant = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/DeleteAnyTenant',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteAnyTenantRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteAnyTenantResponse.FromString,
+                _registered_method=True)
+        self.KeepTenant = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/KeepTenant',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.KeepTenantRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.KeepTenantResponse.FromString,
+                _registered_method=True)
+        self.GetDeletion = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/GetDeletion',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.GetDeletionRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.GetDeletionResponse.FromString,
+                _registered_method=True)
+        self.ListDeletions = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ListDeletions',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ListDeletionsRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ListDeletionsResponse.FromString,
+                _registered_method=True)
+        self.ClaimErasure = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ClaimErasure',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ClaimErasureRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ClaimErasureResponse.FromString,
+                _registered_method=True)
+        self.ReportErasure = channel.unary_unary(
+                '/aisp.auth.v1.AuthService/ReportErasure',
+                request_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ReportErasureRequest.SerializeToString,
+                response_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ReportErasureResponse.FromString,
                 _registered_method=True)
         self.RecordAuditEvent = channel.unary_unary(
                 '/aisp.auth.v1.AuthService/RecordAuditEvent',
@@ -397,6 +433,55 @@ class AuthServiceServicer(object):
 
     def AdministerTenant(self, request, context):
         """Changes any tenant's plan or status. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTenant(self, request, context):
+        """Closes the caller's tenant, on every gateway within a second, and has all that it had removed. For its owner only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAnyTenant(self, request, context):
+        """Does the same with any tenant. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepTenant(self, request, context):
+        """Takes a deletion back that has not begun to remove anything. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeletion(self, request, context):
+        """Tells how far a deletion is, to whoever has its id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeletions(self, request, context):
+        """Lists deletions, newest first. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimErasure(self, request, context):
+        """Gives out a tenant whose data is to be removed. For the gateway only, which calls the services.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportErasure(self, request, context):
+        """Takes in what became of it. For the gateway only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -665,6 +750,41 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.AdministerTenant,
                     request_deserializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantRequest.FromString,
                     response_serializer=aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantResponse.SerializeToString,
+            ),
+            'DeleteTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTenant,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteTenantRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteTenantResponse.SerializeToString,
+            ),
+            'DeleteAnyTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAnyTenant,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteAnyTenantRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteAnyTenantResponse.SerializeToString,
+            ),
+            'KeepTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepTenant,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.KeepTenantRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.KeepTenantResponse.SerializeToString,
+            ),
+            'GetDeletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeletion,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.GetDeletionRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.GetDeletionResponse.SerializeToString,
+            ),
+            'ListDeletions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeletions,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ListDeletionsRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ListDeletionsResponse.SerializeToString,
+            ),
+            'ClaimErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimErasure,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ClaimErasureRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ClaimErasureResponse.SerializeToString,
+            ),
+            'ReportErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportErasure,
+                    request_deserializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ReportErasureRequest.FromString,
+                    response_serializer=aisp_dot_auth_dot_v1_dot_deletions__pb2.ReportErasureResponse.SerializeToString,
             ),
             'RecordAuditEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordAuditEvent,
@@ -1324,6 +1444,195 @@ class AuthService(object):
             '/aisp.auth.v1.AuthService/AdministerTenant',
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantRequest.SerializeToString,
             aisp_dot_auth_dot_v1_dot_auth__service__pb2.AdministerTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/DeleteTenant',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteTenantRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAnyTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/DeleteAnyTenant',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteAnyTenantRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.DeleteAnyTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/KeepTenant',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.KeepTenantRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.KeepTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/GetDeletion',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.GetDeletionRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.GetDeletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeletions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ListDeletions',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.ListDeletionsRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.ListDeletionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ClaimErasure',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.ClaimErasureRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.ClaimErasureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.auth.v1.AuthService/ReportErasure',
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.ReportErasureRequest.SerializeToString,
+            aisp_dot_auth_dot_v1_dot_deletions__pb2.ReportErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,
