@@ -91,6 +91,14 @@ class Vectors:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A provider's own answer to a client's document, as it came; and the tokens read."""
+
+    body: bytes
+    tokens: int
+
+
 class Embedder(Protocol):
     """A provider of embeddings."""
 
@@ -98,6 +106,9 @@ class Embedder(Protocol):
         self, model: EmbeddingModel, inputs: Sequence[Input], dimensions: int, input_type: InputType
     ) -> Vectors:
         """In the order given. `dimensions` 0 means all. BadInput names the input; or a Provider* error."""
+
+    async def answer(self, model: EmbeddingModel, body: bytes) -> Answered | None:
+        """To a document in OpenAI's format; None where no such documents are taken. Errors as above."""
 
     def health(self) -> Health:
         """Without asking the provider."""

@@ -22,11 +22,13 @@ class Embedded:
 
     model: EmbeddingModel
     vectors: Vectors
+    body: bytes = b""
+    """The provider's own answer, instead of the vectors."""
 
     @property
     def dimensions(self) -> int:
         """Numbers in each vector."""
-        return len(self.vectors.vectors[0]) // 4
+        return len(self.vectors.vectors[0]) // 4 if self.vectors.vectors else 0
 
 
 class Embeddings:
@@ -37,16 +39,24 @@ class Embeddings:
         self._cache = cache
         self._max_inputs = max_inputs
 
-    async def embed(self, name: str, inputs: Sequence[Input], dimensions: int, input_type: InputType) -> Embedded:
-        """ModelNotFound, BadInput, BadDimensions, or what the provider fails with."""
+    async def embed(
+        self, name: str, inputs: Sequence[Input], dimensions: int, input_type: InputType, body: bytes = b""
+    ) -> Embedded:
+        """`body`: the client's document, for a provider that takes it; what it answers is passed on, not cached.
+
+        ModelNotFound, BadInput, BadDimensions, or what the provider fails with.
+        """
         model = policy.resolve(name)
         policy.check_inputs(inputs, self._max_inputs)
         policy.check_dimensions(model, dimensions)
+        if body and (answered := await self._embedder(model).answer(model, body)):
+            return Embedded(model, Vectors((), answered.tokens), answered.body)
         keys = [policy.cache_key(model, dimensions, item) for item in inputs]
         found = await self._cache.get(keys)
         missing = [index for index, entry in enumerate(found) if entry is None]
         if missing:
-            made = await self._make(model, [inputs[index] for index in missing], dimensions, input_type)
+            asked = [inputs[index] for index in missing]
+            made = await self._embedder(model).embed(model, asked, dimensions, input_type)
             # The provider counts tokens for the whole call: shared out evenly among its inputs.
             each, extra = divmod(made.tokens, len(missing))
             for place, index in enumerate(missing):
@@ -59,13 +69,11 @@ class Embeddings:
         """The models that have names of their own, with their provider's health."""
         return [(model, self._health(model.provider)) for model in policy.CATALOGUE.values()]
 
-    async def _make(
-        self, model: EmbeddingModel, inputs: Sequence[Input], dimensions: int, input_type: InputType
-    ) -> Vectors:
+    def _embedder(self, model: EmbeddingModel) -> Embedder:
         embedder = self._embedders.get(model.provider)
         if embedder is None:
             raise ProviderNotConfigured
-        return await embedder.embed(model, inputs, dimensions, input_type)
+        return embedder
 
     def _health(self, provider: str) -> Health:
         embedder = self._embedders.get(provider)

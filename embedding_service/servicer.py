@@ -23,7 +23,7 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             item.text if item.WhichOneof("content") == "text" else tuple(item.tokens.ids) for item in request.inputs
         ]
         input_type = INPUT_TYPES.get(request.input_type, InputType.UNKNOWN)
-        made = await self._embeddings.embed(request.model, inputs, request.dimensions, input_type)
+        made = await self._embeddings.embed(request.model, inputs, request.dimensions, input_type, request.body)
         line = usage_pb2.UsageLine(
             service="embedding",
             model=made.model.name,
@@ -37,6 +37,7 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             model=made.model.name,
             dimensions=made.dimensions,
             usage=usage_pb2.Usage(lines=[line]),
+            body=made.body,
         )
 
     async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:

@@ -15,6 +15,7 @@ import structlog
 
 from embedding_service import policy
 from embedding_service.domain import (
+    Answered,
     EmbeddingModel,
     Health,
     Input,
@@ -84,6 +85,9 @@ class LocalOnnx:
             # A caller that went away takes its batches along.
             job.todo.clear()
         return Vectors(tuple(job.vectors), sum(map(len, ids)))
+
+    async def answer(self, model: EmbeddingModel, body: bytes) -> Answered | None:
+        return None
 
     async def run(self) -> None:
         """Loads the model, then computes batch by batch, until cancelled."""

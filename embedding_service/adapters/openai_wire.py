@@ -8,8 +8,10 @@ from typing import Any
 import aiohttp
 import orjson
 
+from chassis.members import with_member, without_member
 from embedding_service import policy
 from embedding_service.domain import (
+    Answered,
     EmbeddingModel,
     Health,
     Input,
@@ -22,6 +24,7 @@ from embedding_service.domain import (
 )
 
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
+BYTES_OF_A_TOKEN = 4
 
 
 class OpenAIWire:
@@ -44,12 +47,24 @@ class OpenAIWire:
     async def embed(
         self, model: EmbeddingModel, inputs: Sequence[Input], dimensions: int, input_type: InputType
     ) -> Vectors:
-        if not self._configured:
-            raise ProviderNotConfigured(f"The provider {model.provider} is not configured here.")
         document: dict[str, Any] = {"model": model.upstream, "input": list(inputs), "encoding_format": "base64"}
         if dimensions:
             document["dimensions"] = dimensions
-        body = orjson.dumps(document)
+        return _vectors(await self._post(model, orjson.dumps(document)), len(inputs))
+
+    async def answer(self, model: EmbeddingModel, body: bytes) -> Answered:
+        document = orjson.loads(body)
+        if "input_type" in document:
+            # A word of ours, which others refuse.
+            body = without_member(body, "input_type")
+        if document["model"] != model.upstream:
+            body = with_member(body, document, "model", orjson.dumps(model.upstream))
+        answer = await self._post(model, body)
+        return Answered(answer, _tokens(answer) or max(1, len(body) // BYTES_OF_A_TOKEN))
+
+    async def _post(self, model: EmbeddingModel, body: bytes) -> bytes:
+        if not self._configured:
+            raise ProviderNotConfigured(f"The provider {model.provider} is not configured here.")
         try:
             async with self._session.post(
                 self._url, data=body, headers=self._headers, timeout=self._timeout
@@ -59,7 +74,19 @@ class OpenAIWire:
             raise ProviderUnavailable from error
         if response.status != 200:
             raise _error(response.status, response.headers.get("Retry-After"), answer)
-        return _vectors(answer, len(inputs))
+        return answer
+
+
+def _tokens(answer: bytes) -> int:
+    """Read for it, by its own word; 0 if it does not say."""
+    try:
+        document = orjson.loads(answer)
+        told = document["usage"]["prompt_tokens"]
+    except (KeyError, TypeError):
+        return 0
+    except orjson.JSONDecodeError as error:
+        raise ProviderUnavailable("The provider's answer could not be read.") from error
+    return told if isinstance(told, int) and 0 < told < 2**31 else 0
 
 
 def _vectors(answer: bytes, count: int) -> Vectors:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from chassis.errors import PlatformError
 from chassis.resilience import RetryPolicy, retrying
 from embedding_service.domain import (
+    Answered,
     Embedder,
     EmbeddingModel,
     Health,
@@ -28,6 +29,12 @@ class Retrying:
     ) -> Vectors:
         async def attempt(_number: int) -> Vectors:
             return await self._inner.embed(model, inputs, dimensions, input_type)
+
+        return await retrying(attempt, self._rules, _may_pass)
+
+    async def answer(self, model: EmbeddingModel, body: bytes) -> Answered | None:
+        async def attempt(_number: int) -> Answered | None:
+            return await self._inner.answer(model, body)
 
         return await retrying(attempt, self._rules, _may_pass)
 

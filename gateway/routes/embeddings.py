@@ -35,7 +35,7 @@ class EmbeddingsRoute:
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
         document = read_object(body, ("model", "dimensions", "encoding_format", "input_type"))
-        request = _request(document)
+        request = _request(document, body)
         as_base64 = _as_base64(document)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")
         work = Work("embedding", model=request.model, tokens=len(body) // BYTES_OF_A_TOKEN, output_bounded=True)
@@ -45,12 +45,12 @@ class EmbeddingsRoute:
                 response = await self._clients.embedding.EmbedTexts(request, **call.options)
                 call.use(response.usage)
             headers = [(b"idempotency-replayed", b"true")] if call.replayed else []
-            await raw.answer(send, _answer(response, call, as_base64=as_base64), headers)
+            await raw.answer(send, response.body or _answer(response, call, as_base64=as_base64), headers)
 
         await until_disconnect(scope, receive, serve())
 
 
-def _request(document: dict[str, Any]) -> pb.EmbedTextsRequest:
+def _request(document: dict[str, Any], body: bytes) -> pb.EmbedTextsRequest:
     model = raw.text_key(document, "model", MAX_MODEL_CHARACTERS)
     kind = document.get("input_type")
     if not isinstance(kind, str | None) or kind not in INPUT_TYPES:
@@ -60,6 +60,7 @@ def _request(document: dict[str, Any]) -> pb.EmbedTextsRequest:
         inputs=_inputs(document.get("input")),
         dimensions=raw.count_key(document, "dimensions") or 0,
         input_type=INPUT_TYPES[kind],  # type: ignore[arg-type]  # numbers of the enum
+        body=body,
     )
 
 

@@ -84,7 +84,7 @@ def _limit(quota: Quota) -> dict[str, Any]:
 
 def _generation(body: Mapping[str, Any], options: GatewaySection) -> Work:
     document = dict(body)
-    bound = next((count for key in BOUNDS if (count := raw.count_key(document, key))), None)
+    bound = next((count for key in BOUNDS if (count := raw.bound_key(document, key))), None)
     return Work(
         "llm",
         model=raw.text_key(document, "model", MAX_MODEL),

@@ -57,6 +57,11 @@ def listed_header(scope: Scope, name: bytes, most: int, characters: int) -> list
     return values
 
 
+def bound_key(document: dict[str, Any], key: str) -> int | None:
+    """A key that bounds what is written, or None. What 0 means is the provider's to say: here it bounds nothing."""
+    return count_key(document, key, 0) or None
+
+
 def flag_key(document: dict[str, Any], key: str) -> bool:
     """A key that must be true or false, or absent."""
     value = document.get(key)

@@ -48,4 +48,7 @@ def _allowed(document: Mapping[str, Any], fields: frozenset[str]) -> dict[str, A
         names = ", ".join(key[:64] for key in unknown)
         violations = [Violation(key[:64], "is not supported by this model") for key in unknown]
         raise Unsupported(f"This model does not support: {names}.", violations=violations)
+    for key in ("max_tokens", "max_completion_tokens"):
+        if document.get(key) == 0:
+            raise Unsupported(f"This model writes at least one token: {key}.", metadata={"param": key})
     return {key: value for key, value in document.items() if key in fields}

@@ -18,6 +18,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.standins.openai_provider import OpenAIProvider, in_thread
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
 
@@ -82,7 +84,23 @@ def join(tenant: Tenant, role: str) -> Colleague:
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def provider() -> Iterator[OpenAIProvider]:
+    """What the platform that this suite starts knows as openai, and as hf."""
+    if "AISP_BASE_URL" in os.environ:
+        pytest.skip("a platform that runs elsewhere does not know our stand-in")
+    with in_thread() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def upstreams(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables by which the platform finds the stand-in."""
+    address = request.getfixturevalue("provider").address
+    return {"OPENAI_BASE_URL": address, "HF_BASE_URL": address, "OPENAI_API_KEY": "sk-upstream-canary"}
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Platform]:
     if url := os.environ.get("AISP_BASE_URL"):
         yield Platform(url, os.environ["AISP_OPERATOR_EMAIL"], os.environ["AISP_OPERATOR_PASSWORD"])
         return
@@ -92,14 +110,18 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         if path.stat().st_mode & 0o011 != 0o011 and path.owner() == Path.home().owner():
             path.chmod(path.stat().st_mode | 0o011)
     models = os.environ.get("AI_PLATFORM_MODELS_DIR", str(ROOT / ".data" / "models"))
-    environment = os.environ | {
-        "AI_PLATFORM_DATA_DIR": str(directory / "data"),
-        "AI_PLATFORM_MODELS_DIR": models,
-        "AI_PLATFORM_GATEWAY__PORT": "0",
-        "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
-        "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
-        "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
-    }
+    environment = (
+        os.environ
+        | request.getfixturevalue("upstreams")
+        | {
+            "AI_PLATFORM_DATA_DIR": str(directory / "data"),
+            "AI_PLATFORM_MODELS_DIR": models,
+            "AI_PLATFORM_GATEWAY__PORT": "0",
+            "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
+            "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
+            "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
+        }
+    )
     log = (directory / "run.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.local", "run"], cwd=ROOT, env=environment, stdout=log, stderr=log
@@ -113,7 +135,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             time.sleep(0.2)
         run = json.loads(run_file.read_text())
         found = Platform(run["base_url"], run["operator"]["email"], run["operator"]["password"], directory / "data")
-        found.canaries.add(run["operator"]["password"])
+        found.canaries.update((run["operator"]["password"], "sk-upstream-canary"))
         yield found
         leaks = sorted(_leaks(found))
         assert not leaks, f"secrets were told: {leaks}"

@@ -1,8 +1,9 @@
 """A provider that speaks OpenAI's wire format and does what the test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import orjson
@@ -12,10 +13,11 @@ Behaviour = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse
 
 
 class OpenAIProvider:
-    """Set `behaviour`; read what was received."""
+    """Set `behaviour`, or one for a model's name in `behaviours`; read what was received."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = answers("Hello!")
+        self.behaviours: dict[str, Behaviour] = {}
         self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.cancelled = asyncio.Event()
@@ -26,7 +28,7 @@ class OpenAIProvider:
         self.received.append(document)
         self.headers.append(dict(request.headers))
         try:
-            return await self.behaviour(request, document)
+            return await self.behaviours.get(document.get("model", ""), self.behaviour)(request, document)
         except (asyncio.CancelledError, ConnectionResetError):
             self.cancelled.set()
             raise
@@ -46,6 +48,30 @@ async def running() -> AsyncIterator[OpenAIProvider]:
         yield provider
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def in_thread() -> Iterator[OpenAIProvider]:
+    """The provider on a loop of its own, for tests that have none."""
+    started: list[OpenAIProvider] = []
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with running() as provider:
+            started.append(provider)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield started[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
 
 
 def completion(text: str) -> dict[str, Any]:

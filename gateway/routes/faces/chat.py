@@ -25,7 +25,7 @@ class ChatCompletionsFace:
         return Asked(
             model,
             stream=raw.flag_key(document, "stream"),
-            output_bound=raw.count_key(document, "max_completion_tokens") or raw.count_key(document, "max_tokens"),
+            output_bound=raw.bound_key(document, "max_completion_tokens") or raw.bound_key(document, "max_tokens"),
             choices=raw.count_key(document, "n") or 1,
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )

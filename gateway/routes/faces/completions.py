@@ -27,7 +27,7 @@ class CompletionsFace:
         return Asked(
             model,
             stream=raw.flag_key(document, "stream"),
-            output_bound=raw.count_key(document, "max_tokens"),
+            output_bound=raw.bound_key(document, "max_tokens"),
             choices=written * _prompts(prompt),
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )

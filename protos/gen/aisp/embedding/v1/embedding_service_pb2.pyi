@@ -37,16 +37,18 @@ ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason
 
 class EmbedTextsRequest(_message.Message):
-    __slots__ = ("model", "inputs", "dimensions", "input_type")
+    __slots__ = ("model", "inputs", "dimensions", "input_type", "body")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
     model: str
     inputs: _containers.RepeatedCompositeFieldContainer[Input]
     dimensions: int
     input_type: InputType
-    def __init__(self, model: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[Input, _Mapping]]] = ..., dimensions: _Optional[int] = ..., input_type: _Optional[_Union[InputType, str]] = ...) -> None: ...
+    body: bytes
+    def __init__(self, model: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[Input, _Mapping]]] = ..., dimensions: _Optional[int] = ..., input_type: _Optional[_Union[InputType, str]] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class Input(_message.Message):
     __slots__ = ("text", "tokens")
@@ -63,16 +65,18 @@ class TokenIds(_message.Message):
     def __init__(self, ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EmbedTextsResponse(_message.Message):
-    __slots__ = ("vectors", "model", "dimensions", "usage")
+    __slots__ = ("vectors", "model", "dimensions", "usage", "body")
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
     vectors: _containers.RepeatedScalarFieldContainer[bytes]
     model: str
     dimensions: int
     usage: _usage_pb2.Usage
-    def __init__(self, vectors: _Optional[_Iterable[bytes]] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    body: bytes
+    def __init__(self, vectors: _Optional[_Iterable[bytes]] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

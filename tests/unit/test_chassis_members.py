@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_service.policy.members import with_member, without_member
+from chassis.members import with_member, without_member
 
 NAMES = st.sampled_from(["model", "usage", 'mo"del', "a\\b"]) | st.text(max_size=4)
 VALUES = st.recursive(
