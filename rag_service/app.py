@@ -100,6 +100,8 @@ async def _vector_stores(rag: RagSection, database: Database) -> Stores:
     own = await _what_there_is(database)
     common = {"prefix": rag.vector_prefix, "seconds": rag.vector_seconds}
     options: dict[str, dict[str, Any]] = {own: {"database": database}}
+    if own == "pgvector":
+        options[own] |= {"exact_vectors": rag.exact_vectors}
     if rag.qdrant.url:
         options["qdrant"] = common | {"url": rag.qdrant.url, "key": rag.qdrant.key.get_secret_value()}
     if rag.weaviate.url:

@@ -48,6 +48,8 @@ class RagSection(Endpoint):
     vector_store: str = ""
     """Where vectors of new collections are: pgvector, arrays (PostgreSQL without that extension), qdrant, weaviate,
     pinecone; empty means the service's own PostgreSQL."""
+    exact_vectors: int = Field(default=5000, ge=1, le=1_000_000)
+    """Vectors of a collection up to which pgvector looks at each; above, the collection gets an index (HNSW)."""
     vector_prefix: str = Field(default="aisp", pattern=r"^[a-z][a-z0-9]{0,30}$")
     """Begins the names of what is made in a vector store that others use, too."""
     vector_seconds: float = Field(default=30, gt=0, le=600)

@@ -8,7 +8,7 @@ VECTOR_STORES: Registry[Any] = Registry(
     "vector store",
     {
         "pgvector": "rag_service.repository.pgvector:PgVectorStore",
-        "arrays": "rag_service.repository.pgvector:ArrayVectorStore",
+        "arrays": "rag_service.repository.vectors:ArrayVectorStore",
         "qdrant": "rag_service.adapters.qdrant:connect",
         "weaviate": "rag_service.adapters.weaviate:connect",
         "pinecone": "rag_service.adapters.pinecone:connect",

@@ -1,25 +1,32 @@
-"""VectorStore in the service's own PostgreSQL. Exact: it looks at every vector of the collection.
+"""VectorStore with pgvector: exact for small collections; a large one has an HNSW index of its own.
 
-pgvector   where the server has that extension
-arrays     where it has not: plain arrays, the same results, ten times slower; for some ten thousand passages
+The index is asked with iterative scans, so that a filter does not leave it short; where it is short all the same, every
+vector of the collection is looked at. So a filter finds what there is, however little.
 """
 
-import array
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database import Database, DatabaseUnavailable
 from chassis.settings import ConfigurationError
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
 from rag_service.repository.filters import compile_filter
-from rag_service.repository.tables import vectors
+from rag_service.repository.tables import Vector, vector_lanes, vectors
+from rag_service.repository.vectors import SHARED, PostgresVectors, numbers
 
-DELETE_ROWS = 10_000
+log = structlog.get_logger()
+
+WHOLE_LENGTH = 2000
+"""Numbers of a vector up to which pgvector's index keeps it whole; beyond, in half precision."""
+LEAST_BREADTH = 40
+MOST_BREADTH = 1000
+MOVE_SECONDS = 3600
 
 
 async def has_pgvector(database: Database) -> bool:
@@ -34,99 +41,97 @@ async def has_pgvector(database: Database) -> bool:
     return str(found) == "vector"
 
 
-class PostgresVectors(ABC):
-    """A tenant's rows are told apart by row-level security and, for the planner, by an explicit predicate."""
+class PgVectorStore(PostgresVectors):
+    """A collection of more than `exact_vectors` gets an index."""
 
     capabilities = StoreCapabilities(
-        tenancy="row-level security", exact=True, reads_own_writes=True, most_results=10_000, most_rows=2000
+        tenancy="row-level security", exact=False, reads_own_writes=True, most_results=10_000, most_rows=2000
     )
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, exact_vectors: int = 5000) -> None:
+        super().__init__(database)
+        self._exact_vectors = exact_vectors
 
     async def upsert(self, tenant_id: str, collection_id: str, rows: Sequence[ChunkVector]) -> None:
-        values = [
-            {
-                "chunk_id": row.chunk_id,
-                "tenant_id": tenant_id,
-                "collection_id": collection_id,
-                "document_id": row.document_id,
-                "metadata": dict(row.metadata),
-                "embedding": self._value(row.vector),
-            }
-            for row in rows
-        ]
-        if not values:
-            return
-        statement = insert(vectors).values(values)
-        kept = {name: statement.excluded[name] for name in ("embedding", "metadata", "collection_id")}
-        statement = statement.on_conflict_do_update(index_elements=["chunk_id"], set_=kept)
+        await super().upsert(tenant_id, collection_id, rows)
         async with self._database.transaction(tenant_id) as connection:
-            await connection.execute(statement)
+            if await self._lanes(connection, tenant_id, collection_id) != [SHARED]:
+                return
+            there = sa.select(sa.literal(1)).where(
+                vectors.c.lane == SHARED, vectors.c.tenant_id == tenant_id, vectors.c.collection_id == collection_id
+            )
+            counted = sa.select(sa.func.count()).select_from(there.limit(self._exact_vectors + 1).subquery())
+            if (await connection.execute(counted)).scalar_one() <= self._exact_vectors:
+                return
+        await self._move(tenant_id, collection_id)
 
     async def search(
         self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
     ) -> list[tuple[str, float]]:
-        distance = self._distance(vector)
+        async with self._database.transaction(tenant_id) as connection:
+            lane = await self._prepared(connection, (tenant_id, collection_id), limit)
+            if lane == SHARED:
+                found = await self._exact(connection, (tenant_id, collection_id, SHARED), vector, limit, wanted)
+                # The collection may have moved between the two statements.
+                if found or (lane := await self._prepared(connection, (tenant_id, collection_id), limit)) == SHARED:
+                    return found
+            place = (tenant_id, collection_id, lane)
+            found = await self._nearest(connection, place, vector, limit, wanted)
+            if len(found) < limit:
+                await connection.execute(sa.text("SET LOCAL enable_indexscan = off"))
+                found = await self._exact(connection, place, vector, limit, wanted)
+            return found
+
+    async def _prepared(self, connection: AsyncConnection, place: tuple[str, str], limit: int) -> int:
+        """The collection's lane; and how the index is to be asked, until the transaction ends."""
+        breadth = str(min(MOST_BREADTH, max(LEAST_BREADTH, limit)))
+        lane = sa.select(vector_lanes.c.lane).where(
+            vector_lanes.c.tenant_id == place[0], vector_lanes.c.collection_id == place[1]
+        )
+        query = sa.select(
+            lane.scalar_subquery(),
+            sa.func.set_config("hnsw.ef_search", breadth, True),  # SQL: local to the transaction
+            sa.func.set_config("hnsw.iterative_scan", "strict_order", True),  # likewise
+            # Row-level security looks to the planner as if it left next to nothing, which it would rather sort.
+            sa.func.set_config("enable_sort", "off", True),
+        )
+        return int((await connection.execute(query)).one()[0] or SHARED)
+
+    async def _nearest(
+        self,
+        connection: AsyncConnection,
+        place: tuple[str, str, int],
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+    ) -> list[tuple[str, float]]:
+        """By the index. Its expression must be met to the letter; a second key to order by would sort everything."""
+        tenant_id, collection_id, lane = place
+        size = len(vector) // 4
+        kind = Vector(f"{'vector' if size <= WHOLE_LENGTH else 'halfvec'}({size})")
+        sought = sa.cast(sa.literal(_text(vector), sa.Text), kind)
+        distance = sa.cast(vectors.c.embedding, kind).op("<=>", return_type=sa.Float)(sought)
         query = sa.select(vectors.c.chunk_id, (1 - distance).label("cosine")).where(
+            vectors.c.lane == lane,
             vectors.c.tenant_id == tenant_id,
             vectors.c.collection_id == collection_id,
             compile_filter(wanted, vectors.c.metadata),
         )
-        query = query.order_by(distance, vectors.c.chunk_id).limit(limit)
-        async with self._database.transaction(tenant_id) as connection:
-            return [(row.chunk_id, float(row.cosine)) for row in await connection.execute(query)]
+        rows = await connection.execute(query.order_by(distance).limit(limit))
+        return sorted(((row.chunk_id, float(row.cosine)) for row in rows), key=lambda row: (-row[1], row[0]))
 
-    async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
-        query = sa.select(sa.cast(vectors.c.embedding, sa.Text)).where(
-            vectors.c.tenant_id == tenant_id,
-            vectors.c.collection_id == collection_id,
-            vectors.c.chunk_id.in_(chunk_ids),
-        )
-        async with self._database.transaction(tenant_id) as connection:
-            found = (await connection.execute(query)).scalars().all()
-        return [array.array("f", map(float, text[1:-1].split(","))).tobytes() for text in found]
-
-    async def visible(self, _tenant_id: str, _collection_id: str, _rows: Sequence[ChunkVector]) -> None:
-        return  # they are already
-
-    async def sample(self, tenant_id: str, document_id: str, limit: int) -> list[tuple[str, bytes]]:
-        query = sa.select(vectors.c.chunk_id, sa.cast(vectors.c.embedding, ARRAY(REAL)).label("numbers"))
-        query = query.where(vectors.c.tenant_id == tenant_id, vectors.c.document_id == document_id).limit(limit)
-        async with self._database.transaction(tenant_id) as connection:
-            return [(row.chunk_id, array.array("f", row.numbers).tobytes()) for row in await connection.execute(query)]
-
-    async def delete_chunks(self, tenant_id: str, chunk_ids: Sequence[str]) -> None:
-        for start in range(0, len(chunk_ids), DELETE_ROWS):
-            await self._delete(tenant_id, vectors.c.chunk_id.in_(chunk_ids[start : start + DELETE_ROWS]))
-
-    async def delete_document(self, tenant_id: str, document_id: str) -> None:
-        await self._delete(tenant_id, vectors.c.document_id == document_id)
-
-    async def erase(self, tenant_id: str) -> None:
-        await self._delete(tenant_id, sa.true())
-
-    async def check(self) -> None:
-        await self._database.check()
-
-    async def close(self) -> None:
-        return  # the database is the service's
-
-    async def _delete(self, tenant_id: str, which: sa.ColumnElement[bool]) -> None:
-        async with self._database.transaction(tenant_id) as connection:
-            await connection.execute(vectors.delete().where(vectors.c.tenant_id == tenant_id, which))
-
-    @abstractmethod
-    def _value(self, vector: bytes) -> Any:
-        """The vector as the column takes it."""
-
-    @abstractmethod
-    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
-        """One less the cosine, of each row."""
-
-
-class PgVectorStore(PostgresVectors):
-    """With pgvector."""
+    async def _move(self, tenant_id: str, collection_id: str) -> None:
+        """Gives the collection a lane of its own. If that fails it is searched as before, and tried again."""
+        try:
+            async with self._database.transaction(tenant_id) as connection:
+                await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                driver = (await connection.get_raw_connection()).driver_connection
+                call = "SELECT own_lane($1, $2)"
+                lane = await driver.fetchval(call, tenant_id, collection_id, timeout=MOVE_SECONDS)  # type: ignore[union-attr]  # asyncpg's
+        except (DatabaseUnavailable, asyncpg.PostgresError) as error:
+            log.warning("a large collection could not be indexed", collection_id=collection_id, why=str(error))
+        else:
+            log.info("a large collection is indexed", collection_id=collection_id, lane=lane)
 
     def _value(self, vector: bytes) -> Any:
         return _text(vector)
@@ -136,22 +141,5 @@ class PgVectorStore(PostgresVectors):
         return vectors.c.embedding.op("<=>", return_type=sa.Float)(sought)
 
 
-class ArrayVectorStore(PostgresVectors):
-    """With arrays. Vectors have length 1, so their product is the cosine."""
-
-    def _value(self, vector: bytes) -> Any:
-        return sa.literal(_numbers(vector), ARRAY(REAL))
-
-    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
-        product: sa.ColumnElement[float] = sa.func.dot_product(
-            vectors.c.embedding, sa.literal(_numbers(vector), ARRAY(REAL)), type_=sa.Float
-        )
-        return 1 - product
-
-
-def _numbers(vector: bytes) -> list[float]:
-    return array.array("f", vector).tolist()
-
-
 def _text(vector: bytes) -> str:
-    return "[" + ",".join(map(repr, _numbers(vector))) + "]"
+    return "[" + ",".join(map(repr, numbers(vector))) + "]"

@@ -12,12 +12,15 @@ metadata = new_metadata()
 
 
 class Vector(sa.types.UserDefinedType[str]):
-    """pgvector's type, of any length; written and read as its text."""
+    """pgvector's type, of any length or (to be indexed) of one; written and read as its text."""
 
     cache_ok = True
 
+    def __init__(self, spelling: str = "vector") -> None:
+        self.spelling = spelling
+
     def get_col_spec(self, **_: Any) -> str:
-        return "vector"
+        return self.spelling
 
 
 def _uuid(name: str, **options: Any) -> sa.Column[str]:
@@ -111,6 +114,13 @@ vectors = sa.Table(
     _uuid("document_id", index=True),
     sa.Column("metadata", JSONB, nullable=False),
     sa.Column("embedding", Vector, nullable=False),
-    sa.Index("ix_vectors_tenant_id_collection_id", "tenant_id", "collection_id"),
+    sa.Column("lane", sa.Integer, primary_key=True, autoincrement=False, server_default="0"),
+)
+vector_lanes = sa.Table(
+    "vector_lanes",
+    metadata,
+    _uuid("tenant_id", primary_key=True),
+    _uuid("collection_id", primary_key=True),
+    sa.Column("lane", sa.Integer, nullable=False, server_default="0"),
 )
 jobs = jobs_table(metadata)

@@ -1,6 +1,7 @@
 """One suite over every vector store behind the port.
 
 pgvector, arrays   real PostgreSQL
+pgvector-hnsw      the same, where every collection of more than two vectors has a lane and an index of its own
 qdrant-local       Qdrant's client over its own local mode
 qdrant-edge        Qdrant's client over HTTP, before Qdrant's real engine in this process
 weaviate           Weaviate's client (REST and gRPC) before a stand-in: unverified on the real service
@@ -57,7 +58,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Payload indexes have no effect in the local Qdrant", "ignore:Local mode performs exact"
 )
 
-STORES = ("pgvector", "arrays", "qdrant-local", "qdrant-edge", "weaviate", "pinecone", "twin")
+STORES = ("pgvector", "pgvector-hnsw", "arrays", "qdrant-local", "qdrant-edge", "weaviate", "pinecone", "twin")
 COMMON = {"prefix": "aisp", "seconds": 10.0}
 
 
@@ -66,17 +67,26 @@ async def in_postgres(name: str, migrated: DatabaseSettings) -> AsyncIterator[Ve
     wanted = "real[]" if name == "arrays" else "vector"
     dsn = url(migrated, "rag", owner=True).set(drivername="postgresql").render_as_string(hide_password=False)
     owner = await asyncpg.connect(dsn)
+    await owner.execute("SELECT set_config('aisp.tenant', '*', false)")
+    children = "SELECT inhrelid::regclass::text AS lane FROM pg_inherits WHERE inhparent = 'vectors'::regclass"
+    lanes = await owner.fetch(children)
+    for lane in {row["lane"] for row in lanes} - {"vectors_0"}:
+        await owner.execute(f"DROP TABLE {lane}")
+    await owner.execute("TRUNCATE vector_lanes, vectors")
     await owner.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE {wanted} USING embedding::{wanted}")
     await owner.close()
     async with Database(migrated, "rag") as database:
-        yield VECTOR_STORES.load(name)(database)
+        if name == "pgvector-hnsw":
+            yield VECTOR_STORES.load("pgvector")(database, exact_vectors=2)
+        else:
+            yield VECTOR_STORES.load(name)(database)
 
 
 @asynccontextmanager
 async def opened(name: str, migrated: DatabaseSettings, directory: Path) -> AsyncIterator[VectorStore]:
     async with AsyncExitStack() as stack:
         made: VectorStore
-        if name in ("pgvector", "arrays"):
+        if name in ("pgvector", "pgvector-hnsw", "arrays"):
             made = await stack.enter_async_context(in_postgres(name, migrated))
         elif name == "qdrant-local":
             made = QdrantVectors(AsyncQdrantClient(":memory:"), "aisp")

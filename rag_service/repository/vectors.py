@@ -1,0 +1,182 @@
+"""VectorStore in the service's own PostgreSQL, as far as pgvector and plain arrays have it in common.
+
+A collection's vectors are in a lane. Lane 0 is shared by all small collections: every vector of the collection is
+looked at. A large one has a lane (a partition) of its own, which pgvector indexes (docs/decisions/0010-lanes.md).
+"""
+
+import array
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from rag_service.domain.filters import Filter
+from rag_service.domain.vectors import ChunkVector, StoreCapabilities
+from rag_service.repository.filters import compile_filter
+from rag_service.repository.tables import vector_lanes, vectors
+
+DELETE_ROWS = 10_000
+SHARED = 0
+"""The lane of small collections."""
+
+
+class PostgresVectors(ABC):
+    """A tenant's rows are told apart by row-level security and, for the planner, by an explicit predicate."""
+
+    capabilities: StoreCapabilities
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def upsert(self, tenant_id: str, collection_id: str, rows: Sequence[ChunkVector]) -> None:
+        if not rows:
+            return
+        async with self._database.transaction(tenant_id) as connection:
+            lane = await self._lane_to_write(connection, tenant_id, collection_id)
+            values = [
+                {
+                    "chunk_id": row.chunk_id,
+                    "tenant_id": tenant_id,
+                    "collection_id": collection_id,
+                    "document_id": row.document_id,
+                    "metadata": dict(row.metadata),
+                    "embedding": self._value(row.vector),
+                    "lane": lane,
+                }
+                for row in rows
+            ]
+            statement = insert(vectors).values(values)
+            kept = {name: statement.excluded[name] for name in ("embedding", "metadata", "collection_id")}
+            await connection.execute(statement.on_conflict_do_update(index_elements=["lane", "chunk_id"], set_=kept))
+
+    async def search(
+        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+    ) -> list[tuple[str, float]]:
+        async with self._database.transaction(tenant_id) as connection:
+            return await self._exact(connection, (tenant_id, collection_id, SHARED), vector, limit, wanted)
+
+    async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
+        async with self._database.transaction(tenant_id) as connection:
+            query = sa.select(sa.cast(vectors.c.embedding, sa.Text)).where(
+                vectors.c.lane.in_(await self._lanes(connection, tenant_id, collection_id)),
+                vectors.c.tenant_id == tenant_id,
+                vectors.c.collection_id == collection_id,
+                vectors.c.chunk_id.in_(chunk_ids),
+            )
+            found = (await connection.execute(query)).scalars().all()
+        return [array.array("f", map(float, text[1:-1].split(","))).tobytes() for text in found]
+
+    async def visible(self, _tenant_id: str, _collection_id: str, _rows: Sequence[ChunkVector]) -> None:
+        return  # they are already
+
+    async def sample(self, tenant_id: str, document_id: str, limit: int) -> list[tuple[str, bytes]]:
+        query = sa.select(vectors.c.chunk_id, sa.cast(vectors.c.embedding, ARRAY(REAL)).label("numbers"))
+        async with self._database.transaction(tenant_id) as connection:
+            lanes = await self._lanes(connection, tenant_id)
+            query = query.where(
+                vectors.c.lane.in_(lanes), vectors.c.tenant_id == tenant_id, vectors.c.document_id == document_id
+            )
+            found = await connection.execute(query.limit(limit))
+            return [(row.chunk_id, array.array("f", row.numbers).tobytes()) for row in found]
+
+    async def delete_chunks(self, tenant_id: str, chunk_ids: Sequence[str]) -> None:
+        for start in range(0, len(chunk_ids), DELETE_ROWS):
+            await self._delete(tenant_id, vectors.c.chunk_id.in_(chunk_ids[start : start + DELETE_ROWS]))
+
+    async def delete_document(self, tenant_id: str, document_id: str) -> None:
+        await self._delete(tenant_id, vectors.c.document_id == document_id)
+
+    async def erase(self, tenant_id: str) -> None:
+        await self._delete(tenant_id, sa.true())
+
+    async def check(self) -> None:
+        await self._database.check()
+
+    async def close(self) -> None:
+        return  # the database is the service's
+
+    async def _exact(
+        self,
+        connection: AsyncConnection,
+        place: tuple[str, str, int],
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+    ) -> list[tuple[str, float]]:
+        tenant_id, collection_id, lane = place
+        distance = self._distance(vector)
+        query = sa.select(vectors.c.chunk_id, (1 - distance).label("cosine")).where(
+            vectors.c.lane == lane,
+            vectors.c.tenant_id == tenant_id,
+            vectors.c.collection_id == collection_id,
+            compile_filter(wanted, vectors.c.metadata),
+        )
+        query = query.order_by(distance, vectors.c.chunk_id).limit(limit)
+        return [(row.chunk_id, float(row.cosine)) for row in await connection.execute(query)]
+
+    async def _lane_to_write(self, connection: AsyncConnection, tenant_id: str, collection_id: str) -> int:
+        """The collection's lane, which stays its lane until the transaction ends."""
+        of_it = sa.select(vector_lanes.c.lane).where(
+            vector_lanes.c.tenant_id == tenant_id, vector_lanes.c.collection_id == collection_id
+        )
+        query = of_it.with_for_update(read=True)
+        lane = (await connection.execute(query)).scalar_one_or_none()
+        if lane is None:
+            made = insert(vector_lanes).values(tenant_id=tenant_id, collection_id=collection_id)
+            await connection.execute(made.on_conflict_do_nothing())
+            lane = (await connection.execute(query)).scalar_one()
+        return int(lane)
+
+    async def _lanes(
+        self, connection: AsyncConnection, tenant_id: str, collection_id: str = "", *, kept: bool = False
+    ) -> list[int]:
+        """The tenant's lanes, or its collection's; if `kept`, nothing moves between them until the transaction ends."""
+        query = sa.select(vector_lanes.c.lane).where(vector_lanes.c.tenant_id == tenant_id)
+        if collection_id:
+            query = query.where(vector_lanes.c.collection_id == collection_id)
+        if kept:
+            query = query.order_by(vector_lanes.c.collection_id).with_for_update(read=True)
+        found = (await connection.execute(query)).scalars().all()
+        return sorted({SHARED, *found})
+
+    async def _delete(self, tenant_id: str, which: sa.ColumnElement[bool]) -> None:
+        async with self._database.transaction(tenant_id) as connection:
+            lanes = await self._lanes(connection, tenant_id, kept=True)
+            gone = vectors.delete().where(vectors.c.lane.in_(lanes), vectors.c.tenant_id == tenant_id, which)
+            await connection.execute(gone)
+
+    @abstractmethod
+    def _value(self, vector: bytes) -> Any:
+        """The vector as the column takes it."""
+
+    @abstractmethod
+    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
+        """One less the cosine, of each row."""
+
+
+class ArrayVectorStore(PostgresVectors):
+    """With arrays: ten times slower than pgvector, for some ten thousand passages. Vectors have length 1, so their
+    product is the cosine.
+    """
+
+    capabilities = StoreCapabilities(
+        tenancy="row-level security", exact=True, reads_own_writes=True, most_results=10_000, most_rows=2000
+    )
+
+    def _value(self, vector: bytes) -> Any:
+        return sa.literal(numbers(vector), ARRAY(REAL))
+
+    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
+        product: sa.ColumnElement[float] = sa.func.dot_product(
+            vectors.c.embedding, sa.literal(numbers(vector), ARRAY(REAL)), type_=sa.Float
+        )
+        return 1 - product
+
+
+def numbers(vector: bytes) -> list[float]:
+    """Those of a vector."""
+    return array.array("f", vector).tolist()
