@@ -9,6 +9,7 @@ import binascii
 import os
 import secrets
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chassis.context import Keyring
 from chassis.envelope import Envelope
+from chassis.weak import why_weak
 
 MIN_SECRET_BYTES = 32
 
@@ -172,7 +174,8 @@ class ServiceSettings(BaseSettings):
     def secret(self, variable: str, value: SecretStr) -> str:
         """The secret set by `variable`. In development a missing one is made once and kept in the data directory.
 
-        Raises ConfigurationError in production if it is missing, and anywhere if it is shorter than 32 bytes.
+        Raises ConfigurationError in production if it is missing (or a default, as `load` sees for every secret), and
+        anywhere if it is shorter than 32 bytes.
         """
         found = value.get_secret_value()
         if not found and self.production:
@@ -237,7 +240,7 @@ S = TypeVar("S", bound=ServiceSettings)
 def load(kind: type[S]) -> S:
     """The settings out of the environment; ConfigurationError names the variable that is wrong."""
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         first = error.errors()[0]
         name = "__".join(str(part) for part in first["loc"])
@@ -246,3 +249,27 @@ def load(kind: type[S]) -> S:
         raise ConfigurationError(f"{variable}: {first['msg']}") from None
     except SettingsError as error:
         raise ConfigurationError(f"{error}: it takes JSON") from None
+    if settings.production:
+        for name, secret in _secrets(settings, ""):
+            if problem := why_weak(secret):
+                variable = name if name in os.environ else f"AI_PLATFORM_{name}"
+                raise ConfigurationError(f"{variable} {problem}: production needs a secret that was made at random")
+    return settings
+
+
+def _secrets(value: object, name: str) -> Iterator[tuple[str, str]]:
+    """Every secret that is set, with its variable's name."""
+    if isinstance(value, SecretStr):
+        if secret := value.get_secret_value():
+            yield name.upper(), secret
+        return
+    if isinstance(value, BaseModel):
+        items: Iterable[tuple[object, object]] = ((field, getattr(value, field)) for field in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, tuple):
+        items = (("", one) for one in value)
+    else:
+        return
+    for part, inner in items:
+        yield from _secrets(inner, "__".join(filter(None, (name, str(part)))))
