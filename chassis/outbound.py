@@ -259,7 +259,7 @@ class Outbound:
             ) as response:
                 content = await self._read(response, max_bytes or self._settings.max_answer_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            if _was_denied(error):
+            if was_denied(error):
                 raise AddressRefused from error
             raise OutboundFailed from error
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
@@ -289,14 +289,14 @@ def _literal(host: str) -> Address | None:
         return None
 
 
-def _was_denied(error: BaseException | None) -> bool:
+def was_denied(error: BaseException | None) -> bool:
     """Whether the guard is what made a connection fail: a connector wraps errors of what it calls."""
     seen = 0
     while error is not None and seen < 8:
         if isinstance(error, _Denied) or isinstance(getattr(error, "os_error", None), _Denied):
             return True
         if isinstance(error, BaseExceptionGroup):
-            return any(_was_denied(inner) for inner in error.exceptions)
+            return any(was_denied(inner) for inner in error.exceptions)
         error, seen = error.__cause__ or error.__context__, seen + 1
     return False
 

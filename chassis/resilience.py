@@ -82,27 +82,47 @@ class Breaker:
 
 
 class Bulkhead:
-    """At most so many calls at once, and so many waiting; more are refused with QueueFull."""
+    """At most so many calls at once, and so many waiting, each for so long; what is more is refused with QueueFull."""
 
-    def __init__(self, running: int, waiting: int) -> None:
+    def __init__(self, running: int, waiting: int, wait_seconds: float | None = None) -> None:
         self._semaphore = asyncio.Semaphore(running)
         self._waiting_limit = waiting
+        self._wait_seconds = wait_seconds
         self._waiting = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether who enters now has to wait."""
+        return self._semaphore.locked()
+
+    async def enter(self) -> None:
+        """Waits for a place; `leave` gives it back."""
+        if not self._semaphore.locked():
+            await self._semaphore.acquire()
+            return
+        if self._waiting >= self._waiting_limit:
+            raise QueueFull(retry_after=1)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._semaphore.acquire()
+        except TimeoutError as error:
+            raise QueueFull(retry_after=1) from error
+        finally:
+            self._waiting -= 1
+
+    def leave(self) -> None:
+        """Gives the place to who waits longest."""
+        self._semaphore.release()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Waits for a place."""
-        if self._semaphore.locked() and self._waiting >= self._waiting_limit:
-            raise QueueFull(retry_after=1)
-        self._waiting += 1
-        try:
-            await self._semaphore.acquire()
-        finally:
-            self._waiting -= 1
+        await self.enter()
         try:
             yield
         finally:
-            self._semaphore.release()
+            self.leave()
 
 
 async def retrying(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, Section, ServiceSettings
+from chassis.settings import DatabaseSettings, Endpoint, OutboundSettings, RedisSettings, Section, ServiceSettings
 
 
 class Timeouts(Section):
@@ -37,11 +37,12 @@ class LlmSection(Endpoint):
     breaker_failures: int = Field(default=5, ge=1, le=1000)
     breaker_pause_seconds: float = Field(default=15, gt=0, le=3600)
     concurrency: int = Field(default=256, ge=1, le=100_000)
-    """Calls to one provider at once."""
+    """Calls to one deployment at once, from this replica."""
     queue: int = Field(default=1024, ge=0, le=1_000_000)
+    queue_seconds: float = Field(default=30, gt=0, le=3600)
     max_answer_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     catalogue_seconds: float = Field(default=5, gt=0, le=3600)
-    """How often the catalogue is read again."""
+    """How often the catalogue is read again, beside whenever the database tells of a change."""
     local: LocalEngineSettings = LocalEngineSettings()
 
 
@@ -51,6 +52,7 @@ class Settings(ServiceSettings):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     cache: RedisSettings | None = None
+    outbound: OutboundSettings = OutboundSettings()
     llm: LlmSection = LlmSection()
     models_dir: Path | None = None
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=AliasChoices("OPENAI_API_KEY"))

@@ -13,7 +13,6 @@ from redis.asyncio import Redis
 
 from auth_service.adapters.argon2 import Argon2Hasher
 from auth_service.adapters.jwt import Ed25519Pairs, JwtSigner, SharedSecret
-from auth_service.adapters.notifications import Listener
 from auth_service.adapters.oidc import OidcTokens
 from auth_service.adapters.smtp import SmtpMailer, SmtpServer
 from auth_service.adapters.zxcvbn import ZxcvbnJudge
@@ -51,6 +50,7 @@ from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.job import Job
 from chassis.jobs import JobRunner, Jobs
+from chassis.notifications import Listener
 from chassis.outbound import Outbound, check_url
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError
@@ -117,7 +117,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             poll_seconds=auth.poll_seconds,
         )
         background = [
-            asyncio.create_task(Listener(dsn, CHANNEL, parts.use_cases.changes.wake).run()),
+            asyncio.create_task(Listener(dsn, CHANNEL, lambda _told: parts.use_cases.changes.wake()).run()),
             asyncio.create_task(_again(TRIM_SECONDS, parts.trim)),
             asyncio.create_task(_again(auth.last_use_seconds, parts.last_uses.write)),
             asyncio.create_task(_again(SIGNING_SECONDS, parts.use_cases.signing.refresh)),

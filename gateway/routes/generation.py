@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
@@ -30,6 +31,7 @@ PATHS = tuple(face.path for face in FACES)
 VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
 MAX_VERSION_CHARACTERS = 32
 MAX_FEATURES, MAX_FEATURE_CHARACTERS = 32, 128
+NAME_CHARACTERS = "/:@+,.-_~"
 BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
@@ -130,17 +132,19 @@ def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, 
 
 
 def _so_far(started: pb.Started, work: Work, relayed: int) -> list[Line]:
-    provider, attempt = started.served_by.provider, started.attempts or 1
-    output = relayed // BYTES_OF_AN_EVENT
+    served, attempt = started.served_by, started.attempts or 1
+    model, output = served.model or work.model, relayed // BYTES_OF_AN_EVENT
     return [
-        Line("llm", work.model, provider, "input_tokens", work.tokens, attempt),
-        Line("llm", work.model, provider, "output_tokens", output, attempt),
+        Line("llm", model, served.provider, "input_tokens", work.tokens, attempt),
+        Line("llm", model, served.provider, "output_tokens", output, attempt),
     ]
 
 
 def _told(answered: Any, call: Call) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"x-aisp-provider", answered.served_by.provider.encode()),
+        # A name may be the client's own, after a provider's prefix: in a header it is spelt so that it stays one line.
+        (b"x-aisp-model", quote(answered.served_by.upstream_model, safe=NAME_CHARACTERS).encode()),
         (b"x-aisp-attempts", str(answered.attempts).encode()),
     ]
     if call.replayed:

@@ -1,6 +1,7 @@
 """HTTP to one provider: a pooled session, bounds and a time for each phase, every failure a typed error.
 
-Knows no wire format. One aiohttp session (an official SDK costs ten times the CPU a call). No retries here.
+Knows no wire format. One aiohttp session (an official SDK costs ten times the CPU a call), and a guarded one for
+addresses that tenants chose. Redirects are not followed. No retries here.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from typing import Protocol
 
 import aiohttp
 
+from chassis.errors import PlatformError
+from chassis.outbound import AddressRefused, was_denied
 from llm_service.adapters.provider_errors import error_of_status
 from llm_service.domain.errors import ProviderBadAnswer, ProviderNotConfigured, ProviderTimeout, ProviderUnavailable
-from llm_service.domain.models import Health
+from llm_service.domain.models import Deployment, Health
 
 READ_BYTES = 64 * 1024
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -36,14 +39,35 @@ class Authorization(Protocol):
     def __call__(self, key: str) -> Mapping[str, str]: ...
 
 
+class Locate(Protocol):
+    """Where a deployment takes the documents of a wire."""
+
+    def __call__(self, address: str, path: str, deployment: Deployment, /) -> str: ...
+
+
 def bearer(key: str) -> Mapping[str, str]:
     """As OpenAI and most others want it."""
     return {"Authorization": f"Bearer {key}"}
 
 
+def below(address: str, path: str, _deployment: Deployment) -> str:
+    """As OpenAI and most others have it."""
+    return f"{address.rstrip('/')}{path}"
+
+
+class Heard(Protocol):
+    """Told of each answer's headers: what they say of the deployment's own limits."""
+
+    def __call__(self, deployment: Deployment, status: int, headers: Mapping[str, str], /) -> None: ...
+
+
+def ignored(_deployment: Deployment, _status: int, _headers: Mapping[str, str]) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a provider is. `address` answers None while it is not known, and may change."""
+    """Where a provider is by default. `address` answers None while it is not known, and may change."""
 
     name: str
     address: Callable[[], str | None]
@@ -52,68 +76,109 @@ class Upstream:
     local: bool = False
     """The local engine gets an allow-list of fields, and answers under the model's public name."""
     authorization: Authorization = bearer
+    locate: Locate = below
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """`guarded` dials public addresses only."""
+
+    own: aiohttp.ClientSession
+    guarded: aiohttp.ClientSession
 
 
 class ProviderHttp:
-    """Posts documents to one provider."""
+    """Posts documents to one provider's deployments."""
 
-    def __init__(self, session: aiohttp.ClientSession, upstream: Upstream, limits: HttpLimits) -> None:
-        self._session = session
+    def __init__(self, sessions: Sessions, upstream: Upstream, limits: HttpLimits, heard: Heard = ignored) -> None:
+        self._sessions = sessions
         self._upstream = upstream
         self._limits = limits
+        self._heard = heard
 
-    def health(self) -> Health:
+    def health(self, deployment: Deployment) -> Health:
         """Without asking it."""
+        if deployment.base_url or (deployment.credential and self._upstream.address()):
+            return Health.OK
         if not self._upstream.configured:
             return Health.NOT_CONFIGURED
         return Health.OK if self._upstream.address() else Health.FAILING
 
-    async def post(self, path: str, document: bytes, said: Mapping[str, str] = NOTHING) -> bytes:
+    async def post(
+        self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str] = NOTHING
+    ) -> bytes:
         """The whole answer. `said`: headers of the format. One of the Provider* errors."""
         try:
-            async with asyncio.timeout(self._limits.total), self._post(path, document, said) as response:
+            async with (
+                asyncio.timeout(self._limits.total),
+                self._post(deployment, path, document, said) as response,
+            ):
+                self._heard(deployment, response.status, response.headers)
                 body = await self._read(response)
-        except TimeoutError as error:
-            raise ProviderTimeout from error
-        except aiohttp.ClientError as error:
-            raise ProviderUnavailable from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _typed(error) from error
         if response.status != 200:
-            raise error_of_status(response.status, response.headers, body)
+            raise self._refusal(deployment, response, body)
         return body
 
     async def stream(
-        self, path: str, document: bytes, said: Mapping[str, str] = NOTHING
+        self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str] = NOTHING
     ) -> AsyncGenerator[bytes, None]:
         """The answer as it comes: whatever is waiting, joined. Errors as above; closing it cancels the call."""
+        end = asyncio.get_running_loop().time() + self._limits.total
         try:
-            # No timeout around the yields: it would strike in whoever reads. The call's deadline bounds the whole.
-            async with self._post(path, document, said) as response:
+            # No timeout around the yields: it would strike in whoever reads.
+            async with self._post(deployment, path, document, said) as response:
+                self._heard(deployment, response.status, response.headers)
                 if response.status != 200:
-                    raise error_of_status(response.status, response.headers, await self._read(response))
-                while chunk := await self._next(response):
+                    body = await self._read(response)
+                    raise self._refusal(deployment, response, body)
+                while chunk := await self._next(response, end):
                     yield chunk
-        except TimeoutError as error:
-            raise ProviderTimeout from error
-        except aiohttp.ClientError as error:
-            raise ProviderUnavailable from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _typed(error) from error
 
     def _post(
-        self, path: str, document: bytes, said: Mapping[str, str]
+        self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str]
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        upstream = self._upstream
-        if not upstream.configured:
+        address, key = self._reach(deployment)
+        headers = {"Content-Type": "application/json", **said}
+        if key:
+            headers |= self._upstream.authorization(key)
+        session = self._sessions.guarded if deployment.foreign else self._sessions.own
+        return session.post(
+            self._upstream.locate(address, path, deployment),
+            data=document,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=session.timeout.sock_connect, sock_read=self._limits.first_byte
+            ),
+            allow_redirects=False,
+        )
+
+    def _reach(self, deployment: Deployment) -> tuple[str, str]:
+        """Address and key. The platform's key goes to the provider's own address only."""
+        upstream, credential = self._upstream, deployment.credential
+        if deployment.base_url:
+            return deployment.base_url, credential.secret if credential else ""
+        if not upstream.configured and not (credential and upstream.address()):
             raise ProviderNotConfigured(f"The provider {upstream.name} is not configured here.")
         address = upstream.address()
         if address is None:
             raise ProviderUnavailable(retry_after=1)
-        headers = {"Content-Type": "application/json", **said}
-        if upstream.api_key:
-            headers |= upstream.authorization(upstream.api_key)
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=self._limits.first_byte)
-        return self._session.post(f"{address.rstrip('/')}{path}", data=document, headers=headers, timeout=timeout)
+        return address, credential.secret if credential else upstream.api_key
 
-    async def _next(self, response: aiohttp.ClientResponse) -> bytes:
-        async with asyncio.timeout(self._limits.between_bytes):
+    def _refusal(self, deployment: Deployment, response: aiohttp.ClientResponse, body: bytes) -> PlatformError:
+        credential = deployment.credential
+        # A provider may repeat the key in its message, or what looks like it.
+        if key := credential.secret if credential else self._upstream.api_key:
+            body = body.replace(key.encode(), b"***")
+        own = bool(credential and credential.tenant_id)
+        return error_of_status(response.status, response.headers, body, own_key=own)
+
+    async def _next(self, response: aiohttp.ClientResponse, end: float) -> bytes:
+        soonest = min(end, asyncio.get_running_loop().time() + self._limits.between_bytes)
+        async with asyncio.timeout_at(soonest):
             return await response.content.readany()
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -124,3 +189,13 @@ class ProviderHttp:
                 raise ProviderBadAnswer("The provider's answer is too large.")
             parts.append(part)
         return b"".join(parts)
+
+
+def _typed(error: Exception) -> PlatformError:
+    """What a failed connection means. Its text has addresses, so none of it goes on."""
+    if was_denied(error):
+        return AddressRefused()
+    # Where no connection stood, nothing was asked: another attempt costs nothing.
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ProviderTimeout()
+    return ProviderUnavailable()

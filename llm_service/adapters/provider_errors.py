@@ -1,6 +1,8 @@
 """What a provider's failure means to a caller. Never passes on a key, an address or a stack trace of the provider."""
 
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -8,6 +10,7 @@ import orjson
 from chassis.errors import PlatformError
 from llm_service.domain.errors import (
     ProviderBadAnswer,
+    ProviderKeyRefused,
     ProviderNotConfigured,
     ProviderRateLimited,
     ProviderRefused,
@@ -16,6 +19,9 @@ from llm_service.domain.errors import (
 )
 
 MAX_MESSAGE_CHARACTERS = 1000
+MAX_WAIT_SECONDS = 3600.0
+NO_MONEY_LEFT = "insufficient_quota"
+"""OpenAI's code for a 429 that no waiting helps."""
 REFUSED = frozenset({400, 404, 409, 413, 415, 422})
 STATUSES = {
     "invalid_request_error": 400,
@@ -31,19 +37,20 @@ STATUSES = {
 """Of an error that comes without a status, by the names that OpenAI and Anthropic share."""
 
 
-def error_of_status(status: int, headers: Mapping[str, str], body: bytes) -> PlatformError:
-    """The error behind a status that is not 200."""
+def error_of_status(status: int, headers: Mapping[str, str], body: bytes, *, own_key: bool = False) -> PlatformError:
+    """The error behind a status that is not 200. `own_key`: it was asked with the tenant's key, not the platform's."""
     if status in REFUSED:
         return _refused(status, _error_object(body))
     if status in (401, 403):
-        return ProviderNotConfigured("The provider refuses the platform's key for this model.")
+        refused = "The provider refuses the platform's key for this model."
+        return ProviderKeyRefused() if own_key else ProviderNotConfigured(refused)
     if status in (408, 504):
         return ProviderTimeout()
     if status == 429:
-        return ProviderRateLimited(retry_after=_retry_after(headers))
-    if status >= 500:
-        return ProviderUnavailable(retry_after=_retry_after(headers))
-    return ProviderBadAnswer()
+        without = _error_object(body).get("code") == NO_MONEY_LEFT
+        metadata = {"code": NO_MONEY_LEFT} if without else {}
+        return ProviderRateLimited(retry_after=retry_after(headers), metadata=metadata)
+    return ProviderUnavailable(retry_after=retry_after(headers)) if status >= 500 else ProviderBadAnswer()
 
 
 def error_of(told: Any) -> PlatformError:
@@ -72,8 +79,16 @@ def _refused(status: int, told: Mapping[str, Any]) -> ProviderRefused:
     return ProviderRefused(message, metadata=metadata)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a provider asks to wait: in seconds, in milliseconds, or until a date; at most an hour."""
+    told = headers.get("Retry-After", "")
     try:
-        return min(3600.0, max(0.0, float(headers.get("Retry-After", ""))))
-    except ValueError:
+        if milliseconds := headers.get("Retry-After-Ms"):
+            seconds = float(milliseconds) / 1000
+        elif told and not told[0].isdigit():
+            seconds = parsedate_to_datetime(told).timestamp() - time.time()
+        else:
+            seconds = float(told)
+    except (ValueError, TypeError):
         return None
+    return min(MAX_WAIT_SECONDS, max(0.0, seconds))

@@ -57,12 +57,13 @@ class WireModel:
     def speaks(self, form: Format) -> bool:
         return form in self._wires
 
-    def health(self) -> Health:
-        return self._http.health()
+    def health(self, deployment: Deployment) -> Health:
+        return self._http.health(deployment)
 
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         wire = self._wire(call.format)
-        body = await self._http.post(wire.path, wire.document(deployment, call, stream=False), wire.headers(call))
+        document = wire.document(deployment, call, stream=False)
+        body = await self._http.post(deployment, wire.path, document, wire.headers(call))
         return wire.answer(call, body)
 
     async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
@@ -70,7 +71,7 @@ class WireModel:
         relay = wire.relay(call)
         document = wire.document(deployment, call, stream=True)
         try:
-            async with aclosing(self._http.stream(wire.path, document, wire.headers(call))) as chunks:
+            async with aclosing(self._http.stream(deployment, wire.path, document, wire.headers(call))) as chunks:
                 async for chunk in chunks:
                     if forwarded := relay.take(chunk):
                         yield forwarded

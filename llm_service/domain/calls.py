@@ -35,6 +35,8 @@ class Tally:
     """Counts the attempts of one call, over retries and fallbacks."""
 
     attempts: int = 0
+    alternatives: bool = False
+    """Whether another deployment can take over at once: then nobody waits for one that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +92,5 @@ class LanguageModel(Protocol):
     def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
         """Whole server-sent events as they come, then one Ending. Errors as above; closing it cancels the call."""
 
-    def health(self) -> Health:
+    def health(self, deployment: Deployment) -> Health:
         """Without asking the provider."""

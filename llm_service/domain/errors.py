@@ -1,19 +1,23 @@
 """What can go wrong with language models.
 
-NotFound            ModelNotFound
-InvalidArgument     ProviderRefused, BadDocument (chassis.document)
+NotFound            ModelNotFound, AliasNotFound, ProviderKeyNotFound
+AlreadyExists       ModelExists, ProviderKeyExists
+InvalidArgument     ProviderRefused, BadDocument (chassis.document), BadModel, BadRules, BadProviderKey
+PermissionDenied    ModelNotAllowed, ProviderKeyRefused
 Unimplemented       Unsupported
-ResourceExhausted   ProviderRateLimited
+ResourceExhausted   ProviderRateLimited, DeploymentBusy
 Unavailable         ProviderUnavailable, ProviderBadAnswer
 DeadlineExceeded    ProviderTimeout
-FailedPrecondition  ProviderNotConfigured
+FailedPrecondition  ProviderNotConfigured, ProviderKeyInUse
 """
 
 from chassis.errors import (
+    AlreadyExists,
     DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    PermissionDenied,
     ResourceExhausted,
     Unavailable,
     Unimplemented,
@@ -25,6 +29,56 @@ class ModelNotFound(NotFound):
     message = "There is no such model."
 
 
+class ModelExists(AlreadyExists):
+    reason = "MODEL_EXISTS"
+    message = "There is a model of this name already; change it instead."
+
+
+class BadModel(InvalidArgument):
+    reason = "BAD_MODEL"
+    message = "This cannot be a model of the catalogue."
+
+
+class ModelNotAllowed(PermissionDenied):
+    reason = "MODEL_NOT_ALLOWED"
+    message = "This tenant may not use the model."
+
+
+class AliasNotFound(NotFound):
+    reason = "ALIAS_NOT_FOUND"
+    message = "There is no such alias."
+
+
+class BadRules(InvalidArgument):
+    reason = "BAD_RULES"
+    message = "These cannot be rules for models."
+
+
+class ProviderKeyNotFound(NotFound):
+    reason = "PROVIDER_KEY_NOT_FOUND"
+    message = "There is no such key of a provider."
+
+
+class ProviderKeyExists(AlreadyExists):
+    reason = "PROVIDER_KEY_EXISTS"
+    message = "There is a key for this provider already; rotate it, or delete it first."
+
+
+class ProviderKeyInUse(FailedPrecondition):
+    reason = "PROVIDER_KEY_IN_USE"
+    message = "A deployment of the catalogue uses this key; change that first."
+
+
+class BadProviderKey(InvalidArgument):
+    reason = "BAD_PROVIDER_KEY"
+    message = "This cannot be a key of a provider."
+
+
+class ProviderKeyRefused(PermissionDenied):
+    reason = "PROVIDER_KEY_REFUSED"
+    message = "The provider refuses your own key for it; rotate or delete it under /api/v1/provider-keys."
+
+
 class ProviderRefused(InvalidArgument):
     reason = "PROVIDER_REFUSED"
     message = "The provider refused the request."
@@ -33,6 +87,11 @@ class ProviderRefused(InvalidArgument):
 class ProviderRateLimited(ResourceExhausted):
     reason = "PROVIDER_RATE_LIMITED"
     message = "The provider limits the platform at the moment; try again soon."
+
+
+class DeploymentBusy(ResourceExhausted):
+    reason = "DEPLOYMENT_BUSY"
+    message = "The model is at the limit of what its provider takes; try again soon."
 
 
 class ProviderUnavailable(Unavailable):

@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from llm_service.domain.models import Model
+from llm_service.domain.tenancy import ModelRules, ProviderKey, Tenancy
 
 
 class Repository(Protocol):
@@ -12,9 +13,52 @@ class Repository(Protocol):
     async def list_models(self) -> list[Model]:
         """The catalogue, by name."""
 
+    async def put_model(self, model: Model, *, new: bool) -> None:
+        """Adds a row, or replaces it with its deployments. ModelExists, ModelNotFound."""
+
+    async def remove_model(self, name: str) -> None:
+        """ModelNotFound."""
+
+    async def tenancy(self, tenant_id: str) -> Tenancy:
+        """What a tenant has of its own."""
+
+    async def put_rules(self, tenant_id: str, rules: ModelRules) -> None:
+        """Replaces them."""
+
+    async def put_alias(self, tenant_id: str, alias: str, target: str) -> None:
+        """Makes or changes one."""
+
+    async def remove_alias(self, tenant_id: str, alias: str) -> None:
+        """AliasNotFound."""
+
+    async def provider_keys(self, tenant_id: str) -> list[ProviderKey]:
+        """A tenant's, or (without one) the platform's, by provider and name."""
+
+    async def add_provider_key(self, key: ProviderKey) -> ProviderKey:
+        """With its times. ProviderKeyExists."""
+
+    async def replace_provider_key(self, tenant_id: str, key_id: str, sealed: bytes, hint: str) -> ProviderKey:
+        """With another secret. ProviderKeyNotFound."""
+
+    async def remove_provider_key(self, tenant_id: str, key_id: str) -> ProviderKey:
+        """What was there. ProviderKeyNotFound; ProviderKeyInUse by a deployment."""
+
 
 class Store(Protocol):
     """Opens transactions."""
 
     def platform(self) -> AbstractAsyncContextManager[Repository]:
         """The catalogue is every tenant's."""
+
+    def transaction(self, tenant_id: str) -> AbstractAsyncContextManager[Repository]:
+        """Sees the catalogue, and the rows of one tenant."""
+
+
+class Vault(Protocol):
+    """Encrypts what is kept; chassis.envelope.Envelope is one."""
+
+    def seal(self, plaintext: bytes, *binding: str) -> bytes: ...
+
+    def open(self, sealed: bytes, *binding: str) -> bytes: ...
+
+    def is_current(self, sealed: bytes) -> bool: ...

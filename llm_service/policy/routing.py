@@ -1,21 +1,149 @@
-"""Where a model is."""
+"""Where a model is: which row a name means, which of its deployments can take a call, and in which order."""
 
-from collections.abc import Mapping
+import hashlib
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from llm_service.domain.errors import ModelNotFound
+from llm_service.domain.errors import ModelNotAllowed, ModelNotFound, Unsupported
 from llm_service.domain.models import Deployment, Model
+from llm_service.domain.tenancy import ModelRules, ProviderKey, Tenancy
+from llm_service.policy.names import STAR, closest, fits_any
 
-PREFIXES = {"openai/": "openai", "anthropic/": "anthropic", "hf/": "hf"}
-"""Names that need no row in the catalogue: provider/NAME reaches that provider's NAME."""
+AFFINE_BYTES = 1024
+"""Of a document, by which calls that begin alike are told."""
 
 
-def resolve(models: Mapping[str, Model], name: str) -> Model:
-    """The model of that name: a row of the catalogue, or a provider's prefix. ModelNotFound."""
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a call needs of a deployment. `tokens` are estimated."""
+
+    capabilities: frozenset[str] = frozenset()
+    tokens: int = 0
+
+
+def find(models: Mapping[str, Model], open_providers: Collection[str], name: str) -> Model:
+    """The model of a name: a row of the catalogue, a pattern, or a provider's own name for it. ModelNotFound.
+
+    `open_providers`: those whose every model is reached as PROVIDER/NAME.
+    """
     found = models.get(name)
-    if found is not None:
+    if found is not None and STAR not in name:
         return found
-    for prefix, provider in PREFIXES.items():
-        upstream = name.removeprefix(prefix)
-        if upstream != name and upstream:
-            return Model(name, (Deployment(provider, upstream),))
-    raise ModelNotFound(f"The model {name[:200]} does not exist.", metadata={"param": "model"})
+    if fitting := closest((pattern for pattern in models if STAR in pattern), name):
+        return _starred(models[fitting[0]], name, fitting[1])
+    provider, _, upstream = name.partition("/")
+    if upstream and provider in open_providers:
+        # Hugging Face's `:fastest` chooses among its own providers, not among models.
+        price_key = name.partition(":")[0] if provider == "hf" else ""
+        return Model(name, (Deployment(provider, upstream),), price_key=price_key)
+    raise not_found(name)
+
+
+def not_found(name: str) -> ModelNotFound:
+    """The error of a name that means nothing (to this tenant)."""
+    return ModelNotFound(f"The model {name[:200]} does not exist.", metadata={"param": "model"})
+
+
+def check_allowed(rules: ModelRules, asked: str, name: str) -> None:
+    """ModelNotAllowed unless the tenant's rules name the model, as it was `asked` for or by its own name."""
+    for patterns in (rules.granted, rules.allowed):
+        if patterns is not None and not (fits_any(patterns, name) or fits_any(patterns, asked)):
+            raise ModelNotAllowed(f"This tenant may not use the model {asked[:200]}.", metadata={"param": "model"})
+
+
+def places(model: Model, tenancy: Tenancy, needs: Needs) -> list[tuple[Deployment, ProviderKey | None]]:
+    """The deployments that can take a call, each with the tenant's key that it is called with.
+
+    ModelNotAllowed where the tenant's rules leave none, Unsupported where none can do it.
+    """
+    own, rest = [], []
+    for deployment in model.deployments:
+        plain = not (deployment.base_url or deployment.credential_id)
+        key = tenancy.keys.get(deployment.provider) if plain else None
+        if key is not None:
+            changed = replace(
+                deployment, base_url=key.base_url, api_version=key.api_version, foreign=bool(key.base_url)
+            )
+            own.append((changed, key))
+        else:
+            rest.append(deployment)
+    # Who brought a key does not pay for the platform's, unless the key says so.
+    if own and not any(key.falls_back for _, key in own):
+        rest = []
+    permitted = [one for one in rest if _permitted(one, tenancy.rules)]
+    if not own and not permitted:
+        raise ModelNotAllowed(
+            f"No deployment of {model.name[:200]} is where, or as cheap as, this tenant's rules want."
+        )
+    able = [pair for pair in (*own, *((one, None) for one in permitted)) if _able(pair[0], model, needs)]
+    if not able:
+        asked = ", ".join(sorted(needs.capabilities))
+        raise Unsupported(f"No deployment of {model.name[:200]} can do this: {asked}.")
+    return _long_enough(able, model, needs.tokens)
+
+
+def ordered(deployments: Iterable[Deployment], chance: Callable[[Deployment], float]) -> list[Deployment]:
+    """In the order in which they are tried: by priority; of equal ones each comes first as often as its weight says.
+
+    `chance`: a number in [0, 1) for each, random or (for a sticky model) always the same for the same call.
+    """
+
+    def rank(deployment: Deployment) -> tuple[int, float]:
+        # The smallest of exponential variables is each one's with a probability in proportion to its rate.
+        late = math.inf if not deployment.weight else -math.log(1.0 - chance(deployment)) / deployment.weight
+        return deployment.priority, late
+
+    return sorted(deployments, key=rank)
+
+
+def affinity(tenant_id: str, body: bytes) -> Callable[[Deployment], float]:
+    """A chance for `ordered` that is the same whenever the same tenant's documents begin alike.
+
+    When a deployment comes or goes, only calls that were its own go elsewhere.
+    """
+    start = hashlib.blake2b(tenant_id.encode() + b"\0" + body[:AFFINE_BYTES], digest_size=16).digest()
+
+    def chance(deployment: Deployment) -> float:
+        drawn = hashlib.blake2b(deployment.key.encode(), key=start, digest_size=8).digest()
+        return int.from_bytes(drawn, "big") / 2**64
+
+    return chance
+
+
+def _starred(row: Model, name: str, text: str) -> Model:
+    def named(deployment: Deployment) -> Deployment:
+        return replace(deployment, upstream_model=deployment.upstream_model.replace(STAR, text))
+
+    return replace(
+        row,
+        name=name,
+        price_key=row.price_key.replace(STAR, text),
+        deployments=tuple(named(deployment) for deployment in row.deployments),
+    )
+
+
+def _permitted(deployment: Deployment, rules: ModelRules) -> bool:
+    bound = rules.max_cost_nano_usd_per_million
+    if bound and deployment.cost_nano_usd_per_million > bound:
+        return False
+    return not rules.regions or deployment.region in rules.regions
+
+
+def _able(deployment: Deployment, model: Model, needs: Needs) -> bool:
+    # Without capabilities of its own it has the model's, and says by itself what it cannot do.
+    return not deployment.capabilities or needs.capabilities <= {*deployment.capabilities, *_always(model)}
+
+
+def _always(model: Model) -> frozenset[str]:
+    return frozenset(("chat", "stream")) & frozenset(model.capabilities)
+
+
+def _long_enough(
+    able: list[tuple[Deployment, ProviderKey | None]], model: Model, tokens: int
+) -> list[tuple[Deployment, ProviderKey | None]]:
+    """Without those whose context is too short, as long as one remains: the count is an estimate."""
+    fitting = [
+        pair for pair in able if not (length := pair[0].context_length or model.context_length) or tokens <= length
+    ]
+    return fitting or able

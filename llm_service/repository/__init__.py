@@ -1,5 +1,5 @@
 """The only place with SQL: tables and queries."""
 
-from llm_service.repository.tables import metadata
+from llm_service.repository.tables import CATALOGUE, CHANNEL, metadata
 
-__all__ = ["metadata"]
+__all__ = ["CATALOGUE", "CHANNEL", "metadata"]

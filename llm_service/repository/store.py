@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 from chassis.database import PLATFORM, Database
 from llm_service.repository.catalogue import CatalogueRows
+from llm_service.repository.tenancy import TenancyRows
 
 
-class PostgresRepository(CatalogueRows):
+class PostgresRepository(CatalogueRows, TenancyRows):
     """Queries of one transaction."""
 
 
@@ -20,4 +21,9 @@ class PostgresStore:
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PostgresRepository]:
         async with self._database.transaction(PLATFORM) as connection:
+            yield PostgresRepository(connection)
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: str) -> AsyncIterator[PostgresRepository]:
+        async with self._database.transaction(tenant_id) as connection:
             yield PostgresRepository(connection)

@@ -1,30 +1,44 @@
-"""The catalogue in memory: a snapshot, read again every few seconds, so that no call waits for the database."""
+"""The catalogue in memory: a snapshot, read again when it changed, so that no call waits for the database."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from llm_service.domain.models import Model
 from llm_service.domain.store import Store
-from llm_service.policy.routing import resolve
+from llm_service.domain.tenancy import ProviderKey
+from llm_service.policy.names import STAR
+from llm_service.policy.routing import find
 
 
 class Catalogue:
-    """Names and where they are served."""
+    """Names and where they are served, and the platform's own keys for deployments that name one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._models: Mapping[str, Model] = MappingProxyType({})
+        self._keys: Mapping[str, ProviderKey] = MappingProxyType({})
 
     async def refresh(self) -> None:
         """Reads the catalogue."""
         async with self._store.platform() as repository:
             models = await repository.list_models()
+            keys = await repository.provider_keys("")
         self._models = MappingProxyType({model.name: model for model in models})
+        self._keys = MappingProxyType({key.id: key for key in keys})
 
-    def resolve(self, name: str) -> Model:
+    def find(self, name: str, open_providers: Collection[str]) -> Model:
         """ModelNotFound."""
-        return resolve(self._models, name)
+        return find(self._models, open_providers, name)
+
+    def key(self, key_id: str) -> ProviderKey | None:
+        """One of the platform's."""
+        return self._keys.get(key_id)
 
     def models(self) -> list[Model]:
-        """All rows, by name."""
-        return list(self._models.values())
+        """All rows that are names, not patterns, by name."""
+        return [model for name, model in self._models.items() if STAR not in name]
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it was read."""
+        return bool(self._models)

@@ -1,4 +1,4 @@
-"""Completions: finds the deployments of a model and tries them in order; a stream only until its first event."""
+"""Completions: tries the deployments of a model in their order; a stream only until its first event."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -9,72 +9,94 @@ import structlog
 from chassis.errors import PlatformError
 from llm_service.domain.calls import Answer, Call, Ending, LanguageModel
 from llm_service.domain.errors import ProviderNotConfigured
-from llm_service.domain.models import Deployment, Health, Model
-from llm_service.policy.failures import falls_back
-from llm_service.service.catalogue import Catalogue
+from llm_service.domain.models import Deployment
+from llm_service.policy.failures import falls_back, most_telling
+from llm_service.service.measures import FALLBACKS
+from llm_service.service.router import Route, Router
 
 log = structlog.get_logger()
+
+OWN = "own:"
+"""Before the provider's name, wherever it is told, of what a tenant's own key paid for: it has no price of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Who answers, and which attempt it is."""
+    """Who answers, and which attempt it is. `model`: as the ledger calls it."""
 
+    model: str
     deployment: Deployment
     attempts: int
+
+    @property
+    def provider(self) -> str:
+        """As the ledger calls it."""
+        credential = self.deployment.credential
+        return f"{OWN if credential and credential.tenant_id else ''}{self.deployment.provider}"
 
 
 class Completions:
     """Routes calls to providers. A losing attempt is the platform's cost: only what answered is reported."""
 
-    def __init__(self, catalogue: Catalogue, providers: Mapping[str, LanguageModel]) -> None:
-        self._catalogue = catalogue
+    def __init__(self, router: Router, providers: Mapping[str, LanguageModel]) -> None:
+        self._router = router
         self._providers = providers
 
     async def complete(self, call: Call) -> tuple[Answer, Served]:
-        """The answer. ModelNotFound, or what the last deployment failed with."""
-        model = self._catalogue.resolve(call.model)
-        for deployment, last in _with_last(model):
+        """The answer. ModelNotFound, ModelNotAllowed, or the most telling of the deployments' failures."""
+        route = await self._router.route(call)
+        failures: list[PlatformError] = []
+        for deployment, last in _with_last(route):
+            call.tally.alternatives = not last
             try:
                 answer = await self._provider(deployment).complete(deployment, call)
             except PlatformError as error:
-                if last or not falls_back(error):
-                    raise
-                log.warning("falling back", model=call.model, provider=deployment.provider, reason=error.reason)
+                self._note(call, deployment, error, failures, last=last)
             else:
-                return answer, Served(deployment, call.tally.attempts)
-        raise AssertionError  # a model has at least one deployment
+                return answer, Served(route.model, deployment, call.tally.attempts)
+        raise most_telling(failures)
 
     async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
         """Who answers, then events, then the ending."""
-        model = self._catalogue.resolve(call.model)
-        for deployment, last in _with_last(model):
+        route = await self._router.route(call)
+        failures: list[PlatformError] = []
+        for deployment, last in _with_last(route):
             started = False
+            call.tally.alternatives = not last
             try:
                 async with aclosing(self._provider(deployment).stream(deployment, call)) as events:
                     async for event in events:
                         if not started:
                             started = True
-                            yield Served(deployment, call.tally.attempts)
+                            yield Served(route.model, deployment, call.tally.attempts)
                         yield event
             except PlatformError as error:
-                if started or last or not falls_back(error):
+                if started:
                     raise
-                log.warning("falling back", model=call.model, provider=deployment.provider, reason=error.reason)
+                self._note(call, deployment, error, failures, last=last)
             else:
                 return
+        raise most_telling(failures)
 
-    def models(self) -> list[tuple[Model, Health]]:
-        """The catalogue, with the health of each model's best deployment."""
-        rank = {Health.OK: 0, Health.FAILING: 1, Health.NOT_CONFIGURED: 2}
-        return [
-            (model, min((self._health(deployment) for deployment in model.deployments), key=rank.__getitem__))
-            for model in self._catalogue.models()
-        ]
-
-    def _health(self, deployment: Deployment) -> Health:
-        provider = self._providers.get(deployment.provider)
-        return provider.health() if provider else Health.NOT_CONFIGURED
+    def _note(
+        self, call: Call, deployment: Deployment, error: PlatformError, failures: list[PlatformError], *, last: bool
+    ) -> None:
+        """Of a deployment that failed. Raises the error where no other deployment would do better."""
+        if not falls_back(error):
+            raise error
+        failures.append(error)
+        log.warning(
+            "a deployment failed",
+            model=call.model,
+            provider=deployment.provider,
+            deployment=deployment.id,
+            attempts=call.tally.attempts,
+            reason=error.reason,
+            cause=type(error.__cause__).__name__ if error.__cause__ else "",
+            falls_back=not last,
+        )
+        if not last:
+            FALLBACKS.labels(deployment.provider, error.reason).inc()
 
     def _provider(self, deployment: Deployment) -> LanguageModel:
         provider = self._providers.get(deployment.provider)
@@ -83,6 +105,6 @@ class Completions:
         return provider
 
 
-def _with_last(model: Model) -> list[tuple[Deployment, bool]]:
-    last = len(model.deployments) - 1
-    return [(deployment, index == last) for index, deployment in enumerate(model.deployments)]
+def _with_last(route: Route) -> list[tuple[Deployment, bool]]:
+    last = len(route.deployments) - 1
+    return [(deployment, index == last) for index, deployment in enumerate(route.deployments)]

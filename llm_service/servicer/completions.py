@@ -39,7 +39,7 @@ class CompletionsServicer(LlmServiceServicer):
         call = _call(request.envelope)
         answer, served = await self._completions.complete(call)
         _tell(call, served, answer.ending)
-        return pb.CompleteResponse(body=answer.body, completion=_completion(call, served, answer.ending))
+        return pb.CompleteResponse(body=answer.body, completion=_completion(served, answer.ending))
 
     async def StreamComplete(
         self, request: pb.StreamCompleteRequest, _: Any
@@ -58,7 +58,7 @@ class CompletionsServicer(LlmServiceServicer):
                     )
                 elif served is not None:
                     _tell(call, served, event)
-                    yield pb.StreamCompleteResponse(completion=_completion(call, served, event))
+                    yield pb.StreamCompleteResponse(completion=_completion(served, event))
 
 
 def _call(envelope: pb.Envelope) -> Call:
@@ -70,10 +70,10 @@ def _call(envelope: pb.Envelope) -> Call:
 
 
 def _served_by(served: Served) -> pb.ServedBy:
-    return pb.ServedBy(provider=served.deployment.provider, upstream_model=served.deployment.upstream_model)
+    return pb.ServedBy(provider=served.provider, upstream_model=served.deployment.upstream_model, model=served.model)
 
 
-def _completion(call: Call, served: Served, ending: Ending) -> pb.Completion:
+def _completion(served: Served, ending: Ending) -> pb.Completion:
     tokens = ending.tokens
     amounts = {
         usage_pb2.UNIT_INPUT_TOKENS: tokens.input - tokens.cached - tokens.cache_written,
@@ -85,8 +85,8 @@ def _completion(call: Call, served: Served, ending: Ending) -> pb.Completion:
     lines = [
         usage_pb2.UsageLine(
             service="llm",
-            model=call.model,
-            provider=served.deployment.provider,
+            model=served.model,
+            provider=served.provider,
             unit=unit,
             amount=amount,
             attempt=served.attempts,
@@ -106,7 +106,8 @@ def _tell(call: Call, served: Served, ending: Ending) -> None:
     log.info(
         "completion",
         model=call.model,
-        provider=served.deployment.provider,
+        provider=served.provider,
+        deployment=served.deployment.id,
         attempts=served.attempts,
         input_tokens=ending.tokens.input,
         output_tokens=ending.tokens.output,

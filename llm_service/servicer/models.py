@@ -1,12 +1,13 @@
-"""The catalogue on the wire."""
+"""What a caller is offered, on the wire."""
 
 from typing import Any
 
 from aisp.llm.v1 import llm_service_pb2 as pb
 from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceServicer
 
+from chassis.context import current
 from llm_service.domain.models import Health
-from llm_service.service.completions import Completions
+from llm_service.service.offers import Offer, Offers
 
 HEALTH = {
     Health.OK: pb.HEALTH_OK,
@@ -16,20 +17,26 @@ HEALTH = {
 
 
 class ModelsServicer(LlmServiceServicer):
-    """The catalogue."""
+    """The models that the calling tenant may use."""
 
-    _completions: Completions
+    _offers: Offers
 
     async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:
-        models = [
-            pb.Model(
-                name=model.name,
-                provider=model.deployments[0].provider,
-                capabilities=model.capabilities,
-                context_length=model.context_length,
-                health=HEALTH[health],
-                create_time_seconds=int(model.created_at.timestamp()) if model.created_at else 0,
-            )
-            for model, health in self._completions.models()
-        ]
-        return pb.ListModelsResponse(models=models)
+        return pb.ListModelsResponse(models=[_model(offer) for offer in await self._offers.to(current().tenant_id)])
+
+
+def _model(offer: Offer) -> pb.Model:
+    model = offer.model
+    return pb.Model(
+        name=model.name,
+        provider=model.deployments[0].provider,
+        capabilities=model.capabilities,
+        context_length=model.context_length,
+        health=HEALTH[offer.health],
+        create_time_seconds=int(model.created_at.timestamp()) if model.created_at else 0,
+        max_output_tokens=model.max_output_tokens,
+        shutdown_time_seconds=int(model.shutdown_at.timestamp()) if model.shutdown_at else 0,
+        alias_of=offer.alias_of,
+        price_key=model.price_key,
+        providers=list(dict.fromkeys(one.provider for one in model.deployments)),
+    )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import PlatformError
 from llm_service.adapters.chat_completions import ChatCompletions
-from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
+from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
 from llm_service.adapters.sse import EventSplitter, data_of
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Call, Ending, Format, Tokens
@@ -29,7 +29,9 @@ BODY = orjson.dumps({"model": "gpt-x", "messages": [{"role": "user", "content": 
 
 
 def over_http(session: aiohttp.ClientSession, upstream: Upstream, limits: HttpLimits) -> WireModel:
-    return WireModel(ProviderHttp(session, upstream, limits), {Format.CHAT_COMPLETIONS: ChatCompletions()})
+    return WireModel(
+        ProviderHttp(Sessions(session, session), upstream, limits), {Format.CHAT_COMPLETIONS: ChatCompletions()}
+    )
 
 
 @pytest.fixture

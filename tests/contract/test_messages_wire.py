@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from chassis.errors import PlatformError
-from llm_service.adapters.http import HttpLimits, ProviderHttp, Upstream
+from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
 from llm_service.adapters.messages import Messages, api_key
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Call, Dialect, Ending, Format, Tokens
@@ -39,7 +39,8 @@ async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
         address = provider.address.removesuffix("/v1")
         upstream = Upstream("anthropic", lambda: address, "sk-canary", configured=True, authorization=api_key)
         yield WireModel(
-            ProviderHttp(session, upstream, HttpLimits(0.5, 0.5, 5, 1_000_000)), {Format.MESSAGES: Messages()}
+            ProviderHttp(Sessions(session, session), upstream, HttpLimits(0.5, 0.5, 5, 1_000_000)),
+            {Format.MESSAGES: Messages()},
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -21,7 +22,7 @@ from tests.integration.conftest import ROOT, Serve
 
 MODELS = Path(os.environ.get("AI_PLATFORM_MODELS_DIR", ".data/models"))
 LOCAL = "local/smollm2-135m-instruct"
-CONTEXT = RequestContext("r", tenant_id="t")
+CONTEXT = RequestContext("r", tenant_id=str(uuid4()))
 
 pytestmark = pytest.mark.skipif(not (MODELS / "llm").exists(), reason="no model files: run `make models`")
 

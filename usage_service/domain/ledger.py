@@ -43,6 +43,10 @@ class Line:
     attempt: int = 1
 
 
+OWN_KEY = "own:"
+"""Before the provider of a line that the tenant's own key paid for. It costs nothing here, unless it has a price."""
+
+
 @dataclass(frozen=True, slots=True)
 class PricedLine:
     """A line with its cost; price version 0 means that it has no price."""
@@ -99,8 +103,15 @@ class LedgerEvent:
 
     @property
     def unpriced(self) -> bool:
-        """Whether a line has no price although its unit is sold. Stored bytes are limited, not sold."""
-        return any(not line.price_version and line.line.unit is not Unit.STORED_BYTES for line in self.lines)
+        """Whether a line has no price although it is sold. Stored bytes are limited, not sold, and what a tenant's own
+        key paid its provider for is counted, not sold.
+        """
+        return any(
+            not line.price_version
+            and line.line.unit is not Unit.STORED_BYTES
+            and not line.line.provider.startswith(OWN_KEY)
+            for line in self.lines
+        )
 
     @property
     def corrects_id(self) -> str:

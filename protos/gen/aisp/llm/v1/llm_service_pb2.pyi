@@ -35,6 +35,17 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ClassVar[ErrorReason]
     ERROR_REASON_BAD_DOCUMENT: _ClassVar[ErrorReason]
     ERROR_REASON_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_ALLOWED: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_MODEL: _ClassVar[ErrorReason]
+    ERROR_REASON_ALIAS_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_RULES: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_KEY_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_KEY_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_KEY_IN_USE: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_PROVIDER_KEY: _ClassVar[ErrorReason]
+    ERROR_REASON_PROVIDER_KEY_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_DEPLOYMENT_BUSY: _ClassVar[ErrorReason]
 FORMAT_UNSPECIFIED: Format
 FORMAT_CHAT_COMPLETIONS: Format
 FORMAT_COMPLETIONS: Format
@@ -54,6 +65,17 @@ ERROR_REASON_PROVIDER_BAD_ANSWER: ErrorReason
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason
 ERROR_REASON_BAD_DOCUMENT: ErrorReason
 ERROR_REASON_UNSUPPORTED: ErrorReason
+ERROR_REASON_MODEL_NOT_ALLOWED: ErrorReason
+ERROR_REASON_MODEL_EXISTS: ErrorReason
+ERROR_REASON_BAD_MODEL: ErrorReason
+ERROR_REASON_ALIAS_NOT_FOUND: ErrorReason
+ERROR_REASON_BAD_RULES: ErrorReason
+ERROR_REASON_PROVIDER_KEY_NOT_FOUND: ErrorReason
+ERROR_REASON_PROVIDER_KEY_EXISTS: ErrorReason
+ERROR_REASON_PROVIDER_KEY_IN_USE: ErrorReason
+ERROR_REASON_BAD_PROVIDER_KEY: ErrorReason
+ERROR_REASON_PROVIDER_KEY_REFUSED: ErrorReason
+ERROR_REASON_DEPLOYMENT_BUSY: ErrorReason
 
 class CompleteRequest(_message.Message):
     __slots__ = ("envelope",)
@@ -122,12 +144,14 @@ class Completion(_message.Message):
     def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class ServedBy(_message.Message):
-    __slots__ = ("provider", "upstream_model")
+    __slots__ = ("provider", "upstream_model", "model")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     provider: str
     upstream_model: str
-    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ...) -> None: ...
+    model: str
+    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -140,17 +164,27 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "provider", "capabilities", "context_length", "health", "create_time_seconds")
+    __slots__ = ("name", "provider", "capabilities", "context_length", "health", "create_time_seconds", "max_output_tokens", "shutdown_time_seconds", "alias_of", "price_key", "providers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     HEALTH_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SHUTDOWN_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_OF_FIELD_NUMBER: _ClassVar[int]
+    PRICE_KEY_FIELD_NUMBER: _ClassVar[int]
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     provider: str
     capabilities: _containers.RepeatedScalarFieldContainer[str]
     context_length: int
     health: Health
     create_time_seconds: int
-    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., create_time_seconds: _Optional[int] = ...) -> None: ...
+    max_output_tokens: int
+    shutdown_time_seconds: int
+    alias_of: str
+    price_key: str
+    providers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., create_time_seconds: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., shutdown_time_seconds: _Optional[int] = ..., alias_of: _Optional[str] = ..., price_key: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -1,4 +1,8 @@
-"""PostgreSQL's LISTEN on a connection of its own: tells this replica of changes that another one made."""
+"""PostgreSQL's LISTEN on a connection of its own: tells this replica of changes that another one made.
+
+A service's migration says what is told (triggers that NOTIFY). Nobody may rely on it alone: while the connection is
+away nothing is heard, so whoever listens also looks by itself now and then.
+"""
 
 import asyncio
 import contextlib
@@ -10,15 +14,17 @@ import structlog
 log = structlog.get_logger()
 
 RECONNECT_SECONDS = 1.0
+ANYTHING = ""
+"""What is heard after the connection was away: anything may have changed."""
 
 
 class Listener:
-    """Calls `wake` at every notification. Reconnects for ever; while it is away, heartbeats look by themselves."""
+    """Calls `heard` with the payload of every notification. Reconnects for ever."""
 
-    def __init__(self, dsn: str, channel: str, wake: Callable[[], None]) -> None:
+    def __init__(self, dsn: str, channel: str, heard: Callable[[str], None]) -> None:
         self._dsn = dsn
         self._channel = channel
-        self._wake = wake
+        self._heard = heard
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -34,8 +40,8 @@ class Listener:
         closed = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: closed.set())
-            await connection.add_listener(self._channel, lambda *_: self._wake())
-            self._wake()
+            await connection.add_listener(self._channel, lambda *told: self._heard(told[-1]))
+            self._heard(ANYTHING)
             await closed.wait()
         finally:
             with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):

@@ -1,0 +1,166 @@
+"""The composition root of the language-model service: the only place where its concrete classes meet."""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from aisp.llm.v1.llm_service_pb2_grpc import add_LlmServiceServicer_to_server
+from redis.asyncio import Redis
+
+from chassis.database import Database
+from chassis.envelope import Envelope
+from chassis.erasure import together
+from chassis.errors import PlatformError, Unavailable
+from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
+from chassis.notifications import ANYTHING, Listener
+from chassis.server import App, run_server
+from chassis.tenant_rows import TenantRows
+from llm_service.adapters.supervisor import EngineOptions, LocalEngine
+from llm_service.app.providers import providers, sessions, upstreams
+from llm_service.domain.calls import LanguageModel
+from llm_service.repository import CATALOGUE, CHANNEL, metadata
+from llm_service.repository.store import PostgresStore
+from llm_service.service.catalogue import Catalogue
+from llm_service.service.completions import Completions
+from llm_service.service.offers import Offers
+from llm_service.service.router import Router
+from llm_service.service.tenancies import Tenancies
+from llm_service.servicer import LlmServicer
+from llm_service.settings import Settings
+
+log = structlog.get_logger()
+
+NAME = "llm_service"
+TENANCY_SECONDS = 60.0
+"""After which a tenant's keys, aliases and rules are read again, even if nothing was heard of them."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the use cases need. `open_providers`: each of their models is reached as PROVIDER/NAME."""
+
+    database: Database
+    store: PostgresStore
+    catalogue: Catalogue
+    tenancies: Tenancies
+    engine: LocalEngine
+    uses_engine: bool
+    providers: Mapping[str, LanguageModel]
+    open_providers: tuple[str, ...]
+    vault: Envelope
+
+
+@asynccontextmanager
+async def compose(settings: Settings) -> AsyncIterator[App]:
+    """The service, connected; everything is closed on leaving."""
+    cache = _cache(settings)
+    answers = ValkeyAnswerStore(cache)
+    async with connected(settings) as parts:
+        background = [asyncio.create_task(work) for work in _background(settings, parts)]
+        try:
+            yield App(
+                register=partial(add_LlmServiceServicer_to_server, servicer(parts)),
+                services=("aisp.llm.v1.LlmService",),
+                ready=partial(_ready, parts),
+                interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
+                erase=together(TenantRows(parts.database, metadata).erase, answers.erase),
+            )
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await cache.aclose()
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Parts]:
+    """The database and the providers."""
+    local = settings.llm.local
+    engine = LocalEngine(EngineOptions(settings.model_file, local.threads, local.slots, local.context_length))
+    uses_engine = local.enabled and engine.available
+    if local.enabled and not engine.available:
+        log.warning("no local model: run `make models`", looked_for=str(settings.model_file))
+    known = upstreams(settings, engine, uses_engine=uses_engine)
+    async with Database(settings.database, "llm") as database, sessions(settings) as http:
+        store = PostgresStore(database)
+        yield Parts(
+            database=database,
+            store=store,
+            catalogue=Catalogue(store),
+            tenancies=Tenancies(store, time.monotonic, TENANCY_SECONDS),
+            engine=engine,
+            uses_engine=uses_engine,
+            providers=providers(settings, known, http),
+            # The local engine has but the one model that the catalogue names.
+            open_providers=tuple(name for name, one in known.items() if not one.local and one.address()),
+            vault=_vault(settings),
+        )
+
+
+def servicer(parts: Parts) -> LlmServicer:
+    """What the service does."""
+    router = Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
+    return LlmServicer(Completions(router, parts.providers), Offers(parts.catalogue, parts.tenancies, parts.providers))
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until told to stop."""
+    await run_server(NAME, settings, settings.llm, compose)
+
+
+def _background(settings: Settings, parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    changed = asyncio.Event()
+
+    def heard(told: str) -> None:
+        if told in (CATALOGUE, ANYTHING):
+            changed.set()
+        if told != CATALOGUE:
+            parts.tenancies.forget(told)
+
+    dsn = parts.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    work = [
+        _refresh(parts.catalogue, changed, settings.llm.catalogue_seconds),
+        Listener(dsn, CHANNEL, heard).run(),
+    ]
+    return [*work, parts.engine.run()] if parts.uses_engine else work
+
+
+async def _ready(parts: Parts) -> None:
+    await parts.database.check()
+    if not parts.catalogue.loaded:
+        raise Unavailable("the catalogue was not read yet")
+    if parts.uses_engine and parts.engine.address() is None:
+        raise Unavailable("the local engine is loading its model")
+
+
+def _vault(settings: Settings) -> Envelope:
+    # Without a secret of its own for what is at rest: the key of its own jobs, which only it has.
+    own = base64.b64encode(settings.keyring(NAME).key(NAME, NAME) or b"").decode()
+    return settings.envelope(f"{NAME}/provider-keys", own)
+
+
+def _cache(settings: Settings) -> Redis:
+    store = settings.cache or settings.redis
+    password = store.password.get_secret_value() or None
+    return Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+
+
+async def _refresh(catalogue: Catalogue, changed: asyncio.Event, seconds: float) -> None:
+    """Reads the catalogue when the database tells of a change, and every so often in case it could not."""
+    while True:
+        changed.clear()
+        try:
+            await catalogue.refresh()
+        except PlatformError as error:
+            log.warning("the catalogue was not read", reason=error.reason)
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            continue

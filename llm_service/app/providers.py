@@ -1,0 +1,85 @@
+"""Where each provider is, and the same wrappers around each of them."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from chassis.outbound import guarded_connector
+from chassis.resilience import RetryPolicy
+from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
+from llm_service.adapters.registry import KINDS
+from llm_service.adapters.supervisor import LocalEngine
+from llm_service.adapters.wire import WireModel
+from llm_service.domain.calls import LanguageModel
+from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
+from llm_service.settings import Settings
+
+KEEP_ALIVE_SECONDS = 30.0
+
+
+@asynccontextmanager
+async def sessions(settings: Settings) -> AsyncIterator[Sessions]:
+    """One for addresses that the operator chose, one for those of tenants."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.llm.timeouts.connect)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
+    guarded = guarded_connector(settings.outbound, limit=settings.llm.concurrency)
+    jar = aiohttp.DummyCookieJar()
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=jar, trust_env=False) as own,
+        aiohttp.ClientSession(connector=guarded, timeout=timeout, cookie_jar=jar, trust_env=False) as careful,
+    ):
+        yield Sessions(own, careful)
+
+
+def upstreams(settings: Settings, engine: LocalEngine, *, uses_engine: bool) -> dict[str, Upstream]:
+    """Every kind, by name. One without an address of its own is reached where a deployment, or a key, says."""
+    given = {
+        "openai": (settings.openai_base_url, settings.openai_api_key, "openai_base_url"),
+        "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key, "anthropic_base_url"),
+        "hf": (settings.hf_base_url, settings.hf_api_key, "hf_base_url"),
+    }
+    found = {}
+    for name, kind in KINDS.items():
+        address: Callable[[], str | None] = _nowhere
+        key, configured = "", False
+        if name == "local":
+            address, configured = engine.address, uses_engine
+        elif name in given:
+            base_url, secret, setting = given[name]
+            address, key = _fixed(base_url), secret.get_secret_value()
+            # A base address without a key is a server of one's own (vLLM, TGI): it gets no Authorization header.
+            configured = bool(key) or setting in settings.model_fields_set
+        found[name] = Upstream(
+            name, address, key, configured, local=name == "local", authorization=kind.authorization, locate=kind.locate
+        )
+    return found
+
+
+def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: Sessions) -> dict[str, LanguageModel]:
+    """Outermost first: retries, the breaker, places, the count of attempts; then the wire."""
+    llm, times = settings.llm, settings.llm.timeouts
+    limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
+    wrapped: dict[str, LanguageModel] = {}
+    for name, upstream in upstreams.items():
+        http = ProviderHttp(sessions, upstream, limits)
+        running, waiting = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
+        bounded = Bounded(
+            Counted(WireModel(http, KINDS[name].wires())),
+            running=running,
+            waiting=waiting,
+            wait_seconds=llm.queue_seconds,
+            clock=time.perf_counter,
+        )
+        breaking = Breaking(bounded, failures=llm.breaker_failures, pause_seconds=llm.breaker_pause_seconds)
+        wrapped[name] = Retrying(breaking, RetryPolicy(attempts=llm.attempts))
+    return wrapped
+
+
+def _fixed(address: str) -> Callable[[], str | None]:
+    return lambda: address
+
+
+def _nowhere() -> str | None:
+    return None

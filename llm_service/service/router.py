@@ -1,0 +1,86 @@
+"""From the name in a call to the deployments that can take it, in the order in which they are tried."""
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import structlog
+
+from chassis.errors import PlatformError
+from llm_service.domain.calls import Call
+from llm_service.domain.errors import ProviderNotConfigured
+from llm_service.domain.models import Credential, Deployment, Model
+from llm_service.domain.store import Vault
+from llm_service.domain.tenancy import ProviderKey, Tenancy
+from llm_service.policy.keys import binding
+from llm_service.policy.needs import chooses, needs_of
+from llm_service.policy.routing import Needs, affinity, check_allowed, not_found, ordered, places
+from llm_service.service.catalogue import Catalogue
+from llm_service.service.tenancies import Tenancies
+
+log = structlog.get_logger()
+
+ANY = Needs()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a call may go, best first; at least one. `model`: as the ledger calls it."""
+
+    model: str
+    deployments: list[Deployment]
+
+
+class Router:
+    """Knows names and deployments; asks no provider. `source`: of chance, seeded in tests."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        tenancies: Tenancies,
+        vault: Vault,
+        open_providers: Collection[str],
+        source: random.Random | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._tenancies = tenancies
+        self._vault = vault
+        self._open = frozenset(open_providers)
+        self._random = source or random.Random()  # noqa: S311  # shares of load are no secret
+
+    async def route(self, call: Call) -> Route:
+        """ModelNotFound, ModelNotAllowed, Unsupported."""
+        tenancy = await self._tenancies.of(call.tenant_id)
+        model = self.resolve(tenancy, call.tenant_id, call.model)
+        needs = needs_of(call.body) if chooses(model) else ANY
+        found = [self._with_credential(deployment, key) for deployment, key in places(model, tenancy, needs)]
+        if len(found) > 1:
+            chance = affinity(call.tenant_id, call.body) if model.sticky else self._chance
+            found = ordered(found, chance)
+        return Route(model.price_key or model.name, found)
+
+    def resolve(self, tenancy: Tenancy, tenant_id: str, asked: str) -> Model:
+        """The model that a tenant means by a name. ModelNotFound, ModelNotAllowed."""
+        name = tenancy.aliases.get(asked, asked)
+        model = self._catalogue.find(name, self._open | tenancy.keys.keys())
+        if model.tenants and tenant_id not in model.tenants:
+            raise not_found(asked)
+        check_allowed(tenancy.rules, asked, name)
+        return model
+
+    def _chance(self, _deployment: Deployment) -> float:
+        return self._random.random()
+
+    def _with_credential(self, deployment: Deployment, key: ProviderKey | None) -> Deployment:
+        if key is None and deployment.credential_id:
+            key = self._catalogue.key(deployment.credential_id)
+            if key is None:
+                raise ProviderNotConfigured("The key of this model's deployment is gone.")
+        if key is None:
+            return deployment
+        try:
+            secret = self._vault.open(key.sealed, *binding(key)).decode()
+        except PlatformError as error:
+            log.exception("a provider's key does not open: was the encryption secret changed?", key_id=key.id)
+            raise ProviderNotConfigured("The key of this model's provider cannot be opened.") from error
+        return replace(deployment, credential=Credential(key.id, secret, key.tenant_id))
