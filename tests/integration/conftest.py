@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,7 +19,7 @@ from chassis.server import listening
 from chassis.settings import DatabaseSettings, Endpoint, RedisSettings, ServiceSettings
 from deploy.local.valkey import Valkey
 from tests.conftest import SERVERS
-from usage_service.adapters import library
+from tests.integration.meter_clock import clocked_library
 
 ROOT = b"a root secret for tests, of some length"
 
@@ -70,9 +69,6 @@ def serve() -> Serve:
     return serving
 
 
-CLOCK = re.compile(r"^local function store_ms\(\)\n.*?^end\n", re.MULTILINE | re.DOTALL)
-
-
 @pytest.fixture(scope="session", params=list(SERVERS))
 def clocked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
     """A Valkey, and Debian's Redis 7, with the library on a clock that tests set: the key test:now, in milliseconds."""
@@ -83,14 +79,10 @@ def clocked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     options = ("--maxmemory-policy", "noeviction", "--appendonly", "no")
     server = Valkey("clocked", directory / "data", options, "test-password", directory / "log", Path(program))
     server.start()
-    text, replaced = CLOCK.subn(
-        "local function store_ms() return tonumber(redis.call('GET', 'test:now')) end\n", library.source()
-    )
-    assert replaced == 1
     try:
         asyncio.run(server.wait_ready())
         with redis.Redis(host="127.0.0.1", port=server.port, password=server.password) as client:
-            client.function_load(text)
+            client.function_load(clocked_library())
         yield RedisSettings(host="127.0.0.1", port=server.port, password=SecretStr(server.password))
     finally:
         server.process.stop()
