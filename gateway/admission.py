@@ -14,7 +14,7 @@ from aisp.usage.v1 import usage_service_pb2 as usage_pb
 from aisp.usage.v1.webhooks_pb2 import PublishEventRequest
 
 from chassis.context import RequestContext
-from chassis.errors import PlatformError
+from chassis.errors import IdempotencyInFlight, IdempotencyMismatch, PlatformError
 from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
 from gateway.audit import Audited
 from gateway.auth import MissingCredentials
@@ -55,6 +55,7 @@ class Work:
 
 
 MANAGEMENT = Work("", "management")
+TWINS = frozenset((IdempotencyInFlight.reason, IdempotencyMismatch.reason))
 
 
 @dataclass(slots=True)
@@ -149,6 +150,10 @@ class Gate:
             yield call
         except (asyncio.CancelledError, GeneratorExit):
             call.partial = True
+            raise
+        except PlatformError as error:
+            # What another request under its Idempotency-Key is charged for.
+            call.replayed = call.replayed or error.reason in TWINS
             raise
         finally:
             status = "replayed" if call.replayed else "partial" if call.partial else "settled"

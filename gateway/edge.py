@@ -23,6 +23,7 @@ from gateway.errors import ANTHROPIC, BadHost, Draining, Header, RepeatedHeader,
 from gateway.limits.quotas import Quota
 from gateway.limits.quotas import headers as quota_headers
 from gateway.settings import EdgeSection
+from gateway.sse import to_the_end
 from gateway.throttle import Throttle
 
 Scope = MutableMapping[str, Any]
@@ -86,6 +87,8 @@ class Edge:
             exchange.check_headers()
             exchange.check_port(self._admin_port)
             await exchange.authenticate()
+            if exchange.keyed:
+                receive = to_the_end(scope, receive)
             hot = self._hot.get(scope["path"]) if scope["method"] == "POST" else None
             await (hot or self._app)(scope, receive, exchange.send)
         except PlatformError as error:
@@ -112,6 +115,8 @@ class Exchange:
         self._event_stream = False
         self._started = time.perf_counter()
         self._status = 499
+        self.keyed = False
+        """Whether the request may be sent again under its Idempotency-Key."""
         headers: list[Header] = scope["headers"]
         given = next((value for name, value in headers if name == b"x-request-id"), b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
@@ -134,6 +139,7 @@ class Exchange:
                 if name in seen:
                     raise RepeatedHeader(f"The header {name.decode()} was sent twice.")
                 seen.add(name)
+        self.keyed = b"idempotency-key" in seen and self._scope["method"] == "POST"
         if len(hosts) != 1:
             raise BadHost
         match = _HOST.fullmatch(hosts[0])

@@ -83,6 +83,25 @@ async def with_heartbeats(events: AsyncGenerator[bytes, None], seconds: float) -
         await events.aclose()
 
 
+def to_the_end(scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+    """Makes a request deaf to its client's leaving, once its body is there: `receive` as it is to be used.
+
+    What is asked under an Idempotency-Key is finished for the retry, which then gets it, and is charged once.
+    """
+    scope.get("extensions", {}).pop(GONE, None)
+    whole = False
+
+    async def heard() -> Any:
+        nonlocal whole
+        if whole:
+            await asyncio.get_running_loop().create_future()
+        message = await receive()
+        whole = message["type"] == "http.request" and not message.get("more_body")
+        return message
+
+    return heard
+
+
 async def until_disconnect(
     scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None]
 ) -> None:

@@ -16,7 +16,7 @@ from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType
 from gateway.routes.common import AUTHENTICATED, Admission, Options, Services, StrictRoute, managed, marks, problems
 from gateway.routes.raw import wrong
 from gateway.routes.subtitles import as_srt, as_vtt
-from gateway.routes.uploads import digest_of, parts_of
+from gateway.routes.uploads import digest_of, milliseconds_of, parts_of
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1/audio", tags=["speech"])
 
@@ -92,7 +92,7 @@ async def transcribe(request: Request, services: Services, gate: Admission, opti
             raise wrong("response_format", f"must be one of {', '.join(FORMATS)}")
         settings = _settings(form, file)
         key = await marks(request, settings.SerializeToString(), await digest_of(file))
-        work = Work("speech", model=settings.model)
+        work = Work("speech", model=settings.model, audio_milliseconds=await milliseconds_of(file))
         async with gate.admitted(request.scope["state"], "", work, key) as call:
             transcript = await services.speech.TranscribeAudio(_requests(settings, file), **call.options)
             call.use(transcript.usage)
@@ -118,7 +118,8 @@ async def speak(body: SpeechRequest, request: Request, services: Services, gate:
     key = await marks(request)
 
     async def parts() -> AsyncGenerator[pb.SynthesizeSpeechResponse, None]:
-        async with gate.admitted(request.scope["state"], "", Work("speech", model=body.model), key) as call:
+        work = Work("speech", model=body.model, characters=len(body.input))
+        async with gate.admitted(request.scope["state"], "", work, key) as call:
             async with aclosing(services.speech.SynthesizeSpeech(wire, **call.options)) as spoken:
                 async for part in spoken:
                     if part.WhichOneof("part") == "usage":

@@ -117,19 +117,21 @@ class House:
         await asyncio.gather(*(self._ready(port) for port in ports))
         self.credentials = await ensure_demo(platform, self.urls[0])
 
-    async def customer(self, limits: Mapping[str, int], key_limits: Mapping[str, int] | None = None) -> Customer:
-        """A tenant on enterprise with these limits, and a key with its own."""
+    async def customer(
+        self, limits: Mapping[str, int], key_limits: Mapping[str, int] | None = None, of: Customer | None = None
+    ) -> Customer:
+        """A tenant on enterprise with these limits, and a key with its own; or `of`, with other limits from now on."""
         async with aiohttp.ClientSession(self.urls[0]) as session:
             if not self._operator:
                 login = {"email": self.credentials.operator_email, "password": self.credentials.operator_password}
                 self._operator = (await self._post(session, "/api/v1/auth/token", login))["access_token"]
+            if of:
+                await self._limit(session, of.id, limits)
+                return of
             body = {"email": f"{os.urandom(8).hex()}@example.com", "password": f"horse {os.urandom(8).hex()}"}
             made = await self._post(session, "/api/v1/auth/register", body | {"tenant_name": "T"})
             tenant = made["tenant"]["id"]
-            change = {"plan": "enterprise", "limits": dict(limits)}
-            headers = {"Authorization": f"Bearer {self._operator}"}
-            async with session.patch(f"/api/v1/admin/tenants/{tenant}", json=change, headers=headers) as answer:
-                assert answer.status == 200, await answer.text()
+            await self._limit(session, tenant, limits)
             key: dict[str, Any] = {"name": "k"} | ({"limits": dict(key_limits)} if key_limits else {})
             told = await self._post(session, "/api/v1/api-keys", key, made["access_token"])
         return Customer(tenant, made["access_token"], told["key"])
@@ -173,6 +175,12 @@ class House:
     async def ready(self, number: int) -> None:
         """Returns when the gateway is."""
         await self._ready(self._ops[number])
+
+    async def _limit(self, session: aiohttp.ClientSession, tenant: str, limits: Mapping[str, int]) -> None:
+        change = {"plan": "enterprise", "limits": dict(limits)}
+        headers = {"Authorization": f"Bearer {self._operator}"}
+        async with session.patch(f"/api/v1/admin/tenants/{tenant}", json=change, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
 
     @staticmethod
     async def _post(session: aiohttp.ClientSession, path: str, body: Any, token: str = "") -> dict[str, Any]:
