@@ -16,6 +16,7 @@ Header = tuple[bytes, bytes]
 
 ECOSYSTEM = "/v1/"
 ANTHROPIC = "/v1/messages"
+RESPONSES = "/v1/responses"
 STATUS = {
     Code.INVALID_ARGUMENT: 400,
     Code.OUT_OF_RANGE: 400,
@@ -184,10 +185,15 @@ def render(error: PlatformError, path: str, request_id: str) -> tuple[int, list[
     return status, headers, orjson.dumps(document)
 
 
-def render_event(error: PlatformError, path: str, request_id: str) -> bytes:
-    """The event that ends a stream which failed after it began, in the format of the route's family."""
+def render_event(error: PlatformError, path: str, request_id: str, number: int = 0) -> bytes:
+    """The event that ends a stream which failed after it began, in the format of the route's family.
+
+    `number`: of the event, where events are numbered.
+    """
     _, document = _told(error, path, request_id)
-    name = b"" if path.startswith(ECOSYSTEM) and not path.startswith(ANTHROPIC) else b"event: error\n"
+    if path == RESPONSES:
+        document = {**document["error"], "type": "error", "sequence_number": number}
+    name = b"" if path.startswith(ECOSYSTEM) and not path.startswith((ANTHROPIC, RESPONSES)) else b"event: error\n"
     return name + b"data: " + orjson.dumps(document) + b"\n\n"
 
 

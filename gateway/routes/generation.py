@@ -19,14 +19,15 @@ from gateway.limits.meter import Line
 from gateway.routes import raw
 from gateway.routes.faces.chat import ChatCompletionsFace
 from gateway.routes.faces.completions import CompletionsFace
-from gateway.routes.faces.face import Asked, Face
+from gateway.routes.faces.face import Asked, Face, documents_of
 from gateway.routes.faces.messages import MessagesFace
+from gateway.routes.faces.responses import ResponsesFace
 from gateway.settings import GatewaySection
 from gateway.sse import Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
-FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace(), MessagesFace())
+FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace(), ResponsesFace(), MessagesFace())
 PATHS = tuple(face.path for face in FACES)
 VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
 MAX_VERSION_CHARACTERS = 32
@@ -85,31 +86,34 @@ class GenerationRoute:
                     async with aclosing(self._events(call, started, work, parts, choices)) as events:
                         async for event in events:
                             await stream.send(event)
-            await send(raw.part(self._face.closing, more=False))
+            await send(raw.part(b"", more=False))
 
     async def _events(
         self, call: Call, started: pb.Started, work: Work, parts: Any, choices: int
     ) -> AsyncGenerator[bytes, None]:
-        relayed = 0
+        relayed, first, last = 0, b"", b""
         # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
         pace = None if work.output_bounded else self._gate.pace(call, self._settings.checkpoint_seconds)
         try:
             async for part in parts:
                 if part.WhichOneof("event") == "data":
+                    first, last = first or part.data, part.data
                     relayed += len(part.data)
                     # Until the provider has counted, this is what is known: for renewals, and for a cut.
                     call.lease.lines = call.lines = _so_far(started, work, relayed)
                     yield part.data
                     if pace is not None and await pace.exhausted():
                         call.partial = True
-                        yield self._face.at_its_limit(part.data, choices)
-                        return
+                        yield self._face.at_its_limit(first, last, choices)
+                        break
                 else:
                     call.use(part.completion.usage)
+            yield self._face.closing
         except PlatformError as error:
             call.partial = True
             log.warning("a stream failed", reason=error.reason)
-            yield render_event(error, self._face.path, "")
+            number = next((told.get("sequence_number", -1) for told in reversed(documents_of(last))), -1) + 1
+            yield render_event(error, self._face.path, "", number)
 
     def _envelope(self, asked: Asked, body: bytes) -> tuple[pb.Envelope, Work]:
         work = Work(

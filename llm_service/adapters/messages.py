@@ -10,11 +10,11 @@ import orjson
 
 from chassis.members import with_member
 from llm_service.adapters.provider_errors import error_of
-from llm_service.adapters.sse import EventSplitter, data_of
 from llm_service.domain.calls import Answer, Call, Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
 from llm_service.policy.documents import read_messages
+from llm_service.policy.sse import EventSplitter, data_of
 from llm_service.policy.tokens import estimate_tokens, tokens_of_message
 
 OLDEST_VERSION = "2023-06-01"

@@ -12,6 +12,7 @@ from llm_service.adapters.chat_completions import ChatCompletions
 from llm_service.adapters.completions import TextCompletions
 from llm_service.adapters.http import Authorization, Locate, bearer, below
 from llm_service.adapters.messages import Messages, api_key
+from llm_service.adapters.responses import Responses
 from llm_service.adapters.wire import Wire
 from llm_service.domain.calls import Format
 from llm_service.domain.models import Deployment
@@ -27,7 +28,12 @@ class Kind:
 
 
 def openai_wires() -> Mapping[Format, Wire]:
-    """As OpenAI speaks, and all that imitate it."""
+    """As OpenAI speaks."""
+    return {**compatible_wires(), Format.RESPONSES: Responses()}
+
+
+def compatible_wires() -> Mapping[Format, Wire]:
+    """As all speak that imitate OpenAI: few of them have responses, and fewer all of it."""
     return {Format.CHAT_COMPLETIONS: ChatCompletions(), Format.COMPLETIONS: TextCompletions()}
 
 
@@ -62,10 +68,10 @@ KINDS: Mapping[str, Kind] = {
     "openai": Kind(openai_wires),
     "anthropic": Kind(anthropic_wires, api_key),
     "azure": Kind(openai_wires, azure_key, azure),
-    "hf": Kind(openai_wires),
-    "vllm": Kind(openai_wires),
-    "tgi": Kind(openai_wires),
-    "compatible": Kind(openai_wires),
+    "hf": Kind(compatible_wires),
+    "vllm": Kind(compatible_wires),
+    "tgi": Kind(compatible_wires),
+    "compatible": Kind(compatible_wires),
     "local": Kind(local_wires),
 }
 """By the provider's name, which is also the prefix of names that need no row in the catalogue."""

@@ -9,10 +9,10 @@ from contextlib import aclosing
 from typing import Protocol
 
 from llm_service.adapters.http import ProviderHttp
-from llm_service.adapters.sse import EventTooLarge
 from llm_service.domain.calls import Answer, Call, Ending, Format
 from llm_service.domain.errors import ProviderBadAnswer, Unsupported
 from llm_service.domain.models import Deployment, Health
+from llm_service.policy.sse import EventTooLarge
 
 
 class Relay(Protocol):

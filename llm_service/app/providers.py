@@ -13,10 +13,13 @@ from llm_service.adapters.registry import KINDS
 from llm_service.adapters.supervisor import LocalEngine
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import LanguageModel
+from llm_service.policy.responses.translation import ResponsesByChat
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
+from llm_service.service.translating import Translating, Translation
 from llm_service.settings import Settings
 
 KEEP_ALIVE_SECONDS = 30.0
+TRANSLATIONS: tuple[Translation, ...] = (ResponsesByChat(),)
 
 
 @asynccontextmanager
@@ -58,7 +61,7 @@ def upstreams(settings: Settings, engine: LocalEngine, *, uses_engine: bool) -> 
 
 
 def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: Sessions) -> dict[str, LanguageModel]:
-    """Outermost first: retries, the breaker, places, the count of attempts; then the wire."""
+    """Outermost first: retries, the breaker, places, the count of attempts, translation; then the wire."""
     llm, times = settings.llm, settings.llm.timeouts
     limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
     wrapped: dict[str, LanguageModel] = {}
@@ -66,7 +69,7 @@ def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: S
         http = ProviderHttp(sessions, upstream, limits)
         running, waiting = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
         bounded = Bounded(
-            Counted(WireModel(http, KINDS[name].wires())),
+            Counted(Translating(WireModel(http, KINDS[name].wires()), TRANSLATIONS)),
             running=running,
             waiting=waiting,
             wait_seconds=llm.queue_seconds,

@@ -1,10 +1,10 @@
 """What a client's document may hold, whatever model it is for."""
 
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import Any
 
 from chassis.document import BadDocument, read_object
-from chassis.errors import Violation
+from llm_service.policy.refusals import bad
 
 CHAT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
 """Keys that decide: twice in one document, we and the provider might read different ones."""
@@ -30,12 +30,12 @@ def _read_conversation(body: bytes, deciding: Collection[str]) -> dict[str, Any]
     document = read_object(body, deciding)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
-        _refuse("messages", "must be a list with at least one message")
+        bad("messages", "must be a list with at least one message")
     if len(messages) > MAX_MESSAGES:
-        _refuse("messages", f"must have at most {MAX_MESSAGES} messages")
+        bad("messages", f"must have at most {MAX_MESSAGES} messages")
     if not all(isinstance(message, dict) for message in messages):
-        _refuse("messages", "must hold objects")
-    _check_depth(document)
+        bad("messages", "must hold objects")
+    check_depth(document)
     return document
 
 
@@ -45,12 +45,12 @@ def read_prompt(body: bytes) -> dict[str, Any]:
     prompt = document.get("prompt")
     if isinstance(prompt, list):
         if not prompt or (len(prompt) > MAX_PROMPTS and not isinstance(prompt[0], int)):
-            _refuse("prompt", f"must have 1 to {MAX_PROMPTS} texts")
+            bad("prompt", f"must have 1 to {MAX_PROMPTS} texts")
         if not (_all_of(prompt, str) or _are_ids(prompt) or all(_are_ids(row) for row in prompt)):
-            _refuse("prompt", "must be a text, token ids, or a list of either")
+            bad("prompt", "must be a text, token ids, or a list of either")
     elif not isinstance(prompt, str):
-        _refuse("prompt", "must be a text, token ids, or a list of either")
-    _check_depth(document)
+        bad("prompt", "must be a text, token ids, or a list of either")
+    check_depth(document)
     return document
 
 
@@ -62,11 +62,8 @@ def _all_of(items: list[Any], kind: type) -> bool:
     return all(isinstance(item, kind) for item in items)
 
 
-def _refuse(field: str, description: str) -> NoReturn:
-    raise BadDocument(f"{field} {description}.", metadata={"param": field}, violations=[Violation(field, description)])
-
-
-def _check_depth(document: object) -> None:
+def check_depth(document: object) -> None:
+    """BadDocument if it is nested so deep that a reader of it may die."""
     layer: list[object] = [document]
     for _ in range(MAX_DEPTH):
         layer = [

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from chassis.errors import PlatformError
 from llm_service.adapters.chat_completions import ChatCompletions
 from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
-from llm_service.adapters.sse import EventSplitter, data_of
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Call, Ending, Format, Tokens
 from llm_service.domain.errors import ProviderBadAnswer, ProviderUnavailable
 from llm_service.domain.models import Deployment
+from llm_service.policy.sse import EventSplitter, data_of
 from tests.standins.openai_provider import OpenAIProvider, answers, chunks, completion, events, fails, running, sends
 
 RECORDINGS = Path(os.environ.get("AISP_RECORDINGS", "../shared/recordings/provider-traffic.jsonl"))

@@ -6,7 +6,7 @@ import orjson
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from gateway.routes import raw
-from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, last_document
+from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, documents_of
 
 
 class CompletionsFace:
@@ -32,9 +32,9 @@ class CompletionsFace:
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )
 
-    def at_its_limit(self, last: bytes, choices: int) -> bytes:
+    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
         """`length`, as for any other bound."""
-        chunk = last_document(last)
+        chunk = (documents_of(last) or documents_of(first) or [{}])[-1]
         chunk["choices"] = [
             {"index": number, "text": "", "logprobs": None, "finish_reason": "length"} for number in range(choices)
         ]

@@ -34,11 +34,11 @@ class Face(Protocol):
     def read(self, document: dict[str, Any]) -> Asked:
         """BadBody."""
 
-    def at_its_limit(self, last: bytes, choices: int) -> bytes:
-        """The events that end a stream whose tenant has no tokens or money left; `last` is what was sent before."""
+    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
+        """The events that end a stream whose tenant has no tokens or money left; `first` and `last`: of what was sent."""
 
 
-def last_document(events: bytes) -> dict[str, Any]:
-    """The document of the last event; empty if there is none."""
+def documents_of(events: bytes) -> list[dict[str, Any]]:
+    """The documents of events; those that are no objects are left out."""
     lines = [line for line in events.splitlines() if line.startswith(b"data: {")]
-    return orjson.loads(lines[-1].removeprefix(b"data: ")) if lines else {}
+    return [orjson.loads(line.removeprefix(b"data: ")) for line in lines]

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import orjson
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from gateway.routes import raw
-from gateway.routes.faces.face import Asked
+from gateway.routes.faces.face import Asked, documents_of
 from gateway.sse import event
 
 MAX_MODEL_CHARACTERS = 200
@@ -30,10 +29,10 @@ class MessagesFace:
             raise raw.wrong("max_tokens", "must be given")
         return Asked(model, stream=raw.flag_key(document, "stream"), output_bound=bound)
 
-    def at_its_limit(self, last: bytes, choices: int) -> bytes:
+    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
         """`max_tokens`, as for any other bound; a block that is open is closed."""
-        del choices
-        blocks = [told for told in _documents(last) if str(told.get("type", "")).startswith("content_block_")]
+        del first, choices
+        blocks = [told for told in documents_of(last) if str(told.get("type", "")).startswith("content_block_")]
         ending = [] if not blocks or blocks[-1]["type"] == "content_block_stop" else [_stop_of(blocks[-1])]
         delta = {"stop_reason": "max_tokens", "stop_sequence": None}
         ending += [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0}}, {"type": "message_stop"}]
@@ -42,8 +41,3 @@ class MessagesFace:
 
 def _stop_of(block: dict[str, Any]) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": block.get("index", 0)}
-
-
-def _documents(events: bytes) -> list[dict[str, Any]]:
-    lines = (line for line in events.splitlines() if line.startswith(b"data: {"))
-    return [orjson.loads(line.removeprefix(b"data: ")) for line in lines]

@@ -1,0 +1,40 @@
+"""OpenAI's responses."""
+
+from typing import Any
+
+from aisp.llm.v1 import llm_service_pb2 as pb
+
+from gateway.routes import raw
+from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, documents_of
+from gateway.sse import event
+
+
+class ResponsesFace:
+    """POST /v1/responses."""
+
+    path = "/v1/responses"
+    format: pb.Format = pb.FORMAT_RESPONSES
+    deciding: tuple[str, ...] = (
+        "model", "stream", "input", "max_output_tokens", "tools", "store", "previous_response_id", "background",
+    )  # fmt: skip
+    closing = b""
+
+    def read(self, document: dict[str, Any]) -> Asked:
+        model = raw.text_key(document, "model", MAX_MODEL_CHARACTERS)
+        given = document.get("input")
+        if not isinstance(given, str | list) or given == []:
+            raise raw.wrong("input", "must be a text or a list with at least one item")
+        return Asked(
+            model,
+            stream=raw.flag_key(document, "stream"),
+            output_bound=raw.bound_key(document, "max_output_tokens"),
+        )
+
+    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
+        """`response.incomplete`, as for any other bound. It was not stored."""
+        del choices
+        opening = next((told["response"] for told in documents_of(first) if "response" in told), {})
+        number = max((told.get("sequence_number", 0) for told in documents_of(last)), default=0) + 1
+        cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "store": False}
+        told = {"type": "response.incomplete", "sequence_number": number, "response": opening | cut}
+        return event(told["type"], told)
