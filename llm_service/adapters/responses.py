@@ -95,8 +95,9 @@ class _Relay:
 
 def _ending(call: Call, response: dict[str, Any], output_bytes: int) -> Ending:
     usage = response.get("usage")
-    counted = isinstance(usage, dict) and bool(usage)
-    tokens = tokens_of(usage) if counted else Tokens(estimate_tokens(len(call.body)), 0, estimate_tokens(output_bytes))
+    if isinstance(usage, dict) and usage:
+        return Ending(tokens_of(usage), _finish_of(response))
+    tokens = Tokens(estimate_tokens(len(call.body)), 0, estimate_tokens(output_bytes))
     return Ending(tokens, _finish_of(response))
 
 

@@ -50,7 +50,7 @@ def test_what_messages_cannot_be(change: dict[str, Any], field: str) -> None:
 )  # fmt: skip
 def test_a_stream_of_messages_at_its_limit_is_well_formed(last: dict[str, Any], kinds: list[str]) -> None:
     sent = event(last["type"], last) + event("ping", {"type": "ping"})
-    ending = MessagesFace().at_its_limit(sent, 1).decode()
+    ending = MessagesFace().at_its_limit(b"", sent, 1).decode()
     told = [json.loads(line[6:]) for line in ending.splitlines() if line.startswith("data: ")]
     assert [row["type"] for row in told] == kinds
     assert [line[7:] for line in ending.splitlines() if line.startswith("event: ")] == kinds

@@ -35,7 +35,7 @@ class Face(Protocol):
         """BadBody."""
 
     def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
-        """The events that end a stream whose tenant has no tokens or money left; `first` and `last`: of what was sent."""
+        """The events that end a stream whose tenant has no tokens or money left, given the first and the last sent."""
 
 
 def documents_of(events: bytes) -> list[dict[str, Any]]:

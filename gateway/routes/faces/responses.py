@@ -33,8 +33,8 @@ class ResponsesFace:
     def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
         """`response.incomplete`, as for any other bound. It was not stored."""
         del choices
-        opening = next((told["response"] for told in documents_of(first) if "response" in told), {})
+        opening: dict[str, Any] = next((told["response"] for told in documents_of(first) if "response" in told), {})
         number = max((told.get("sequence_number", 0) for told in documents_of(last)), default=0) + 1
         cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "store": False}
-        told = {"type": "response.incomplete", "sequence_number": number, "response": opening | cut}
-        return event(told["type"], told)
+        name = "response.incomplete"
+        return event(name, {"type": name, "sequence_number": number, "response": opening | cut})

@@ -6,7 +6,7 @@ from typing import Any
 
 from llm_service.domain.calls import Tokens
 
-ECHOED = {
+ECHOED: dict[str, Any] = {
     "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "parallel_tool_calls": True,
     "previous_response_id": None, "reasoning": {"effort": None, "summary": None}, "service_tier": "default",
     "store": True, "temperature": None, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [],

@@ -115,11 +115,9 @@ class Events:
 
     def _close_call(self, item: dict[str, Any]) -> bytes:
         item["status"] = "completed"
-        said = {"name": item["name"], "arguments": item["arguments"]}
-        told = self._event("response.function_call_arguments.done", **self._place(item), **said)
-        return told + self._event(
-            "response.output_item.done", output_index=self._place(item)["output_index"], item=item
-        )
+        place, said = self._place(item), {"name": item["name"], "arguments": item["arguments"]}
+        told = self._event("response.function_call_arguments.done", **place, **said)
+        return told + self._event("response.output_item.done", output_index=place["output_index"], item=item)
 
     def _place(self, item: dict[str, Any]) -> dict[str, Any]:
         return {"item_id": item["id"], "output_index": next(i for i, other in enumerate(self._output) if other is item)}

@@ -75,17 +75,17 @@ def _message(item: dict[str, Any], where: str) -> dict[str, Any]:
 def _part(part: Any, where: str) -> dict[str, Any]:
     if not isinstance(part, dict):
         bad(where, "must be an object")
-    match part.get("type"):
-        case "input_text" | "output_text" | "text":
-            return {"type": "text", "text": _text(part, "text", where)}
-        case "refusal":
-            return {"type": "text", "text": _text(part, "refusal", where)}
-        case "input_image":
-            image = {"url": _text(part, "image_url", where)}
-            return {"type": "image_url", "image_url": image | _given(part, "detail")}
-        case "input_file" if part.get("file_data") is not None:
-            return {"type": "file", "file": {"file_data": part["file_data"]} | _given(part, "filename")}
-    unsupported(where)
+    kind = part.get("type")
+    if kind in ("input_text", "output_text", "text"):
+        return {"type": "text", "text": _text(part, "text", where)}
+    if kind == "refusal":
+        return {"type": "text", "text": _text(part, "refusal", where)}
+    if kind == "input_image":
+        image = {"url": _text(part, "image_url", where)}
+        return {"type": "image_url", "image_url": image | _given(part, "detail")}
+    if kind != "input_file" or part.get("file_data") is None:
+        unsupported(where)
+    return {"type": "file", "file": {"file_data": part["file_data"]} | _given(part, "filename")}
 
 
 def _add_call(told: list[dict[str, Any]], item: dict[str, Any], where: str) -> None:
@@ -132,17 +132,15 @@ def _form(document: dict[str, Any]) -> dict[str, Any]:
     text = document.get("text") or {}
     if not isinstance(text, dict):
         bad("text", "must be an object")
-    chat = {"verbosity": text["verbosity"]} if text.get("verbosity") not in (None, "medium") else {}
+    chat: dict[str, Any] = {"verbosity": text["verbosity"]} if text.get("verbosity") not in (None, "medium") else {}
     wanted = text.get("format") or {"type": "text"}
-    match wanted.get("type") if isinstance(wanted, dict) else None:
-        case "text":
-            return chat
-        case "json_object":
-            return chat | {"response_format": {"type": "json_object"}}
-        case "json_schema":
-            schema = {key: value for key, value in wanted.items() if key != "type" and value is not None}
-            return chat | {"response_format": {"type": "json_schema", "json_schema": schema}}
-    unsupported("text.format")
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind not in ("text", "json_object", "json_schema"):
+        unsupported("text.format")
+    if kind == "text":
+        return chat
+    schema = {key: value for key, value in wanted.items() if key != "type" and value is not None}
+    return chat | {"response_format": {"type": kind} | ({"json_schema": schema} if kind == "json_schema" else {})}
 
 
 def _thinking(document: dict[str, Any]) -> dict[str, Any]:
