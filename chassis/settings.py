@@ -194,6 +194,9 @@ class ServiceSettings(BaseSettings):
         unset = fallback and not self.encryption.secret.get_secret_value()
         current = fallback if unset else self.secret("AI_PLATFORM_ENCRYPTION__SECRET", self.encryption.secret)
         previous = [self.secret("AI_PLATFORM_ENCRYPTION__PREVIOUS", one).encode() for one in self.encryption.previous]
+        if fallback:
+            # What was encrypted before a secret was set opens still.
+            previous.append(fallback.encode())
         return Envelope(purpose, current.encode(), previous)
 
 
