@@ -47,10 +47,11 @@ test: $(DEV) ## every test, on real engines
 bench: $(DEV) ## measure the platform beside other gateways, and write docs/performance.md anew (some minutes)
 	@$(BIN)/python -m deploy.local models
 	@$(BIN)/python -m deploy.bench
-chaos: $(DEV) ## the long proofs of the meter: 200 faults, 20 torn files, 100,000 steps against the model
+chaos: $(DEV) ## the long proofs of the meter: 200 faults, 20 torn files, 100,000 steps against the model, 100 revocations under load
 	AISP_FAULTS=200 $(BIN)/pytest -q -s tests/chaos
 	AISP_MODEL_STEPS=100000 AISP_RUNS=20 $(BIN)/pytest -q -s tests/integration/test_meter_model.py \
 	  tests/integration/test_meter_accuracy.py
+	AISP_LOAD=1000 AISP_REVOCATIONS=100 $(BIN)/pytest -q -s tests/integration/test_identity_cluster.py
 
 fmt: $(DEV) ## format and mend what can be mended by itself
 	$(BIN)/ruff format .

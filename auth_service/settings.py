@@ -100,6 +100,25 @@ class AuditSettings(Section):
     """Of what a row tells of before, and of after; more is left out, and the row says so."""
 
 
+class OidcSettings(Section):
+    """An issuer of OpenID Connect that the operator trusts for tenants, beside those that tenants trust themselves."""
+
+    issuer: str = ""
+    """Exactly as the claim `iss` says it; empty: there is none."""
+    audience: str = ""
+    jwks_url: str = ""
+    """Where its keys are; empty: where its discovery document says."""
+    email_claim: str = Field(default="email", min_length=1, max_length=100)
+    name_claim: str = Field(default="name", min_length=1, max_length=100)
+    role_claim: str = Field(default="", max_length=100)
+    roles: dict[str, Literal["owner", "admin", "developer", "viewer"]] = Field(default={}, max_length=50)
+    default_role: Literal["", "owner", "admin", "developer", "viewer"] = ""
+    tenant_claim: str = Field(default="", max_length=100)
+    """The claim that holds the tenant's id."""
+    tenants: tuple[str, ...] = ()
+    """The only tenants that it may speak for; none: any that the claim names."""
+
+
 class OperatorSettings(Section):
     """The password that `python -m auth_service operator` sets."""
 
@@ -118,3 +137,4 @@ class Settings(ServiceSettings):
     operator: OperatorSettings = OperatorSettings()
     audit: AuditSettings = AuditSettings()
     outbound: OutboundSettings = OutboundSettings()
+    oidc: OidcSettings = OidcSettings()

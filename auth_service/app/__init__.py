@@ -17,6 +17,7 @@ from auth_service.adapters.oidc import OidcTokens
 from auth_service.adapters.smtp import SmtpMailer, SmtpServer
 from auth_service.adapters.zxcvbn import ZxcvbnJudge
 from auth_service.domain.audit import Origin
+from auth_service.domain.issuers import Issuer, PlatformIssuer
 from auth_service.policy.attempts import AttemptRules
 from auth_service.policy.audit import Trail
 from auth_service.policy.deletions import DeletionRules
@@ -153,6 +154,7 @@ class Parts:
         """Forgets what is of no use any more."""
         await self.use_cases.changes.trim()
         await self.housekeeping.trim()
+        await self.use_cases.issuers.forget_old_platform()
 
 
 def make_parts(
@@ -222,7 +224,25 @@ def make_issuers(
     def check(url: str, field: str) -> object:
         return check_url(url, settings.outbound, field)
 
-    return Issuers(store, sessions, attempts, tokens, check, now, most=auth.max_issuers)
+    platform = platform_issuer(settings)
+    return Issuers(store, sessions, attempts, tokens, check, now, most=auth.max_issuers, platform=platform)
+
+
+def platform_issuer(settings: Settings) -> PlatformIssuer | None:
+    """The one that the operator trusts. ConfigurationError if its settings leave open what it may do."""
+    oidc = settings.oidc
+    if not oidc.issuer:
+        return None
+    if not oidc.audience:
+        raise ConfigurationError("AI_PLATFORM_OIDC__AUDIENCE is not set: it tells tokens for this platform from others")
+    if not oidc.tenant_claim and not oidc.tenants:
+        message = "set AI_PLATFORM_OIDC__TENANT_CLAIM or __TENANTS: they say which tenants the issuer may speak for"
+        raise ConfigurationError(message)
+    if not oidc.default_role and not (oidc.role_claim and oidc.roles):
+        raise ConfigurationError("AI_PLATFORM_OIDC__DEFAULT_ROLE is needed where no claim gives a role")
+    named = oidc.model_dump(exclude={"tenant_claim", "tenants"})
+    template = Issuer(**named, id="", tenant_id="", created_at=now(), platform=True)
+    return PlatformIssuer(template, oidc.tenant_claim, frozenset(oidc.tenants))
 
 
 def make_hasher(settings: Settings) -> Argon2Hasher:

@@ -28,6 +28,20 @@ class Issuer:
     default_role: str
     """Of whom no value gives one; empty: they are refused."""
     created_at: datetime
+    platform: bool = False
+    """It is the whole platform's, and this row what it is to one tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformIssuer:
+    """An issuer that the operator trusts for tenants. It must say, or be told, for which."""
+
+    template: Issuer
+    """Without an id and a tenant."""
+    tenant_claim: str
+    """The claim that holds the tenant's id; empty: who logs in says it."""
+    tenants: frozenset[str]
+    """The only ones that it may speak for; none: those that the claim names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,12 @@ class IssuerQueries(Protocol):
     """Queries on issuers and on whom they vouch for."""
 
     async def add_issuer(self, issuer: Issuer) -> None: ...
+
+    async def ensure_issuer(self, issuer: Issuer) -> None:
+        """Adds it, or brings it up to date; it is locked until the transaction ends."""
+
+    async def platform_issuers(self) -> list[Issuer]:
+        """What issuers of the whole platform are to tenants; in all tenants."""
 
     async def list_issuers(self, tenant_id: str) -> list[Issuer]: ...
 

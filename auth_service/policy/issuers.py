@@ -1,9 +1,12 @@
 """What the claims of a foreign token mean."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid5
 
 from auth_service.domain.errors import BadAssertion, IdentityRefused
-from auth_service.domain.issuers import Identity, Issuer
+from auth_service.domain.issuers import Identity, Issuer, PlatformIssuer
 from auth_service.policy import names
 from auth_service.policy.roles import ROLES
 from chassis.errors import InvalidArgument
@@ -11,6 +14,7 @@ from chassis.errors import InvalidArgument
 MAX_SUBJECT = 255
 MAX_CLAIM_NAME = 100
 MAX_ROLES = 50
+_ROWS = UUID("8d3a3fd2-3a5b-4a7e-9d5f-0f3c2a8f6e41")
 
 
 def identity_of(claims: Mapping[str, object], issuer: Issuer) -> Identity:
@@ -29,6 +33,25 @@ def identity_of(claims: Mapping[str, object], issuer: Issuer) -> Identity:
     except InvalidArgument as error:
         raise BadAssertion from error
     return Identity(subject, address, full_name, role)
+
+
+def for_tenant(platform: PlatformIssuer, claims: Mapping[str, object], asked: str, now: datetime) -> Issuer:
+    """What the platform's issuer is to the tenant that a verified token, or who logs in, names.
+
+    BadAssertion for a tenant that it may not speak for; InvalidArgument where nothing names one.
+    """
+    named = claims.get(platform.tenant_claim) if platform.tenant_claim else None
+    tenant_id = str(named or asked or (next(iter(platform.tenants)) if len(platform.tenants) == 1 else ""))
+    if not tenant_id:
+        raise names.invalid("tenant_id", "is needed: the identity provider speaks for several tenants")
+    if platform.tenants and tenant_id not in platform.tenants:
+        raise BadAssertion
+    # Without a list, only what the issuer itself has signed says for whom it speaks.
+    if (not platform.tenants and not named) or (asked and asked != tenant_id) or not names.is_id(tenant_id):
+        raise BadAssertion
+    template = platform.template
+    row = uuid5(_ROWS, f"{template.issuer}\n{template.audience}\n{tenant_id}")
+    return replace(template, id=str(row), tenant_id=tenant_id, created_at=now)
 
 
 def _role(claims: Mapping[str, object], issuer: Issuer) -> str:

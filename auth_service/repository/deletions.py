@@ -77,6 +77,9 @@ class DeletionRows(Rows):
         # An operator's account is the platform's: it is never removed with a tenant.
         found = sa.select(users.c.id).where(users.c.id.in_(self._of_no_other_tenant(tenant_id)), ~users.c.operator)
         people = list((await self._db.execute(found)).scalars())
+        # Whom an issuer vouched for is of its tenant alone, and may have been removed from it before.
+        vouched = sa.select(identities.c.user_id).where(identities.c.tenant_id == tenant_id)
+        people += (await self._db.execute(vouched)).scalars()
         invited = sa.select(sa.cast(invitations.c.id, sa.Text)).where(invitations.c.tenant_id == tenant_id)
         await delete(links, links.c.purpose == Purpose.INVITATION.value, links.c.subject.in_(invited))
         ended = sa.select(sessions.c.id).where(sessions.c.tenant_id == tenant_id)

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from auth_service.domain.errors import AlreadyMember
@@ -18,6 +19,16 @@ class IssuerRows(Rows):
     async def add_issuer(self, issuer: Issuer) -> None:
         await self._db.execute(issuers.insert().values({**asdict(issuer), "roles": dict(issuer.roles)}))
 
+    async def ensure_issuer(self, issuer: Issuer) -> None:
+        values = {**asdict(issuer), "roles": dict(issuer.roles)}
+        changed = {name: value for name, value in values.items() if name not in ("id", "tenant_id", "created_at")}
+        statement = upsert(issuers).values(values)
+        await self._db.execute(statement.on_conflict_do_update(index_elements=[issuers.c.id], set_=changed))
+
+    async def platform_issuers(self) -> list[Issuer]:
+        query = sa.select(issuers).where(issuers.c.platform).order_by(issuers.c.tenant_id)
+        return [_issuer(row) for row in await self._db.execute(query)]
+
     async def list_issuers(self, tenant_id: str) -> list[Issuer]:
         query = sa.select(issuers).where(issuers.c.tenant_id == tenant_id).order_by(issuers.c.created_at.desc())
         return [_issuer(row) for row in await self._db.execute(query)]
@@ -27,7 +38,7 @@ class IssuerRows(Rows):
         return (await self._db.execute(query)).one_or_none() is not None
 
     async def find_issuers(self, issuer: str, tenant_id: str) -> list[Issuer]:
-        query = sa.select(issuers).where(issuers.c.issuer == issuer)
+        query = sa.select(issuers).where(issuers.c.issuer == issuer, ~issuers.c.platform)
         if tenant_id:
             query = query.where(sa.cast(issuers.c.tenant_id, sa.Text) == tenant_id)
         return [_issuer(row) for row in await self._db.execute(query.limit(1000))]

@@ -153,6 +153,7 @@ issuers = sa.Table(
     sa.Column("roles", JSONB, nullable=False),
     sa.Column("default_role", sa.Text, nullable=False),
     _at("created_at"),
+    sa.Column("platform", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 identities = sa.Table(
     "identities",

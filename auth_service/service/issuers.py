@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from auth_service.domain.audit import Deed
 from auth_service.domain.changes import Subject
-from auth_service.domain.errors import BadAssertion, IssuerNotFound, LastOwner, MemberNotFound, TooMany
-from auth_service.domain.issuers import ForeignTokens, Identity, Issuer
+from auth_service.domain.errors import BadAssertion, IssuerNotFound, LastOwner, MemberNotFound, OperatorOnly, TooMany
+from auth_service.domain.issuers import ForeignTokens, Identity, Issuer, PlatformIssuer
 from auth_service.domain.people import Actor, User, Visitor
 from auth_service.domain.sessions import TokenPair
 from auth_service.domain.store import Repository, Store
@@ -32,8 +32,10 @@ class Issuers:
         clock: Clock,
         *,
         most: int,
+        platform: PlatformIssuer | None = None,
     ) -> None:
-        """`most`: issuers of one tenant."""
+        """`most`: issuers of one tenant; `platform`: one that the operator trusts for tenants."""
+        self._platform = platform
         self._store = store
         self._sessions = sessions
         self._attempts = attempts
@@ -70,38 +72,45 @@ class Issuers:
         async with self._store.transaction(tenant_id) as repository:
             if not names.is_id(issuer_id):
                 raise IssuerNotFound
-            await repository.lock_tenant(tenant_id)
-            people = await repository.users_of_issuer(tenant_id, issuer_id)
-            gone = await repository.end_issuer(tenant_id, issuer_id)
-            if gone is None:
-                raise IssuerNotFound
-            repository.record(tenant_id, Deed("issuer.remove", issuer_id, before={"issuer": gone.issuer}))
-            for user_id in people:
-                ended = await repository.revoke_sessions_in(tenant_id, user_id)
-                keys = await repository.end_api_keys_of(tenant_id, user_id, self._clock())
-                await repository.remove_membership(tenant_id, user_id)
-                changes = [(Subject.USER, user_id), *((Subject.SESSION, one) for one in ended)]
-                await repository.add_changes([*changes, *((Subject.API_KEY, one) for one in keys)])
+            gone = await self._end(repository, tenant_id, issuer_id)
+            if gone.platform:
+                raise OperatorOnly
             if not await repository.count_members(tenant_id, "owner"):
                 raise LastOwner
+
+    async def forget_old_platform(self) -> None:
+        """The operator trusts an issuer no more: those whom it vouched for are out, in every tenant."""
+        trusted = self._platform.template if self._platform else None
+        async with self._store.platform() as repository:
+            rows = await repository.platform_issuers()
+        for row in rows:
+            if trusted is None or (row.issuer, row.audience) != (trusted.issuer, trusted.audience):
+                async with self._store.transaction(row.tenant_id) as repository:
+                    await self._end(repository, row.tenant_id, row.id)
 
     async def log_in(self, token: str, visitor: Visitor, tenant_id: str = "") -> TokenPair:
         """Tokens for whom a token of a trusted issuer speaks of, who becomes a member at the first time.
 
         BadAssertion tells nothing apart; IdentityRefused, IssuerUnavailable, TenantSuspended, TooManyAttempts;
-        InvalidArgument where the token does not tell for which tenant.
+        InvalidArgument where nothing tells for which tenant.
         """
         buckets = await self._attempts.begin_from(visitor.address)
         issuer = await self._trusted(token, tenant_id)
         # No transaction is open while keys are asked for.
         claims = await self._tokens.verify(token, issuer)
         identity = issuers.identity_of(claims, issuer)
+        if issuer.platform and self._platform:
+            issuer = issuers.for_tenant(self._platform, claims, tenant_id, self._clock())
         async with self._store.platform() as repository:
             await repository.forgive_attempts([bucket.name for bucket in buckets])
             tenant = await repository.get_tenant(issuer.tenant_id)
-            if tenant is None or not await repository.lock_issuer(issuer.id):
+            if tenant is None:
                 raise BadAssertion
             require_active(tenant)
+            if issuer.platform:
+                await repository.ensure_issuer(issuer)
+            if not await repository.lock_issuer(issuer.id):
+                raise BadAssertion
             user_id = await self._member(repository, issuer, identity)
             user = await repository.get_user(tenant.id, user_id)
             if user is None:
@@ -109,8 +118,27 @@ class Issuers:
                 raise BadAssertion
             return await self._sessions.open(repository, tenant, user, visitor)
 
+    async def _end(self, repository: Repository, tenant_id: str, issuer_id: str) -> Issuer:
+        await repository.lock_tenant(tenant_id)
+        people = await repository.users_of_issuer(tenant_id, issuer_id)
+        gone = await repository.end_issuer(tenant_id, issuer_id)
+        if gone is None:
+            raise IssuerNotFound
+        repository.record(tenant_id, Deed("issuer.remove", issuer_id, before={"issuer": gone.issuer}))
+        for user_id in people:
+            ended = await repository.revoke_sessions_in(tenant_id, user_id)
+            keys = await repository.end_api_keys_of(tenant_id, user_id, self._clock())
+            await repository.remove_membership(tenant_id, user_id)
+            changes = [(Subject.USER, user_id), *((Subject.SESSION, one) for one in ended)]
+            await repository.add_changes([*changes, *((Subject.API_KEY, one) for one in keys)])
+        return gone
+
     async def _trusted(self, token: str, tenant_id: str) -> Issuer:
         named, audiences = self._tokens.addressee(token)
+        ours = self._platform.template if self._platform else None
+        # The platform's own goes first: no tenant can stand between it and those who log in with it.
+        if ours is not None and named == ours.issuer and ours.audience in audiences:
+            return ours
         async with self._store.platform() as repository:
             found = await repository.find_issuers(named, tenant_id)
         fitting = [issuer for issuer in found if issuer.audience in audiences]
@@ -141,6 +169,9 @@ class Issuers:
         return user_id
 
     def _check(self, wanted: Issuer) -> None:
+        ours = self._platform.template if self._platform else None
+        if ours is not None and (wanted.issuer, wanted.audience) == (ours.issuer, ours.audience):
+            raise names.invalid("issuer", "is the platform's own with this audience")
         self._check_url(wanted.issuer, "issuer")
         if wanted.jwks_url:
             self._check_url(wanted.jwks_url, "jwks_url")

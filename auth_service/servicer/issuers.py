@@ -55,4 +55,5 @@ def _issuer(issuer: Issuer) -> pb.Issuer:
         roles=dict(issuer.roles),
         default_role=issuer.default_role,
         create_time=time_of(issuer.created_at),
+        platform=issuer.platform,
     )

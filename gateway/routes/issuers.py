@@ -83,5 +83,6 @@ def _provider(issuer: pb.Issuer) -> dict[str, Any]:
         "claims": {"email": issuer.email_claim, "name": issuer.name_claim, "role": issuer.role_claim or None},
         "roles": dict(issuer.roles),
         "default_role": issuer.default_role or None,
+        "managed_by": "platform" if issuer.platform else "tenant",
         "created_at": iso(issuer.create_time),
     }

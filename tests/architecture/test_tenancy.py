@@ -31,7 +31,11 @@ KNOWN_BY = {
     "before": "housekeeping by age, of the platform",
     "now": "housekeeping by age, of the platform",
 }
-WHOLE_PLATFORM = {"list_tenants": "for operators", "audit_chains": "verifies every chain, by command"}
+WHOLE_PLATFORM = {
+    "platform_issuers": "what the operator trusts",
+    "list_tenants": "for operators",
+    "audit_chains": "verifies every chain, by command",
+}
 
 
 def test_no_query_is_made_without_saying_for_whom() -> None:

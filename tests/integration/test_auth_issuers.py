@@ -1,5 +1,6 @@
 """Log-ins with tokens of a real OpenID Connect provider (a library's, on loopback), and with forged ones."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -19,11 +20,11 @@ from aisp.auth.v1 import issuers_pb2 as issuers
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from oidc_provider_mock import User, run_server_in_thread
 
-from auth_service.app import compose
-from auth_service.settings import AuthSection, JwtSettings, PasswordSettings, Settings
+from auth_service.app import compose, platform_issuer
+from auth_service.settings import AuthSection, JwtSettings, OidcSettings, PasswordSettings, Settings
 from chassis.context import RequestContext
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unauthenticated
-from chassis.settings import DatabaseSettings, OutboundSettings, WireSettings
+from chassis.settings import ConfigurationError, DatabaseSettings, OutboundSettings, WireSettings
 from tests.integration.conftest import ROOT, Serve
 
 # The provider warns of what its own library will change.
@@ -50,8 +51,8 @@ class Provider:
         told = httpx.post(f"{self.url}/oauth2/token", data=body, auth=(client, "secret")).raise_for_status().json()
         return str(told["id_token"])
 
-    def add_user(self, subject: str, email: str) -> None:
-        httpx.put(f"{self.url}/users/{subject}", json={"email": email}).raise_for_status()
+    def add_user(self, subject: str, email: str, **claims: str) -> None:
+        httpx.put(f"{self.url}/users/{subject}", json={"email": email, **claims}).raise_for_status()
 
     def jwk(self) -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(f"{self.url}/jwks").json()["keys"][0]
@@ -217,3 +218,99 @@ def _pem() -> tuple[Any, Any]:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     return Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+
+
+@pytest.fixture
+def platform_stub(migrated: Callable[[str], DatabaseSettings], serve: Serve, provider: Provider) -> Callable[..., Any]:
+    """The auth service with an issuer for the whole platform."""
+
+    def serving(**oidc: Any) -> Any:
+        told = {"issuer": provider.url, "audience": "aisp", "default_role": "viewer", "role_claim": "groups"}
+        settings = Settings(
+            database=migrated("auth_service"),
+            jwt=JwtSettings.model_validate({"secret_key": "s" * 40}),
+            auth=AuthSection(password=PasswordSettings(memory_kib=19_456, passes=1, lanes=1)),
+            outbound=LOOPBACK,
+            wire=WireSettings.model_validate({"secret": ROOT.decode()}),
+            oidc=OidcSettings.model_validate(told | {"roles": {"leads": "admin"}} | oidc),
+        )
+        return serve("auth_service", settings, compose)
+
+    return serving
+
+
+async def test_the_platforms_issuer_speaks_for_the_tenants_of_its_list(
+    stub: AuthServiceStub, platform_stub: Callable[..., Any], provider: Provider
+) -> None:
+    one, two, other = [await owner_of_a_tenant(stub) for _ in range(3)]
+    async with platform_stub(tenants=[one.tenant_id, two.tenant_id]) as channel:
+        platform = AuthServiceStub(channel)
+        first = await log_in(platform, provider.id_token("ada"), one.tenant_id)
+        assert (first["tid"], first["role"]) == (one.tenant_id, "admin")
+        # The same person is somebody else in another tenant, and the same again in the first.
+        second = await log_in(platform, provider.id_token("ada"), two.tenant_id)
+        assert second["sub"] != first["sub"]
+        assert (await log_in(platform, provider.id_token("ada"), one.tenant_id))["sub"] == first["sub"]
+        with pytest.raises(InvalidArgument):
+            await log_in(platform, provider.id_token("ada"))
+        for tenant_id in (other.tenant_id, str(uuid4()), "x"):
+            with pytest.raises(Unauthenticated):
+                await log_in(platform, provider.id_token("ada"), tenant_id)
+        with pytest.raises(Unauthenticated):
+            await log_in(platform, provider.id_token("ada", client="another"), one.tenant_id)
+        (listed,) = (await platform.ListIssuers(issuers.ListIssuersRequest(), context=one)).issuers
+        assert listed.platform
+        with pytest.raises(PermissionDenied):
+            await platform.RemoveIssuer(issuers.RemoveIssuerRequest(id=listed.id), context=one)
+        # No tenant can stand between it and those who log in with it.
+        with pytest.raises(InvalidArgument):
+            await trust(platform, other, provider.url)
+
+
+async def test_the_platforms_issuer_names_the_tenant_by_a_claim(
+    stub: AuthServiceStub, platform_stub: Callable[..., Any], provider: Provider
+) -> None:
+    one, two = [await owner_of_a_tenant(stub) for _ in range(2)]
+    provider.add_user("eve", "eve@corp.example", org=one.tenant_id)
+    async with platform_stub(tenant_claim="org") as channel:
+        platform = AuthServiceStub(channel)
+        assert (await log_in(platform, provider.id_token("eve")))["tid"] == one.tenant_id
+        with pytest.raises(Unauthenticated):
+            await log_in(platform, provider.id_token("eve"), two.tenant_id)
+        # Whom it names no tenant for, it speaks for nobody's.
+        with pytest.raises(Unauthenticated):
+            await log_in(platform, provider.id_token("ada"), one.tenant_id)
+
+
+async def test_an_issuer_that_the_operator_takes_away_takes_its_people_along(
+    stub: AuthServiceStub, platform_stub: Callable[..., Any], provider: Provider
+) -> None:
+    owner = await owner_of_a_tenant(stub)
+    async with platform_stub(tenants=[owner.tenant_id]) as channel:
+        claims = await log_in(AuthServiceStub(channel), provider.id_token("ada"))
+    person = RequestContext("r", tenant_id=owner.tenant_id, user_id=claims["sub"], session_id=claims["sid"])
+    async with platform_stub(tenants=[owner.tenant_id], audience="another") as channel:
+        platform = AuthServiceStub(channel)
+        for _ in range(100):
+            try:
+                await platform.VerifySession(pb.VerifySessionRequest(), context=person)
+            except Unauthenticated:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError("still a member")
+        assert not (await platform.ListIssuers(issuers.ListIssuersRequest(), context=owner)).issuers
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"audience": "", "tenants": ["x"]}, "__AUDIENCE"),
+        ({"audience": "a"}, "__TENANT_CLAIM or __TENANTS"),
+        ({"audience": "a", "tenants": ["x"], "default_role": ""}, "__DEFAULT_ROLE"),
+    ],
+)
+def test_settings_that_leave_open_what_an_issuer_may_do_are_refused(wrong: dict[str, Any], told: str) -> None:
+    oidc = OidcSettings.model_validate({"issuer": "https://login.example.com", "default_role": "viewer"} | wrong)
+    with pytest.raises(ConfigurationError, match=told):
+        platform_issuer(Settings(oidc=oidc))

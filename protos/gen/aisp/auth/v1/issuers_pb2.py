@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61isp/auth/v1/issuers.proto\x12\x0c\x61isp.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\x13\x43reateIssuerRequest\x12$\n\x06issuer\x18\x01 \x01(\x0b\x32\x14.aisp.auth.v1.Issuer\"<\n\x14\x43reateIssuerResponse\x12$\n\x06issuer\x18\x01 \x01(\x0b\x32\x14.aisp.auth.v1.Issuer\"\x14\n\x12ListIssuersRequest\"<\n\x13ListIssuersResponse\x12%\n\x07issuers\x18\x01 \x03(\x0b\x32\x14.aisp.auth.v1.Issuer\"!\n\x13RemoveIssuerRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x16\n\x14RemoveIssuerResponse\"\xaa\x02\n\x06Issuer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\x12\x10\n\x08jwks_url\x18\x04 \x01(\t\x12\x13\n\x0b\x65mail_claim\x18\x05 \x01(\t\x12\x12\n\nname_claim\x18\x06 \x01(\t\x12\x12\n\nrole_claim\x18\x07 \x01(\t\x12.\n\x05roles\x18\x08 \x03(\x0b\x32\x1f.aisp.auth.v1.Issuer.RolesEntry\x12\x14\n\x0c\x64\x65\x66\x61ult_role\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a,\n\nRolesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61isp/auth/v1/issuers.proto\x12\x0c\x61isp.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\x13\x43reateIssuerRequest\x12$\n\x06issuer\x18\x01 \x01(\x0b\x32\x14.aisp.auth.v1.Issuer\"<\n\x14\x43reateIssuerResponse\x12$\n\x06issuer\x18\x01 \x01(\x0b\x32\x14.aisp.auth.v1.Issuer\"\x14\n\x12ListIssuersRequest\"<\n\x13ListIssuersResponse\x12%\n\x07issuers\x18\x01 \x03(\x0b\x32\x14.aisp.auth.v1.Issuer\"!\n\x13RemoveIssuerRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x16\n\x14RemoveIssuerResponse\"\xbc\x02\n\x06Issuer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\x12\x10\n\x08jwks_url\x18\x04 \x01(\t\x12\x13\n\x0b\x65mail_claim\x18\x05 \x01(\t\x12\x12\n\nname_claim\x18\x06 \x01(\t\x12\x12\n\nrole_claim\x18\x07 \x01(\t\x12.\n\x05roles\x18\x08 \x03(\x0b\x32\x1f.aisp.auth.v1.Issuer.RolesEntry\x12\x14\n\x0c\x64\x65\x66\x61ult_role\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08platform\x18\x0b \x01(\x08\x1a,\n\nRolesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,7 +47,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVEISSUERRESPONSE']._serialized_start=319
   _globals['_REMOVEISSUERRESPONSE']._serialized_end=341
   _globals['_ISSUER']._serialized_start=344
-  _globals['_ISSUER']._serialized_end=642
-  _globals['_ISSUER_ROLESENTRY']._serialized_start=598
-  _globals['_ISSUER_ROLESENTRY']._serialized_end=642
+  _globals['_ISSUER']._serialized_end=660
+  _globals['_ISSUER_ROLESENTRY']._serialized_start=616
+  _globals['_ISSUER_ROLESENTRY']._serialized_end=660
 # @@protoc_insertion_point(module_scope)

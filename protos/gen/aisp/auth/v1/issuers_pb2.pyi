@@ -42,7 +42,7 @@ class RemoveIssuerResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Issuer(_message.Message):
-    __slots__ = ("id", "issuer", "audience", "jwks_url", "email_claim", "name_claim", "role_claim", "roles", "default_role", "create_time")
+    __slots__ = ("id", "issuer", "audience", "jwks_url", "email_claim", "name_claim", "role_claim", "roles", "default_role", "create_time", "platform")
     class RolesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,7 @@ class Issuer(_message.Message):
     ROLES_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_ROLE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
     id: str
     issuer: str
     audience: str
@@ -70,4 +71,5 @@ class Issuer(_message.Message):
     roles: _containers.ScalarMap[str, str]
     default_role: str
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., issuer: _Optional[str] = ..., audience: _Optional[str] = ..., jwks_url: _Optional[str] = ..., email_claim: _Optional[str] = ..., name_claim: _Optional[str] = ..., role_claim: _Optional[str] = ..., roles: _Optional[_Mapping[str, str]] = ..., default_role: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    platform: bool
+    def __init__(self, id: _Optional[str] = ..., issuer: _Optional[str] = ..., audience: _Optional[str] = ..., jwks_url: _Optional[str] = ..., email_claim: _Optional[str] = ..., name_claim: _Optional[str] = ..., role_claim: _Optional[str] = ..., roles: _Optional[_Mapping[str, str]] = ..., default_role: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., platform: bool = ...) -> None: ...
