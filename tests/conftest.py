@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings
@@ -19,6 +20,10 @@ from deploy.local.databases import ensure_databases
 from deploy.local.postgres import Postgres
 from deploy.local.valkey import METER, Valkey, binary
 from tests.standins.echo_service import Transport
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("aisp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("aisp")
 
 PASSWORD = "test-" + secrets.token_hex(8)
 

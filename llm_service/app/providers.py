@@ -14,12 +14,12 @@ from llm_service.adapters.supervisor import LocalEngine
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import LanguageModel
 from llm_service.policy.responses.translation import ResponsesByChat
+from llm_service.policy.translation.pairs import ChatByMessages, MessagesByChat
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
-from llm_service.service.translating import Translating, Translation
+from llm_service.service.translating import Translating
 from llm_service.settings import Settings
 
 KEEP_ALIVE_SECONDS = 30.0
-TRANSLATIONS: tuple[Translation, ...] = (ResponsesByChat(),)
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ def upstreams(settings: Settings, engine: LocalEngine, *, uses_engine: bool) -> 
 
 
 def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: Sessions) -> dict[str, LanguageModel]:
-    """Outermost first: retries, the breaker, places, the count of attempts, translation; then the wire."""
+    """Outermost first: retries, the breaker, places, translation, the count of attempts; then the wire."""
     llm, times = settings.llm, settings.llm.timeouts
     limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
     wrapped: dict[str, LanguageModel] = {}
@@ -69,7 +69,7 @@ def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: S
         http = ProviderHttp(sessions, upstream, limits)
         running, waiting = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
         bounded = Bounded(
-            Counted(Translating(WireModel(http, KINDS[name].wires()), TRANSLATIONS)),
+            translating(Counted(WireModel(http, KINDS[name].wires())), llm.default_output_tokens),
             running=running,
             waiting=waiting,
             wait_seconds=llm.queue_seconds,
@@ -78,6 +78,12 @@ def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: S
         breaking = Breaking(bounded, failures=llm.breaker_failures, pause_seconds=llm.breaker_pause_seconds)
         wrapped[name] = Retrying(breaking, RetryPolicy(attempts=llm.attempts))
     return wrapped
+
+
+def translating(model: LanguageModel, default_output_tokens: int) -> LanguageModel:
+    """Whatever format the model speaks, it is asked in any: what comes as responses goes on as chat completions."""
+    conversations = Translating(model, (MessagesByChat(), ChatByMessages(default_output_tokens, time.time)))
+    return Translating(conversations, (ResponsesByChat(),))
 
 
 def _fixed(address: str) -> Callable[[], str | None]:

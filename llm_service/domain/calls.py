@@ -62,6 +62,8 @@ class Call:
     """Whose call it is, out of the signed context."""
     tally: Tally = field(default_factory=Tally)
     dialect: Dialect = PLAIN
+    max_output_tokens: int = 0
+    """What the model writes at most, as the catalogue has it; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)

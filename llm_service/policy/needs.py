@@ -32,8 +32,10 @@ def needs_of(body: bytes) -> Needs:
 
 
 def _asked(document: dict[str, Any]) -> dict[str, bool]:
-    text = document.get("text")
-    wanted = document.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    wanted = document.get("response_format")
+    for key in ("text", "output_config"):
+        told = document.get(key)
+        wanted = wanted or (told.get("format") if isinstance(told, dict) else None)
     return {
         "tools": bool(document.get("tools")),
         "logprobs": bool(document.get("logprobs")),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -45,6 +45,8 @@ class Completions:
     async def complete(self, call: Call) -> tuple[Answer, Served]:
         """The answer. ModelNotFound, ModelNotAllowed, or the most telling of the deployments' failures."""
         route = await self._router.route(call)
+        if route.max_output_tokens:
+            call = replace(call, max_output_tokens=route.max_output_tokens)
         failures: list[PlatformError] = []
         for deployment, last in _with_last(route):
             call.tally.alternatives = not last
@@ -59,6 +61,8 @@ class Completions:
     async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
         """Who answers, then events, then the ending."""
         route = await self._router.route(call)
+        if route.max_output_tokens:
+            call = replace(call, max_output_tokens=route.max_output_tokens)
         failures: list[PlatformError] = []
         for deployment, last in _with_last(route):
             started = False

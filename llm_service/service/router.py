@@ -29,6 +29,7 @@ class Route:
 
     model: str
     deployments: list[Deployment]
+    max_output_tokens: int = 0
 
 
 class Router:
@@ -57,7 +58,7 @@ class Router:
         if len(found) > 1:
             chance = affinity(call.tenant_id, call.body) if model.sticky else self._chance
             found = ordered(found, chance)
-        return Route(model.price_key or model.name, found)
+        return Route(model.price_key or model.name, found, model.max_output_tokens)
 
     def resolve(self, tenancy: Tenancy, tenant_id: str, asked: str) -> Model:
         """The model that a tenant means by a name. ModelNotFound, ModelNotAllowed."""

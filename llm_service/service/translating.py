@@ -1,10 +1,12 @@
 """A wrapper of LanguageModel: asks a model in a format that it speaks for what was asked in one that it does not."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
+from chassis.errors import Violation
 from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.errors import Unsupported
 from llm_service.domain.models import Deployment, Health
 
 
@@ -23,6 +25,8 @@ class Translation(Protocol):
 
     source: Format
     target: Format
+    names: Mapping[str, str]
+    """Fields of the target as the source calls them: what the model refuses is told in the client's words."""
 
     def request(self, call: Call) -> Call:
         """The same call in the other format. BadDocument; Unsupported for what cannot be said there."""
@@ -51,22 +55,42 @@ class Translating:
         translation = self._by_source.get(call.format)
         if translation is None:
             return await self._inner.complete(deployment, call)
-        return translation.answer(call, await self._inner.complete(deployment, translation.request(call)))
+        asked = translation.request(call)
+        try:
+            answer = await self._inner.complete(deployment, asked)
+        except Unsupported as error:
+            raise _in_other_words(error, translation.names) from error
+        return translation.answer(call, answer)
 
     async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
         translation = self._by_source.get(call.format)
         asked = translation.request(call) if translation else call
         back = translation.stream(call) if translation else None
-        async with aclosing(self._inner.stream(deployment, asked)) as events:
-            async for event in events:
-                if back is None:
-                    yield event
-                elif isinstance(event, bytes):
-                    if told := back.take(event):
-                        yield told
-                else:
-                    yield back.end(event)
-                    yield event
+        try:
+            async with aclosing(self._inner.stream(deployment, asked)) as events:
+                async for event in events:
+                    if back is None:
+                        yield event
+                    elif isinstance(event, bytes):
+                        if told := back.take(event):
+                            yield told
+                    else:
+                        if told := back.end(event):
+                            yield told
+                        yield event
+        except Unsupported as error:
+            raise _in_other_words(error, translation.names if translation else {}) from error
 
     def health(self, deployment: Deployment) -> Health:
         return self._inner.health(deployment)
+
+
+def _in_other_words(error: Unsupported, names: Mapping[str, str]) -> Unsupported:
+    fields = [names.get(item.field, item.field) for item in error.violations]
+    if not fields or fields == [item.field for item in error.violations]:
+        return error
+    return Unsupported(
+        f"This model does not support: {', '.join(fields)}.",
+        metadata={"param": fields[0]},
+        violations=[Violation(field, "is not supported by this model") for field in fields],
+    )

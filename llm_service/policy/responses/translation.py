@@ -1,5 +1,6 @@
 """Asks a model that speaks chat completions for a response."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,12 @@ class ResponsesByChat:
 
     source = Format.RESPONSES
     target = Format.CHAT_COMPLETIONS
+    names: Mapping[str, str] = {  # a table
+        "max_completion_tokens": "max_output_tokens",
+        "reasoning_effort": "reasoning.effort",
+        "response_format": "text.format",
+        "messages": "input",
+    }
 
     def request(self, call: Call) -> Call:
         chat = chat_request(read_responses(call.body))
