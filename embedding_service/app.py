@@ -17,9 +17,10 @@ from chassis.server import App, run_server
 from embedding_service.adapters.cache import ValkeyCache
 from embedding_service.adapters.local_onnx import LocalOnnx
 from embedding_service.adapters.openai_wire import OpenAIWire
+from embedding_service.adapters.rerank_wire import RerankWire
 from embedding_service.adapters.retrying import Retrying
 from embedding_service.domain import Embedder, Health
-from embedding_service.service import Embeddings
+from embedding_service.service import Embeddings, Reranking
 from embedding_service.servicer import EmbeddingServicer
 from embedding_service.settings import Settings
 
@@ -53,9 +54,17 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         embeddings = Embeddings(
             _embedders(settings, session, local), ValkeyCache(cache, section.cache_seconds), section.max_inputs
         )
+        reranker = RerankWire(
+            session,
+            section.rerank_url,
+            section.rerank_key.get_secret_value(),
+            wire=section.rerank_wire,
+            seconds=section.timeout_seconds,
+        )
+        servicer = EmbeddingServicer(embeddings, Reranking(embeddings, reranker))
         try:
             yield App(
-                register=partial(add_EmbeddingServiceServicer_to_server, EmbeddingServicer(embeddings)),
+                register=partial(add_EmbeddingServiceServicer_to_server, servicer),
                 services=("aisp.embedding.v1.EmbeddingService",),
                 ready=ready,
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring("embedding_service")),),

@@ -114,6 +114,24 @@ class Embedder(Protocol):
         """Without asking the provider."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a reranking model thinks of texts, in their order; and the tokens read."""
+
+    scores: tuple[float, ...]
+    tokens: int
+
+
+class Reranker(Protocol):
+    """A provider of reranking."""
+
+    async def rerank(self, model: EmbeddingModel, query: str, texts: Sequence[str]) -> Judged:
+        """A Provider* error."""
+
+    def health(self) -> Health:
+        """Without asking the provider."""
+
+
 class VectorCache(Protocol):
     """Vectors by content. Never fails: what is away is a miss."""
 

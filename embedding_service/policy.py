@@ -19,6 +19,12 @@ CATALOGUE = {
     )
 }
 PREFIXES = {"openai/": "openai", "hf/": "hf"}
+RERANK_PREFIX = "rerank/"
+MAX_RERANKED = 1000
+BI_ENCODERS = "local"
+"""The provider whose embedding models rerank as bi-encoders: by the cosine of two vectors made apart, which is weaker
+than a cross-encoder that reads query and text together.
+"""
 
 
 def resolve(name: str) -> EmbeddingModel:
@@ -84,3 +90,22 @@ def normalised(vector: bytes) -> bytes:
     numbers = array.array("f", vector)
     length = math.sqrt(sum(number * number for number in numbers)) or 1.0
     return array.array("f", (number / length for number in numbers)).tobytes()
+
+
+def resolve_reranker(name: str) -> EmbeddingModel:
+    """A reranking model: of the configured provider (rerank/NAME), or a local embedding model. ModelNotFound."""
+    upstream = name.removeprefix(RERANK_PREFIX)
+    if upstream and upstream != name:
+        return EmbeddingModel(name, "rerank", upstream)
+    found = CATALOGUE.get(name or DEFAULT_MODEL)
+    if found is None or found.provider != BI_ENCODERS:
+        message = f"The reranking model {name[:200]} does not exist: there are {DEFAULT_MODEL} and {RERANK_PREFIX}NAME."
+        raise ModelNotFound(message, metadata={"param": "model"})
+    return found
+
+
+def cosines(query: bytes, texts: Sequence[bytes]) -> tuple[float, ...]:
+    """Of vectors of length 1, moved from -1..1 to 0..1."""
+    asked = array.array("f", query)
+    found = (sum(a * b for a, b in zip(asked, array.array("f", text), strict=True)) for text in texts)
+    return tuple(min(1.0, max(0.0, (1 + cosine) / 2)) for cosine in found)

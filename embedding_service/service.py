@@ -10,7 +10,9 @@ from embedding_service.domain import (
     Health,
     Input,
     InputType,
+    Judged,
     ProviderNotConfigured,
+    Reranker,
     VectorCache,
     Vectors,
 )
@@ -78,6 +80,26 @@ class Embeddings:
     def _health(self, provider: str) -> Health:
         embedder = self._embedders.get(provider)
         return embedder.health() if embedder else Health.NOT_CONFIGURED
+
+
+class Reranking:
+    """Judges texts by a query: the configured provider does, or a local embedding model."""
+
+    def __init__(self, embeddings: Embeddings, provider: Reranker) -> None:
+        self._embeddings = embeddings
+        self._provider = provider
+
+    async def rerank(self, name: str, query: str, texts: Sequence[str]) -> tuple[EmbeddingModel, Judged]:
+        """ModelNotFound, BadInput, or what the provider fails with."""
+        model = policy.resolve_reranker(name)
+        policy.check_inputs([query], 1)
+        policy.check_inputs(texts, policy.MAX_RERANKED)
+        if model.provider != policy.BI_ENCODERS:
+            return model, await self._provider.rerank(model, query, texts)
+        asked = await self._embeddings.embed(model.name, [query], 0, InputType.QUERY)
+        read = await self._embeddings.embed(model.name, list(texts), 0, InputType.DOCUMENT)
+        scores = policy.cosines(asked.vectors.vectors[0], read.vectors.vectors)
+        return model, Judged(scores, asked.vectors.tokens + read.vectors.tokens)
 
 
 def _known(entry: tuple[int, bytes] | None) -> tuple[int, bytes]:

@@ -7,7 +7,7 @@ from aisp.embedding.v1 import embedding_service_pb2 as pb
 from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceServicer
 
 from embedding_service.domain import Input, InputType
-from embedding_service.service import Embeddings
+from embedding_service.service import Embeddings, Reranking
 
 INPUT_TYPES = {pb.INPUT_TYPE_QUERY: InputType.QUERY, pb.INPUT_TYPE_DOCUMENT: InputType.DOCUMENT}
 
@@ -15,8 +15,9 @@ INPUT_TYPES = {pb.INPUT_TYPE_QUERY: InputType.QUERY, pb.INPUT_TYPE_DOCUMENT: Inp
 class EmbeddingServicer(EmbeddingServiceServicer):
     """Translates."""
 
-    def __init__(self, embeddings: Embeddings) -> None:
+    def __init__(self, embeddings: Embeddings, reranking: Reranking) -> None:
         self._embeddings = embeddings
+        self._reranking = reranking
 
     async def EmbedTexts(self, request: pb.EmbedTextsRequest, _: Any) -> pb.EmbedTextsResponse:
         inputs: list[Input] = [
@@ -39,6 +40,18 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             usage=usage_pb2.Usage(lines=[line]),
             body=made.body,
         )
+
+    async def RerankTexts(self, request: pb.RerankTextsRequest, _: Any) -> pb.RerankTextsResponse:
+        model, judged = await self._reranking.rerank(request.model, request.query, request.texts)
+        line = usage_pb2.UsageLine(
+            service="embedding",
+            model=model.name,
+            provider=model.provider,
+            unit=usage_pb2.UNIT_INPUT_TOKENS,
+            amount=judged.tokens,
+            attempt=1,
+        )
+        return pb.RerankTextsResponse(scores=judged.scores, model=model.name, usage=usage_pb2.Usage(lines=[line]))
 
     async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:
         models = [

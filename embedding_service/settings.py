@@ -1,6 +1,7 @@
 """What the embedding service can be told."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 
@@ -21,6 +22,10 @@ class EmbeddingSection(Endpoint):
     max_call_tokens: int = Field(default=300_000, ge=1)
     cache_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     """How long vectors stay in the cache; 0 turns it off."""
+    rerank_url: str = ""
+    """Where reranking models are (without /rerank); their names are rerank/NAME. Empty: only local ones."""
+    rerank_key: SecretStr = SecretStr("")
+    rerank_wire: Literal["cohere", "tei"] = "cohere"
     timeout_seconds: float = Field(default=60, gt=0, le=600)
     attempts: int = Field(default=3, ge=1, le=10)
 

@@ -45,6 +45,7 @@ from gateway.routes import (
     members,
     preview,
     rag,
+    rerank,
     sessions,
     signing,
     terms,
@@ -67,6 +68,7 @@ ROUTERS = (
     issuers,
     keys,
     rag,
+    rerank,
     evaluations,
     documents,
     catalogue,
@@ -126,7 +128,7 @@ def _most_bytes(module: Any, section: GatewaySection) -> int | None:
         return 2 * section.max_document_bytes + envelope
     if module is audio:
         return section.max_audio_bytes + envelope
-    return section.max_body_bytes if module is rag else None
+    return section.max_body_bytes if module in (rag, rerank, evaluations) else None
 
 
 class Lifespan:

@@ -38,7 +38,7 @@ REQUESTS = Counter("aisp_gateway_requests_total", "Requests that were answered",
 REQUEST_SECONDS = Histogram("aisp_gateway_request_seconds", "How long requests took", ["method"], buckets=CALL_BUCKETS)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-TWO_BASES = re.compile(r"/api(/v1/(?:chat|completions|responses|messages|embeddings|models|audio)(?:/.*)?)")
+TWO_BASES = re.compile(r"/api(/v1/(?:chat|completions|responses|messages|embeddings|rerank|models|audio)(?:/.*)?)")
 """The ecosystem's routes have a second base path."""
 OPEN = frozenset(
     (

@@ -40,7 +40,8 @@ from rag_service.service.documents import INGEST, Documents
 from rag_service.service.erasure import Erasure
 from rag_service.service.evaluation import Evaluations
 from rag_service.service.ingestion import Ingestion, IngestionRules
-from rag_service.service.search import Search
+from rag_service.service.rewriting import Rewriting
+from rag_service.service.search import Models, Search, SearchRules
 from rag_service.servicer import RagServicer
 from rag_service.settings import RagSection, Settings
 
@@ -129,6 +130,39 @@ async def _what_there_is(database: Database) -> str:
             await asyncio.sleep(WAIT_SECONDS)
 
 
+def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
+    """The use cases, wired."""
+    collections = Collections(parts.store, now, parts.vectors, rag.embedding_model)
+    rewriting = Rewriting(parts.answerer, rag.rewrite_model, rag.rewrite_tokens)
+    rules = SearchRules(
+        max_query=rag.max_query_characters,
+        max_top_k=rag.max_top_k,
+        candidates=rag.candidates,
+        reranked=rag.rerank_candidates,
+        rerank_model=rag.rerank_model,
+    )
+    models = Models(parts.embedder, parts.embedder, rewriting)
+    search = Search(parts.store, parts.vectors, models, collections, rules)
+    answers = Answers(
+        search,
+        rewriting,
+        parts.answerer,
+        model=rag.answer_model,
+        answer_tokens=rag.answer_tokens,
+        context_tokens=rag.context_tokens,
+        max_query=rag.max_query_characters,
+    )
+    return RagServicer(
+        collections,
+        Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes),
+        search,
+        Evaluations(search, collections, rag.max_evaluated_queries),
+        answers,
+        parts.vectors,
+        rag.max_document_bytes,
+    )
+
+
 @asynccontextmanager
 async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service, connected; everything is closed on leaving."""
@@ -139,26 +173,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     try:
         async with connect(settings) as parts:
             stored = ValkeyAnswerStore(cache)
-            collections = Collections(parts.store, now, parts.vectors, rag.embedding_model)
-            documents = Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes)
-            search = Search(parts.store, parts.vectors, parts.embedder, collections, rag.max_query_characters)
-            answers = Answers(
-                search,
-                parts.answerer,
-                model=rag.answer_model,
-                answer_tokens=rag.answer_tokens,
-                context_tokens=rag.context_tokens,
-                max_query=rag.max_query_characters,
-            )
-            servicer = RagServicer(
-                collections,
-                documents,
-                search,
-                Evaluations(search, collections, rag.max_evaluated_queries),
-                answers,
-                parts.vectors,
-                rag.max_document_bytes,
-            )
+            servicer = _servicer(rag, parts)
             yield App(
                 register=partial(add_RagServiceServicer_to_server, servicer),
                 services=("aisp.rag.v1.RagService",),

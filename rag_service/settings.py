@@ -63,6 +63,17 @@ class RagSection(Endpoint):
     max_chunks: int = Field(default=50_000, ge=1)
     max_metadata_bytes: int = Field(default=16 * 1024, ge=2)
     max_query_characters: int = Field(default=4000, ge=1)
+    max_top_k: int = Field(default=100, ge=1, le=1000)
+    """Passages that a search may ask for."""
+    candidates: int = Field(default=200, ge=10, le=1000)
+    """Passages that each arm of a hybrid search contributes at least, and that diversity and documents choose from."""
+    rerank_model: str = "local/all-minilm-l6-v2"
+    """What `rerank: true` means; empty: nothing."""
+    rerank_candidates: int = Field(default=50, ge=1, le=1000)
+    """Passages that a reranking model orders anew."""
+    rewrite_model: str = ""
+    """A language model that writes queries anew and condenses conversations; empty: none, conversations by rule."""
+    rewrite_tokens: int = Field(default=64, ge=8, le=1024)
     max_evaluated_queries: int = Field(default=1000, ge=1)
     extraction_seconds: float = Field(default=120, gt=0, le=3600)
     extraction_megabytes: int = Field(default=2048, ge=128)

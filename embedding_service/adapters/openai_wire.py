@@ -73,7 +73,7 @@ class OpenAIWire:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderUnavailable from error
         if response.status != 200:
-            raise _error(response.status, response.headers.get("Retry-After"), answer)
+            raise error_of(response.status, response.headers.get("Retry-After"), answer)
         return answer
 
 
@@ -109,7 +109,8 @@ def _floats(embedding: str | list[float]) -> bytes:
     return struct.pack(f"<{len(embedding)}f", *embedding)
 
 
-def _error(status: int, retry_after: str | None, answer: bytes) -> Exception:
+def error_of(status: int, retry_after: str | None, answer: bytes) -> Exception:
+    """What a provider's refusal is."""
     if status in (401, 403):
         return ProviderNotConfigured("The provider refuses the platform's key for this model.")
     if status == 429:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from gateway.admission import Work
 from gateway.routes.common import AUTHENTICATED, Admission, Body, Services, StrictRoute, marks, problems
-from gateway.routes.rag import MODES
+from gateway.routes.rag import MODE_NAMES, MODES
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
 
@@ -31,6 +31,8 @@ class EvaluationRequest(Body):
 
     queries: Annotated[list[Judged], Field(min_length=1, max_length=1000)]
     collection: Annotated[str, Field(max_length=64)] = ""
+    apply: bool = False
+    """Whether the best mode becomes the collection's default."""
     modes: Annotated[list[Literal["hybrid", "dense", "lexical"]], Field(max_length=3)] = []
 
 
@@ -41,20 +43,21 @@ async def evaluate(asked: EvaluationRequest, request: Request, services: Service
         collection=asked.collection,
         queries=[pb.JudgedQuery(query=item.query, document_ids=item.relevant) for item in asked.queries],
         modes=[MODES[name] for name in asked.modes],
+        apply=asked.apply,
     )
     tokens = sum(len(item.query) for item in asked.queries) // BYTES_OF_A_TOKEN + len(asked.queries)
     work = Work("rag", tokens=tokens, output_bounded=True)
     async with gate.admitted(request.scope["state"], "inference", work, await marks(request)) as call:
         found = await services.rag.EvaluateSearch(wire, **call.options)
         call.use(found.usage)
-    names = {number: name for name, number in MODES.items() if name}
     return {
         "queries": len(asked.queries),
         "vector_store": found.vector_store,
         "embedding_model": found.embedding_model,
+        "default_mode": MODE_NAMES[found.default_mode],
         "modes": [
             {
-                "mode": names[row.mode],
+                "mode": MODE_NAMES[row.mode],
                 "ndcg_at_10": round(row.ndcg_at_10, 4),
                 "recall_at_100": round(row.recall_at_100, 4),
                 "mrr": round(row.mrr, 4),

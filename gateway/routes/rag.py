@@ -30,6 +30,10 @@ MODES = {
     "lexical": pb.SEARCH_MODE_LEXICAL,
     "hybrid": pb.SEARCH_MODE_HYBRID,
 }
+MODE_NAMES = {number: name for name, number in MODES.items() if name}
+RERANKED_TOKENS = 10_000
+"""What fifty passages have, roughly, that a model orders anew."""
+REWRITTEN_TOKENS = 64
 GROUNDING = {"required": pb.GROUNDING_REQUIRED, "preferred": pb.GROUNDING_PREFERRED}
 STATES = {pb.AnswerState.Value(f"ANSWER_STATE_{name.upper()}"): name for name in (
     "answered", "partial", "abstained", "ungrounded",
@@ -57,6 +61,11 @@ class SearchRequest(Body):
     collection: Name | None = None
     filter: Filter = None
     mode: Literal["dense", "lexical", "hybrid"] | None = None
+    score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    diversity: Annotated[float, Field(ge=0, le=1)] = 0
+    group_by: Literal["document"] | None = None
+    rewrite: bool = False
+    rerank: bool | Annotated[str, Field(min_length=1, max_length=200)] = False
 
 
 class Asking(Body):
@@ -148,12 +157,25 @@ async def search(request: Request, services: Services, gate: Admission) -> dict[
         collection=asked.collection,
         filter_json=_json(asked.filter),
         mode=MODES[asked.mode],
+        score_threshold=asked.score_threshold,
+        diversity=asked.diversity,
+        by_document=asked.group_by == "document",
+        rewrite=asked.rewrite,
+        rerank=_reranking(asked.rerank),
     )
-    work = Work("rag", tokens=len(asked.query) // BYTES_OF_A_TOKEN + 1, output_bounded=True)
+    judged = RERANKED_TOKENS if wire.rerank else 0
+    written = REWRITTEN_TOKENS if asked.rewrite else 0
+    tokens = len(asked.query) // BYTES_OF_A_TOKEN + 1 + judged
+    work = Work("rag", tokens=tokens, output_tokens=written, output_bounded=True)
     async with gate.admitted(request.scope["state"], "", work, await marks(request)) as call:
         found = await services.rag.SearchPassages(wire, **call.options)
         call.use(found.usage)
-    return {"results": [_passage(row) for row in found.passages], "usage": _usage(call)}
+    return {
+        "results": [_passage(row) for row in found.passages],
+        "query": found.query,
+        "mode": MODE_NAMES.get(found.mode),
+        "usage": _usage(call),
+    }
 
 
 @router.post(
@@ -277,7 +299,15 @@ def _passage(row: pb.Passage) -> dict[str, Any]:
         "start": row.start,
         "end": row.end,
         "metadata": orjson.loads(row.metadata_json or "{}"),
+        "scores": {name.name: value for name, value in row.scores.ListFields()},
     }
+
+
+def _reranking(asked: bool | str) -> str:
+    """In a query true and false are texts."""
+    if isinstance(asked, str) and asked.lower() not in ("true", "false"):
+        return asked
+    return "default" if str(asked).lower() == "true" else ""
 
 
 def _citation(row: pb.Citation) -> dict[str, Any]:

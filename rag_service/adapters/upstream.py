@@ -46,6 +46,12 @@ class EmbeddingUpstream:
             # The end of a long question asks most.
             return await self.embed_query(model, text[-len(text) // 2 :], tally)
 
+    async def rerank(self, model: str, query: str, texts: Sequence[str], tally: Tally) -> list[float]:
+        request = embedding_pb.RerankTextsRequest(model=model, query=query, texts=texts)
+        answer = await self._stub.RerankTexts(request)
+        tally.lines += used(answer.usage)
+        return list(answer.scores)
+
     async def _embed(self, model: str, texts: Sequence[str], input_type: Any, tally: Tally) -> list[bytes]:
         request = embedding_pb.EmbedTextsRequest(
             model=model, inputs=[embedding_pb.Input(text=text) for text in texts], input_type=input_type

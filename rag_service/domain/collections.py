@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from rag_service.domain.search import SearchMode
+
 DEFAULT_COLLECTION = "default"
 
 
@@ -18,7 +20,9 @@ class Collection:
     vector_store: str
     embedding_model: str
     created_at: datetime
+    default_mode: SearchMode = SearchMode.HYBRID
     documents: int = 0
+    """Where they were counted."""
 
 
 class CollectionQueries(Protocol):
@@ -27,7 +31,11 @@ class CollectionQueries(Protocol):
     async def add_collection(self, collection: Collection) -> None:
         """CollectionExists."""
 
-    async def find_collection(self, tenant_id: str, name: str) -> Collection | None: ...
+    async def find_collection(self, tenant_id: str, name: str) -> Collection | None:
+        """Its documents are not counted."""
+
+    async def set_collection(self, tenant_id: str, name: str, description: str | None, mode: SearchMode | None) -> bool:
+        """Changes what is not None; whether it is there."""
 
     async def list_collections(
         self, tenant_id: str, size: int, after: tuple[str | int, ...] | None

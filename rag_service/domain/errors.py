@@ -3,7 +3,7 @@
 NotFound            CollectionNotFound, DocumentNotFound
 AlreadyExists       CollectionExists
 InvalidArgument     EmptyDocument, DocumentTooLarge, BadFilter, BadRequest
-FailedPrecondition  TextNotReady
+FailedPrecondition  TextNotReady, ModelNotConfigured
 Unavailable         VectorStoreUnavailable
 """
 
@@ -48,6 +48,11 @@ class BadRequest(InvalidArgument):
 class TextNotReady(FailedPrecondition):
     reason = "TEXT_NOT_READY"
     message = "The document's text is not there yet."
+
+
+class ModelNotConfigured(FailedPrecondition):
+    reason = "MODEL_NOT_CONFIGURED"
+    message = "No model is configured for this."
 
 
 class VectorStoreUnavailable(Unavailable):

@@ -30,3 +30,5 @@ class Evaluation:
     modes: Sequence[tuple[SearchMode, Quality]]
     vector_store: str
     embedding_model: str
+    default_mode: SearchMode
+    """The collection's, after this."""

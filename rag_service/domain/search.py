@@ -1,11 +1,12 @@
-"""What a search finds, and the queries that find it by words."""
+"""What is searched for, what a search finds, and the queries and models that find it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
 from rag_service.domain.filters import Filter
+from rag_service.domain.usage import Tally
 
 
 class SearchMode(Enum):
@@ -17,8 +18,36 @@ class SearchMode(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Seeking:
+    """What to find, and how."""
+
+    query: str
+    top_k: int = 5
+    collection: str = ""
+    filter: Filter | None = None
+    mode: SearchMode | None = None
+    """None: as the collection says."""
+    score_threshold: float = 0.0
+    diversity: float = 0.0
+    by_document: bool = False
+    rewrite: bool = False
+    rerank: str = ""
+    """A reranking model; `default` means the configured one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What each stage gave a passage; None where it did not see it."""
+
+    dense: float | None = None
+    lexical: float | None = None
+    fused: float | None = None
+    reranked: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk that was found. `cosine` where the dense arm saw it."""
+    """A chunk that was found."""
 
     document_id: str
     chunk_id: str
@@ -28,8 +57,27 @@ class Passage:
     start: int
     end: int
     metadata: Mapping[str, Any]
+    version: int = 1
+    """The document's."""
     score: float = 0.0
-    cosine: float | None = None
+    """Of the last stage."""
+    scores: Scores = field(default_factory=Scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The passages, best first, what was searched for, and how."""
+
+    passages: Sequence[Passage]
+    query: str
+    mode: SearchMode
+
+
+class Reranker(Protocol):
+    """A model that judges texts by a query."""
+
+    async def rerank(self, model: str, query: str, texts: Sequence[str], tally: Tally) -> list[float]:
+        """From 0 to 1, in the texts' order."""
 
 
 class SearchQueries(Protocol):

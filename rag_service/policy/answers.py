@@ -34,20 +34,11 @@ def relevant(question: str, passages: Sequence[Passage]) -> list[Passage]:
     asked = set(terms(question))
 
     def fits(passage: Passage) -> bool:
-        if passage.cosine is not None and passage.cosine >= RELEVANT_COSINE:
+        if passage.scores.dense is not None and passage.scores.dense >= RELEVANT_COSINE:
             return True
         return bool(asked) and len(asked & set(terms(passage.text))) / len(asked) >= RELEVANT_COVERAGE
 
     return [passage for passage in passages if fits(passage)]
-
-
-def search_query(messages: Sequence[Message], most: int) -> str:
-    """What to search for: the last question, after the one before where it is too short to stand alone."""
-    asked = [message.content for message in messages if message.role == "user"]
-    last = asked[-1]
-    if len(asked) > 1 and len(terms(last)) < 4:
-        last = f"{asked[-2]}\n{last}"
-    return last[-most:]
 
 
 def prompt(messages: Sequence[Message], passages: Sequence[Passage], budget: int) -> list[Message]:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rag_service.domain.collections import Collection
 from rag_service.domain.errors import CollectionExists
+from rag_service.domain.search import SearchMode
 from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents
 
@@ -18,14 +19,22 @@ class CollectionRows(Rows):
     async def add_collection(self, collection: Collection) -> None:
         values = {key: value for key, value in asdict(collection).items() if key != "documents"}
         try:
+            values["default_mode"] = collection.default_mode.value
             await self._db.execute(collections.insert().values(values))
         except IntegrityError as error:
             raise CollectionExists from error
 
     async def find_collection(self, tenant_id: str, name: str) -> Collection | None:
-        query = _counted().where(collections.c.tenant_id == tenant_id, collections.c.name == name)
+        query = sa.select(collections, sa.literal(0).label("documents"))
+        query = query.where(collections.c.tenant_id == tenant_id, collections.c.name == name)
         row = (await self._db.execute(query)).one_or_none()
         return _collection(row) if row else None
+
+    async def set_collection(self, tenant_id: str, name: str, description: str | None, mode: SearchMode | None) -> bool:
+        given = {"description": description, "default_mode": mode and mode.value}
+        values = {key: value for key, value in given.items() if value is not None}
+        change = collections.update().where(collections.c.tenant_id == tenant_id, collections.c.name == name)
+        return bool((await self._db.execute(change.values(values or {"name": name}))).rowcount)
 
     async def list_collections(
         self, tenant_id: str, size: int, after: tuple[str | int, ...] | None
@@ -48,5 +57,6 @@ def _collection(row: Any) -> Collection:
         row.vector_store,
         row.embedding_model,
         row.created_at,
+        SearchMode(row.default_mode),
         row.documents,
     )

@@ -26,11 +26,21 @@ class SearchRows(Rows):
     """Queries of a search."""
 
     async def passages(self, tenant_id: str, chunk_ids: Sequence[str]) -> dict[str, Passage]:
-        query = sa.select(chunks, documents.c.title, documents.c.metadata.label("about"))
+        query = sa.select(chunks, documents.c.title, documents.c.version, documents.c.metadata.label("about"))
         query = query.join(documents, documents.c.id == chunks.c.document_id)
         query = query.where(chunks.c.tenant_id == tenant_id, chunks.c.id.in_(chunk_ids))
         return {
-            row.id: Passage(row.document_id, row.id, row.title, row.text, row.page, row.start, row.end, row.about)
+            row.id: Passage(
+                document_id=row.document_id,
+                chunk_id=row.id,
+                title=row.title,
+                text=row.text,
+                page=row.page,
+                start=row.start,
+                end=row.end,
+                metadata=row.about,
+                version=row.version,
+            )
             for row in await self._db.execute(query)
         }
 

@@ -37,6 +37,7 @@ collections = sa.Table(
     sa.Column("vector_store", sa.Text, nullable=False),
     sa.Column("embedding_model", sa.Text, nullable=False),
     sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("default_mode", sa.Text, nullable=False, server_default="hybrid"),
     sa.UniqueConstraint("tenant_id", "name"),
 )
 documents = sa.Table(

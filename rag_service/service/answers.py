@@ -4,11 +4,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from rag_service.domain.answers import Answer, Answerer, Citation, Grounding, Question
-from rag_service.domain.search import Passage, SearchMode
+from rag_service.domain.search import Passage, Seeking
 from rag_service.domain.usage import Tally
 from rag_service.policy import answers as policy
 from rag_service.service.collections import bad
 from rag_service.service.documents import new_id
+from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Search
 
 MAX_MESSAGES = 256
@@ -20,9 +21,18 @@ class Answers:
     """Answers questions. No transaction is open while the model works."""
 
     def __init__(
-        self, search: Search, answerer: Answerer, *, model: str, answer_tokens: int, context_tokens: int, max_query: int
+        self,
+        search: Search,
+        rewriting: Rewriting,
+        answerer: Answerer,
+        *,
+        model: str,
+        answer_tokens: int,
+        context_tokens: int,
+        max_query: int,
     ) -> None:
         self._search = search
+        self._rewriting = rewriting
         self._answerer = answerer
         self._model = model
         self._answer_tokens = answer_tokens
@@ -55,17 +65,10 @@ class Answers:
         raise AssertionError  # a stream ends with its answer
 
     async def _passages(self, tenant_id: str, question: Question, tally: Tally) -> list[Passage]:
-        query = policy.search_query(question.messages, self._max_query)
-        found = await self._search.find(
-            tenant_id,
-            query,
-            top_k=question.top_k,
-            collection=question.collection,
-            wanted=question.filter,
-            mode=SearchMode.HYBRID,
-            tally=tally,
-        )
-        return policy.fitting(policy.relevant(query, found), self._context_tokens * 2 // 3)
+        query = await self._rewriting.condensed(question.messages, self._max_query, tally)
+        seeking = Seeking(query, question.top_k, question.collection, question.filter)
+        found = await self._search.find(tenant_id, seeking, tally)
+        return policy.fitting(policy.relevant(query, found.passages), self._context_tokens * 2 // 3)
 
     @staticmethod
     def _check(question: Question) -> None:

@@ -9,6 +9,7 @@ from chassis.errors import Violation
 from chassis.pagination import Page, PageRequest
 from rag_service.domain.collections import DEFAULT_COLLECTION, Collection
 from rag_service.domain.errors import BadRequest, CollectionExists, CollectionNotFound
+from rag_service.domain.search import SearchMode
 from rag_service.domain.store import Store
 from rag_service.domain.vectors import VectorStores
 
@@ -30,18 +31,34 @@ class Collections:
         self._stores = stores
         self._embedding_model = embedding_model
 
-    async def create(self, tenant_id: str, name: str, description: str = "", vector_store: str = "") -> Collection:
+    async def create(
+        self,
+        tenant_id: str,
+        name: str,
+        description: str = "",
+        vector_store: str = "",
+        default_mode: SearchMode | None = None,
+    ) -> Collection:
         """BadRequest, CollectionExists."""
         if not _NAME.fullmatch(name):
             raise bad("name", "must have 1 to 64 characters of a-z, 0-9, - and _")
-        if len(description) > MAX_DESCRIPTION_CHARACTERS:
-            raise bad("description", f"must have at most {MAX_DESCRIPTION_CHARACTERS} characters")
+        _check_description(description)
         if vector_store and vector_store not in self._stores.names:
             raise bad("vector_store", f"must be one of {', '.join(self._stores.names)}")
         if name == DEFAULT_COLLECTION:
             await self.find(tenant_id, name)
             raise CollectionExists
-        return await self._add(tenant_id, name, description, vector_store)
+        return await self._add(tenant_id, name, description, vector_store, default_mode)
+
+    async def change(
+        self, tenant_id: str, name: str, *, description: str | None = None, default_mode: SearchMode | None = None
+    ) -> Collection:
+        """BadRequest, CollectionNotFound."""
+        _check_description(description or "")
+        await self.find(tenant_id, name)
+        async with self._store.transaction(tenant_id) as repository:
+            await repository.set_collection(tenant_id, name or DEFAULT_COLLECTION, description, default_mode)
+        return await self.find(tenant_id, name)
 
     async def list(self, tenant_id: str, request: PageRequest) -> Page[Collection]:
         """Newest first."""
@@ -69,9 +86,29 @@ class Collections:
                 raise CollectionNotFound from None
             return found
 
-    async def _add(self, tenant_id: str, name: str, description: str = "", vector_store: str = "") -> Collection:
-        store = vector_store or self._stores.default
-        made = Collection(str(uuid4()), tenant_id, name, description, store, self._embedding_model, self._clock())
+    async def _add(
+        self,
+        tenant_id: str,
+        name: str,
+        description: str = "",
+        vector_store: str = "",
+        default_mode: SearchMode | None = None,
+    ) -> Collection:
+        made = Collection(
+            id=str(uuid4()),
+            tenant_id=tenant_id,
+            name=name,
+            description=description,
+            vector_store=vector_store or self._stores.default,
+            embedding_model=self._embedding_model,
+            created_at=self._clock(),
+            default_mode=default_mode or SearchMode.HYBRID,
+        )
         async with self._store.transaction(tenant_id) as repository:
             await repository.add_collection(made)
         return made
+
+
+def _check_description(description: str) -> None:
+    if len(description) > MAX_DESCRIPTION_CHARACTERS:
+        raise bad("description", f"must have at most {MAX_DESCRIPTION_CHARACTERS} characters")

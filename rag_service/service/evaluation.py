@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rag_service.domain.evaluation import Evaluation, JudgedQuery, Quality
-from rag_service.domain.search import SearchMode
+from rag_service.domain.search import SearchMode, Seeking
 from rag_service.domain.usage import Tally
 from rag_service.policy.evaluation import RECALL_TO, mean, quality, ranked_documents
 from rag_service.service.collections import Collections, bad
@@ -30,8 +30,12 @@ class Evaluations:
         queries: Sequence[JudgedQuery],
         modes: Sequence[SearchMode],
         tally: Tally,
+        *,
+        apply: bool = False,
     ) -> Evaluation:
-        """The modes, best first. BadRequest, CollectionNotFound, or what search fails with."""
+        """The modes, best first; if `apply`, the best becomes the collection's default. BadRequest, CollectionNotFound,
+        or what search fails with.
+        """
         if not 1 <= len(queries) <= self._max_queries:
             raise bad("queries", f"must have 1 to {self._max_queries} items")
         if not all(1 <= len(item.document_ids) <= MAX_RELEVANT for item in queries):
@@ -41,16 +45,9 @@ class Evaluations:
 
         async def judge(judged: JudgedQuery, mode: SearchMode) -> Quality:
             async with turns:
-                passages = await self._search.find(
-                    tenant_id,
-                    judged.query,
-                    top_k=RECALL_TO,
-                    collection=collection,
-                    wanted=None,
-                    mode=mode,
-                    tally=tally,
-                )
-            ranked = ranked_documents(passage.document_id for passage in passages)
+                seeking = Seeking(judged.query, RECALL_TO, collection, mode=mode, by_document=True)
+                told = await self._search.find(tenant_id, seeking, tally)
+            ranked = ranked_documents(passage.document_id for passage in told.passages)
             return quality(ranked, frozenset(judged.document_ids))
 
         measured = []
@@ -59,4 +56,6 @@ class Evaluations:
                 tasks = [group.create_task(judge(judged, mode)) for judged in queries]
             measured.append((mode, mean([task.result() for task in tasks])))
         measured.sort(key=lambda row: -row[1].ndcg_at_10)
-        return Evaluation(measured, found.vector_store, found.embedding_model)
+        if apply:
+            found = await self._collections.change(tenant_id, collection, default_mode=measured[0][0])
+        return Evaluation(measured, found.vector_store, found.embedding_model, found.default_mode)

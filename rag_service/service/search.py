@@ -1,88 +1,42 @@
 """Search: by vectors, by words, or by both, fused and asked once more from nearer to what was found.
 
-The mode by default is the hybrid one: of all that was measured (`make eval`) it finds most.
+How a collection is searched by default is said by the collection; `make eval` and the evaluations route measure it.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag_service.domain.collections import Collection
+from rag_service.domain.errors import ModelNotConfigured
 from rag_service.domain.filters import Filter
-from rag_service.domain.search import Passage, SearchMode
+from rag_service.domain.search import Found, Passage, Reranker, Scores, SearchMode, Seeking
 from rag_service.domain.store import Store
 from rag_service.domain.usage import Tally
 from rag_service.domain.vectors import Embedder, VectorStores
-from rag_service.policy.ranking import FEEDBACK, fuse, nearer
+from rag_service.policy.ranking import FEEDBACK, best_of_documents, diverse, expanded, fuse, nearer, reranked
 from rag_service.policy.terms import terms
 from rag_service.service.collections import Collections, bad
+from rag_service.service.rewriting import Rewriting
 
-CANDIDATES = 200
-"""How many each arm contributes at least."""
 MAX_TERMS = 64
 MARGIN = 50
+"""A vector whose chunk is not visible (yet, or any more) is left out: so many more than asked are looked at."""
+
+Ranking = list[tuple[str, float]]
 
 
-class Search:
-    """Finds passages in one collection."""
+@dataclass(frozen=True, slots=True)
+class SearchRules:
+    """Bounds. `candidates`: how many each arm contributes at least where both are fused, and how many passages are
+    there to choose from for diversity and documents; `reranked`: how many a model orders anew.
+    """
 
-    def __init__(
-        self, store: Store, vectors: VectorStores, embedder: Embedder, collections: Collections, max_query: int
-    ) -> None:
-        self._store = store
-        self._vectors = vectors
-        self._embedder = embedder
-        self._collections = collections
-        self._max_query = max_query
-
-    async def find(
-        self,
-        tenant_id: str,
-        query: str,
-        *,
-        top_k: int,
-        collection: str,
-        wanted: Filter | None,
-        mode: SearchMode,
-        tally: Tally,
-    ) -> list[Passage]:
-        """The passages, best first. BadRequest, CollectionNotFound, or what the embedding service fails with."""
-        if not 1 <= len(query) <= self._max_query or not query.strip():
-            raise bad("query", f"must have 1 to {self._max_query} characters")
-        if not 1 <= top_k <= 100:
-            raise bad("top_k", "must be from 1 to 100")
-        found = await self._collections.find(tenant_id, collection)
-        asking = _Asking(tenant_id, found, max(CANDIDATES, top_k), wanted)
-        dense: list[tuple[str, float]] = []
-        lexical: list[tuple[str, float]] = []
-        if mode is not SearchMode.DENSE:
-            lexical = await self._by_words(asking, query)
-        if mode is not SearchMode.LEXICAL:
-            vector = await self._embedder.embed_query(found.embedding_model, query, tally)
-            dense = await self._by_vector(asking, vector)
-        ranked = dense or lexical
-        if mode is SearchMode.HYBRID:
-            best = [name for name, _ in fuse((dense, lexical))[:FEEDBACK]]
-            again = nearer(vector, await self._vectors[found.vector_store].vectors(tenant_id, found.id, best))
-            ranked = fuse((await self._by_vector(asking, again), lexical))
-        async with self._store.transaction(tenant_id) as repository:
-            # A vector whose chunk is not visible (yet, or any more) is left out: look a little further than top_k.
-            passages = await repository.passages(tenant_id, [name for name, _ in ranked[: top_k + MARGIN]])
-        cosines = dict(dense)
-        visible = [
-            replace(passages[name], score=score, cosine=cosines.get(name)) for name, score in ranked if name in passages
-        ]
-        return visible[:top_k]
-
-    async def _by_words(self, asking: "_Asking", query: str) -> list[tuple[str, float]]:
-        asked = dict.fromkeys(list(dict.fromkeys(terms(query)))[:MAX_TERMS], 1.0)
-        async with self._store.transaction(asking.tenant_id) as repository:
-            return await repository.search_terms(
-                asking.tenant_id, asking.collection.id, asked, asking.limit, asking.wanted
-            )
-
-    async def _by_vector(self, asking: "_Asking", vector: bytes) -> list[tuple[str, float]]:
-        return await self._vectors[asking.collection.vector_store].search(
-            asking.tenant_id, asking.collection.id, vector, asking.limit, asking.wanted
-        )
+    max_query: int = 4000
+    max_top_k: int = 100
+    candidates: int = 200
+    reranked: int = 50
+    rerank_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +47,132 @@ class _Asking:
     collection: Collection
     limit: int
     wanted: Filter | None
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What reads queries and texts."""
+
+    embedder: Embedder
+    reranker: Reranker
+    rewriting: Rewriting
+
+
+class Search:
+    """Finds passages in one collection."""
+
+    def __init__(
+        self, store: Store, vectors: VectorStores, models: Models, collections: Collections, rules: SearchRules
+    ) -> None:
+        self._store = store
+        self._vectors = vectors
+        self._models = models
+        self._collections = collections
+        self._rules = rules
+
+    async def find(self, tenant_id: str, seeking: Seeking, tally: Tally) -> Found:
+        """BadRequest, CollectionNotFound, ModelNotConfigured, or what the models fail with."""
+        self._check(seeking)
+        collection = await self._collections.find(tenant_id, seeking.collection)
+        query = seeking.query
+        if seeking.rewrite:
+            query = (await self._models.rewriting.rewritten(query, tally))[-self._rules.max_query :]
+        mode = seeking.mode or collection.default_mode
+        chosen = seeking.diversity > 0 or seeking.by_document
+        wide = mode is SearchMode.HYBRID or chosen or seeking.score_threshold > 0
+        most = max(self._rules.candidates, seeking.top_k) if wide else seeking.top_k + MARGIN
+        asking = _Asking(tenant_id, collection, most, seeking.filter)
+        passages = await self._passages(asking, query, mode, tally)
+        passages = await self._reranked(seeking, query, passages, tally)
+        if seeking.score_threshold > 0:
+            passages = [passage for passage in passages if passage.score >= seeking.score_threshold]
+        if seeking.by_document:
+            passages = best_of_documents(passages)
+        if seeking.diversity > 0:
+            passages = await asyncio.to_thread(diverse, passages, seeking.top_k, seeking.diversity)
+        return Found(passages[: seeking.top_k], query, mode)
+
+    async def _passages(self, asking: _Asking, query: str, mode: SearchMode, tally: Tally) -> list[Passage]:
+        """With what each stage gave them."""
+        dense, lexical, ranked = await self._ranked(asking, query, mode, tally)
+        cosines, words = dict(dense), dict(lexical)
+        async with self._store.transaction(asking.tenant_id) as repository:
+            found = await repository.passages(asking.tenant_id, [name for name, _ in ranked[: asking.limit]])
+        fused = mode is SearchMode.HYBRID
+        return [
+            replace(
+                found[name],
+                score=score,
+                scores=Scores(cosines.get(name), words.get(name), score if fused else None),
+            )
+            for name, score in ranked
+            if name in found
+        ]
+
+    async def _ranked(
+        self, asking: _Asking, query: str, mode: SearchMode, tally: Tally
+    ) -> tuple[Ranking, Ranking, Ranking]:
+        """(by vectors, by words, the order)."""
+        asked = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
+        if mode is SearchMode.LEXICAL:
+            lexical = await self._by_words(asking, dict.fromkeys(asked, 1.0))
+            return [], lexical, lexical
+        model = asking.collection.embedding_model
+        if mode is SearchMode.DENSE:
+            dense = await self._by_vector(asking, await self._models.embedder.embed_query(model, query, tally))
+            return dense, [], dense
+        async with asyncio.TaskGroup() as group:
+            by_words = group.create_task(self._by_words(asking, dict.fromkeys(asked, 1.0)))
+            embedding = group.create_task(self._models.embedder.embed_query(model, query, tally))
+        lexical, vector = by_words.result(), embedding.result()
+        dense = await self._by_vector(asking, vector)
+        again = await self._again(asking, vector, asked, [name for name, _ in fuse((dense, lexical))[:FEEDBACK]])
+        return dense, lexical, fuse(again)
+
+    async def _again(
+        self, asking: _Asking, vector: bytes, asked: Sequence[str], best: Sequence[str]
+    ) -> tuple[Ranking, Ranking]:
+        """Both arms asked from nearer to what is best: with its vectors, and with its words."""
+        if not best:
+            return [], []
+        collection = asking.collection
+        held = await self._vectors[collection.vector_store].vectors(asking.tenant_id, collection.id, best)
+        async with self._store.transaction(asking.tenant_id) as repository:
+            found = await repository.passages(asking.tenant_id, best)
+        texts = [f"{found[name].title} {found[name].text}" for name in best if name in found]
+        async with asyncio.TaskGroup() as group:
+            dense = group.create_task(self._by_vector(asking, nearer(vector, held)))
+            lexical = group.create_task(self._by_words(asking, expanded(asked, texts)))
+        return dense.result(), lexical.result()
+
+    async def _reranked(self, seeking: Seeking, query: str, passages: list[Passage], tally: Tally) -> list[Passage]:
+        """The first of them in the order of a model; those behind are left out, since nobody judged them."""
+        if not seeking.rerank or not passages:
+            return passages
+        model = self._rules.rerank_model if seeking.rerank == "default" else seeking.rerank
+        if not model:
+            raise ModelNotConfigured("No reranking model is configured (AI_PLATFORM_RAG__RERANK_MODEL).")
+        first = passages[: max(self._rules.reranked, seeking.top_k)]
+        texts = ["\n".join(filter(None, (passage.title, passage.text))) for passage in first]
+        return reranked(first, await self._models.reranker.rerank(model, query, texts, tally))
+
+    async def _by_words(self, asking: _Asking, asked: dict[str, float]) -> Ranking:
+        async with self._store.transaction(asking.tenant_id) as repository:
+            return await repository.search_terms(
+                asking.tenant_id, asking.collection.id, asked, asking.limit, asking.wanted
+            )
+
+    async def _by_vector(self, asking: _Asking, vector: bytes) -> Ranking:
+        return await self._vectors[asking.collection.vector_store].search(
+            asking.tenant_id, asking.collection.id, vector, asking.limit, asking.wanted
+        )
+
+    def _check(self, seeking: Seeking) -> None:
+        if not 1 <= len(seeking.query) <= self._rules.max_query or not seeking.query.strip():
+            raise bad("query", f"must have 1 to {self._rules.max_query} characters")
+        if not 1 <= seeking.top_k <= self._rules.max_top_k:
+            raise bad("top_k", f"must be from 1 to {self._rules.max_top_k}")
+        if not 0 <= seeking.diversity <= 1:
+            raise bad("diversity", "must be from 0 to 1")
+        if not 0 <= seeking.score_threshold < float("inf"):
+            raise bad("score_threshold", "must be 0 or more")

@@ -10,7 +10,7 @@ from chassis.pagination import PageRequest
 from rag_service.domain.collections import Collection
 from rag_service.domain.vectors import VectorStores
 from rag_service.service.collections import Collections
-from rag_service.servicer.wire import tenant, time_of
+from rag_service.servicer.wire import MODE_NUMBERS, MODES, tenant, time_of
 
 
 class CollectionsServicer(RagServiceServicer):
@@ -20,8 +20,17 @@ class CollectionsServicer(RagServiceServicer):
     _vectors: VectorStores
 
     async def CreateCollection(self, request: pb.CreateCollectionRequest, _: Any) -> pb.CreateCollectionResponse:
-        made = await self._collections.create(tenant(), request.name, request.description, request.vector_store)
+        made = await self._collections.create(
+            tenant(), request.name, request.description, request.vector_store, MODES.get(request.default_mode)
+        )
         return pb.CreateCollectionResponse(collection=_collection(made))
+
+    async def UpdateCollection(self, request: pb.UpdateCollectionRequest, _: Any) -> pb.UpdateCollectionResponse:
+        description = request.description if request.HasField("description") else None
+        changed = await self._collections.change(
+            tenant(), request.name, description=description, default_mode=MODES.get(request.default_mode)
+        )
+        return pb.UpdateCollectionResponse(collection=_collection(changed))
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, _: Any) -> pb.ListCollectionsResponse:
         page = await self._collections.list(tenant(), PageRequest.parse(request.page_size, request.page_token))
@@ -50,4 +59,5 @@ def _collection(row: Collection) -> pb.Collection:
         create_time=time_of(row.created_at),
         vector_store=row.vector_store,
         embedding_model=row.embedding_model,
+        default_mode=MODE_NUMBERS[row.default_mode],
     )

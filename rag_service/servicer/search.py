@@ -7,19 +7,13 @@ from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
 from rag_service.domain.evaluation import JudgedQuery
-from rag_service.domain.search import Passage, SearchMode
+from rag_service.domain.search import Passage, SearchMode, Seeking
 from rag_service.domain.usage import Tally
 from rag_service.policy import filters
 from rag_service.service.evaluation import Evaluations
 from rag_service.service.search import Search
-from rag_service.servicer.wire import tenant, usage
+from rag_service.servicer.wire import MODE_NUMBERS, MODES, scores, tenant, usage
 
-MODES = {
-    pb.SEARCH_MODE_UNSPECIFIED: SearchMode.HYBRID,
-    pb.SEARCH_MODE_DENSE: SearchMode.DENSE,
-    pb.SEARCH_MODE_LEXICAL: SearchMode.LEXICAL,
-    pb.SEARCH_MODE_HYBRID: SearchMode.HYBRID,
-}
 COMPARED = (SearchMode.HYBRID, SearchMode.DENSE, SearchMode.LEXICAL)
 DEFAULT_TOP_K = 5
 
@@ -32,33 +26,42 @@ class SearchServicer(RagServiceServicer):
 
     async def SearchPassages(self, request: pb.SearchPassagesRequest, _: Any) -> pb.SearchPassagesResponse:
         tally = Tally()
-        passages = await self._search.find(
-            tenant(),
-            request.query,
+        seeking = Seeking(
+            query=request.query,
             top_k=request.top_k or DEFAULT_TOP_K,
             collection=request.collection,
-            wanted=filters.parse(request.filter_json),
-            mode=MODES.get(request.mode, SearchMode.HYBRID),
-            tally=tally,
+            filter=filters.parse(request.filter_json),
+            mode=MODES.get(request.mode),
+            score_threshold=request.score_threshold,
+            diversity=request.diversity,
+            by_document=request.by_document,
+            rewrite=request.rewrite,
+            rerank=request.rerank,
         )
-        return pb.SearchPassagesResponse(passages=[_passage(row) for row in passages], usage=usage(tally.lines))
+        found = await self._search.find(tenant(), seeking, tally)
+        return pb.SearchPassagesResponse(
+            passages=[_passage(row) for row in found.passages],
+            usage=usage(tally.lines),
+            query=found.query,
+            mode=MODE_NUMBERS[found.mode],
+        )
 
     async def EvaluateSearch(self, request: pb.EvaluateSearchRequest, _: Any) -> pb.EvaluateSearchResponse:
         tally = Tally()
         queries = [JudgedQuery(item.query, item.document_ids) for item in request.queries]
-        modes = [MODES.get(mode, SearchMode.HYBRID) for mode in request.modes] or COMPARED
-        found = await self._evaluations.run(tenant(), request.collection, queries, modes, tally)
-        names = {mode: number for number, mode in MODES.items()}
+        modes = [MODES[mode] for mode in request.modes if mode in MODES] or COMPARED
+        found = await self._evaluations.run(tenant(), request.collection, queries, modes, tally, apply=request.apply)
         return pb.EvaluateSearchResponse(
             modes=[
                 pb.ModeQuality(
-                    mode=names[mode], ndcg_at_10=row.ndcg_at_10, recall_at_100=row.recall_at_100, mrr=row.mrr
+                    mode=MODE_NUMBERS[mode], ndcg_at_10=row.ndcg_at_10, recall_at_100=row.recall_at_100, mrr=row.mrr
                 )
                 for mode, row in found.modes
             ],
             usage=usage(tally.lines),
             vector_store=found.vector_store,
             embedding_model=found.embedding_model,
+            default_mode=MODE_NUMBERS[found.default_mode],
         )
 
 
@@ -73,4 +76,5 @@ def _passage(row: Passage) -> pb.Passage:
         start=row.start,
         end=row.end,
         metadata_json=json.dumps(dict(row.metadata)),
+        scores=scores(row.scores),
     )

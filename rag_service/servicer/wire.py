@@ -4,10 +4,19 @@ from datetime import datetime
 from typing import Any
 
 from aisp.common.v1 import usage_pb2
+from aisp.rag.v1 import rag_service_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import context
 from chassis.errors import Unauthenticated
+from rag_service.domain.search import Scores, SearchMode
+
+MODES = {
+    pb.SEARCH_MODE_DENSE: SearchMode.DENSE,
+    pb.SEARCH_MODE_LEXICAL: SearchMode.LEXICAL,
+    pb.SEARCH_MODE_HYBRID: SearchMode.HYBRID,
+}
+MODE_NUMBERS = {mode: number for number, mode in MODES.items()}
 
 
 def tenant() -> str:
@@ -45,3 +54,8 @@ def time_of(at: datetime) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(at)
     return stamp
+
+
+def scores(told: Scores) -> pb.StageScores:
+    """Those that there are."""
+    return pb.StageScores(dense=told.dense, lexical=told.lexical, fused=told.fused, reranked=told.reranked)

@@ -26,6 +26,7 @@ SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",
     "previewUsage": "reads",
     "ragSearch": "reads",
+    "rerank": "reads",
     "ragGenerate": "reads",
     "ragChat": "reads",
     "evaluateSearch": "reads",

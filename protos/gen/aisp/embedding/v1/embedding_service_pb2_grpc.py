@@ -40,6 +40,11 @@ class EmbeddingServiceStub(object):
                 request_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsRequest.SerializeToString,
                 response_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsResponse.FromString,
                 _registered_method=True)
+        self.RerankTexts = channel.unary_unary(
+                '/aisp.embedding.v1.EmbeddingService/RerankTexts',
+                request_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsRequest.SerializeToString,
+                response_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/aisp.embedding.v1.EmbeddingService/ListModels',
                 request_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsRequest.SerializeToString,
@@ -53,6 +58,13 @@ class EmbeddingServiceServicer(object):
 
     def EmbedTexts(self, request, context):
         """Embeds texts, in the order given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RerankTexts(self, request, context):
+        """Judges texts by a query.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.EmbedTexts,
                     request_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsRequest.FromString,
                     response_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsResponse.SerializeToString,
+            ),
+            'RerankTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.RerankTexts,
+                    request_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsRequest.FromString,
+                    response_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -107,6 +124,33 @@ class EmbeddingService(object):
             '/aisp.embedding.v1.EmbeddingService/EmbedTexts',
             aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsRequest.SerializeToString,
             aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedTextsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerankTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.embedding.v1.EmbeddingService/RerankTexts',
+            aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsRequest.SerializeToString,
+            aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BAD_REQUEST: _ClassVar[ErrorReason]
     ERROR_REASON_TEXT_NOT_READY: _ClassVar[ErrorReason]
     ERROR_REASON_VECTOR_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_CONFIGURED: _ClassVar[ErrorReason]
 SEARCH_MODE_UNSPECIFIED: SearchMode
 SEARCH_MODE_DENSE: SearchMode
 SEARCH_MODE_LEXICAL: SearchMode
@@ -81,16 +82,35 @@ ERROR_REASON_BAD_FILTER: ErrorReason
 ERROR_REASON_BAD_REQUEST: ErrorReason
 ERROR_REASON_TEXT_NOT_READY: ErrorReason
 ERROR_REASON_VECTOR_STORE_UNAVAILABLE: ErrorReason
+ERROR_REASON_MODEL_NOT_CONFIGURED: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "description", "vector_store")
+    __slots__ = ("name", "description", "vector_store", "default_mode")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     vector_store: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ...) -> None: ...
+    default_mode: SearchMode
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
+
+class UpdateCollectionRequest(_message.Message):
+    __slots__ = ("name", "default_mode", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    default_mode: SearchMode
+    description: str
+    def __init__(self, name: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., description: _Optional[str] = ...) -> None: ...
+
+class UpdateCollectionResponse(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: Collection
+    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ...) -> None: ...
 
 class CreateCollectionResponse(_message.Message):
     __slots__ = ("collection",)
@@ -201,36 +221,52 @@ class DeleteDocumentResponse(_message.Message):
     def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
 
 class SearchPassagesRequest(_message.Message):
-    __slots__ = ("query", "top_k", "collection", "filter_json", "mode")
+    __slots__ = ("query", "top_k", "collection", "filter_json", "mode", "score_threshold", "diversity", "by_document", "rewrite", "rerank")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    DIVERSITY_FIELD_NUMBER: _ClassVar[int]
+    BY_DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    REWRITE_FIELD_NUMBER: _ClassVar[int]
+    RERANK_FIELD_NUMBER: _ClassVar[int]
     query: str
     top_k: int
     collection: str
     filter_json: str
     mode: SearchMode
-    def __init__(self, query: _Optional[str] = ..., top_k: _Optional[int] = ..., collection: _Optional[str] = ..., filter_json: _Optional[str] = ..., mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
+    score_threshold: float
+    diversity: float
+    by_document: bool
+    rewrite: bool
+    rerank: str
+    def __init__(self, query: _Optional[str] = ..., top_k: _Optional[int] = ..., collection: _Optional[str] = ..., filter_json: _Optional[str] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., score_threshold: _Optional[float] = ..., diversity: _Optional[float] = ..., by_document: bool = ..., rewrite: bool = ..., rerank: _Optional[str] = ...) -> None: ...
 
 class SearchPassagesResponse(_message.Message):
-    __slots__ = ("passages", "usage")
+    __slots__ = ("passages", "usage", "query", "mode")
     PASSAGES_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     passages: _containers.RepeatedCompositeFieldContainer[Passage]
     usage: _usage_pb2.Usage
-    def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    query: str
+    mode: SearchMode
+    def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., query: _Optional[str] = ..., mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
 
 class EvaluateSearchRequest(_message.Message):
-    __slots__ = ("collection", "queries", "modes")
+    __slots__ = ("collection", "queries", "modes", "apply")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     MODES_FIELD_NUMBER: _ClassVar[int]
+    APPLY_FIELD_NUMBER: _ClassVar[int]
     collection: str
     queries: _containers.RepeatedCompositeFieldContainer[JudgedQuery]
     modes: _containers.RepeatedScalarFieldContainer[SearchMode]
-    def __init__(self, collection: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[JudgedQuery, _Mapping]]] = ..., modes: _Optional[_Iterable[_Union[SearchMode, str]]] = ...) -> None: ...
+    apply: bool
+    def __init__(self, collection: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[JudgedQuery, _Mapping]]] = ..., modes: _Optional[_Iterable[_Union[SearchMode, str]]] = ..., apply: bool = ...) -> None: ...
 
 class JudgedQuery(_message.Message):
     __slots__ = ("query", "document_ids")
@@ -241,16 +277,18 @@ class JudgedQuery(_message.Message):
     def __init__(self, query: _Optional[str] = ..., document_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EvaluateSearchResponse(_message.Message):
-    __slots__ = ("modes", "usage", "vector_store", "embedding_model")
+    __slots__ = ("modes", "usage", "vector_store", "embedding_model", "default_mode")
     MODES_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
     modes: _containers.RepeatedCompositeFieldContainer[ModeQuality]
     usage: _usage_pb2.Usage
     vector_store: str
     embedding_model: str
-    def __init__(self, modes: _Optional[_Iterable[_Union[ModeQuality, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+    default_mode: SearchMode
+    def __init__(self, modes: _Optional[_Iterable[_Union[ModeQuality, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
 
 class ModeQuality(_message.Message):
     __slots__ = ("mode", "ndcg_at_10", "recall_at_100", "mrr")
@@ -265,7 +303,7 @@ class ModeQuality(_message.Message):
     def __init__(self, mode: _Optional[_Union[SearchMode, str]] = ..., ndcg_at_10: _Optional[float] = ..., recall_at_100: _Optional[float] = ..., mrr: _Optional[float] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json")
+    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json", "scores")
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -275,6 +313,7 @@ class Passage(_message.Message):
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     chunk_id: str
     title: str
@@ -284,7 +323,20 @@ class Passage(_message.Message):
     start: int
     end: int
     metadata_json: str
-    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ...) -> None: ...
+    scores: StageScores
+    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ...) -> None: ...
+
+class StageScores(_message.Message):
+    __slots__ = ("dense", "lexical", "fused", "reranked")
+    DENSE_FIELD_NUMBER: _ClassVar[int]
+    LEXICAL_FIELD_NUMBER: _ClassVar[int]
+    FUSED_FIELD_NUMBER: _ClassVar[int]
+    RERANKED_FIELD_NUMBER: _ClassVar[int]
+    dense: float
+    lexical: float
+    fused: float
+    reranked: float
+    def __init__(self, dense: _Optional[float] = ..., lexical: _Optional[float] = ..., fused: _Optional[float] = ..., reranked: _Optional[float] = ...) -> None: ...
 
 class AnswerQuestionRequest(_message.Message):
     __slots__ = ("question",)
@@ -401,7 +453,7 @@ class VectorStore(_message.Message):
     def __init__(self, name: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., health: _Optional[str] = ...) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model")
+    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model", "default_mode")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -409,6 +461,7 @@ class Collection(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
@@ -416,7 +469,8 @@ class Collection(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     vector_store: str
     embedding_model: str
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+    default_mode: SearchMode
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
 
 class Document(_message.Message):
     __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type")

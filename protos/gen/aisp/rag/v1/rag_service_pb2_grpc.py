@@ -40,6 +40,11 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateCollectionRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateCollectionResponse.FromString,
                 _registered_method=True)
+        self.UpdateCollection = channel.unary_unary(
+                '/aisp.rag.v1.RagService/UpdateCollection',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionResponse.FromString,
+                _registered_method=True)
         self.ListCollections = channel.unary_unary(
                 '/aisp.rag.v1.RagService/ListCollections',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsRequest.SerializeToString,
@@ -103,6 +108,13 @@ class RagServiceServicer(object):
 
     def CreateCollection(self, request, context):
         """Makes a collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollection(self, request, context):
+        """Changes what can be changed of a collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +205,11 @@ def add_RagServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateCollectionRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateCollectionResponse.SerializeToString,
             ),
+            'UpdateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollection,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionResponse.SerializeToString,
+            ),
             'ListCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCollections,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsRequest.FromString,
@@ -277,6 +294,33 @@ class RagService(object):
             '/aisp.rag.v1.RagService/CreateCollection',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateCollectionRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/UpdateCollection',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
