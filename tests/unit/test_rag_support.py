@@ -1,0 +1,61 @@
+"""The judge of support, against labelled pairs: half chose its bounds, the other half measures it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from rag_service.policy.support import Support, judge, overlap
+from tests.support_pairs import PAIRS
+
+Rule = Callable[[str, str], bool]
+
+
+def shared_words(sentence: str, place: str) -> bool:
+    """The rule that was: half of the words."""
+    return overlap(sentence, place) >= 0.5
+
+
+def judged(sentence: str, place: str) -> bool:
+    return judge(sentence, place, place) is Support.CARRIES
+
+
+def measured(rule: Rule, half: int) -> tuple[float, float]:
+    """(precision, recall) on the places with an even (0) or odd (1) index."""
+    right = wrong = missed = 0
+    for place, carried, others in PAIRS[half::2]:
+        found = [rule(sentence, place) for sentence in carried]
+        right, missed = right + sum(found), missed + len(found) - sum(found)
+        wrong += sum(rule(sentence, place) for _, sentence in others)
+    return right / (right + wrong), right / (right + missed)
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_the_judge_is_nearly_always_right_where_shared_words_are_wrong_every_second_time(half: int) -> None:
+    precision, recall = measured(judged, half)
+    before, _ = measured(shared_words, half)
+    assert before < 0.55
+    assert precision >= 0.9
+    assert recall >= 0.85
+
+
+@pytest.mark.parametrize("kind", ["negated", "opposite", "number", "entity", "swapped"])
+def test_what_turns_a_place_round_is_not_carried(kind: str) -> None:
+    turned = [(sentence, place) for place, _, others in PAIRS for told, sentence in others if told == kind]
+    carried = [sentence for sentence, place in turned if judged(sentence, place)]
+    assert len(carried) <= 0.15 * len(turned), carried
+
+
+def test_a_contradiction_is_told_from_another_matter() -> None:
+    place = "The warranty lasts two years from delivery."
+    assert judge("The warranty does not last two years.", place, place) is Support.CONTRADICTS
+    assert judge("The warranty lasts five years.", place, place) is Support.CONTRADICTS
+    assert judge("Cats sleep most of the day.", place, place) is Support.SILENT
+    assert judge("It is.", place, place) is Support.SILENT
+
+
+def test_like_vectors_let_other_words_pass_but_no_other_number() -> None:
+    place = "Refunds are granted within 14 days after the purchase."
+    other_words = "Refunds of money can be requested by customers for 14 days once something was purchased."
+    assert judge(other_words, place, place, 0.2) is Support.SILENT
+    assert judge(other_words, place, place, 0.9) is Support.CARRIES
+    assert judge(other_words.replace("14", "40"), place, place, 0.99) is not Support.CARRIES
