@@ -27,6 +27,17 @@ class LocalEngineSettings(Section):
     queue: int = Field(default=64, ge=0, le=10_000)
 
 
+class GuardrailSettings(Section):
+    """Rules of tenants on what goes into models and comes out of them."""
+
+    most: int = Field(default=20, ge=1, le=1000)
+    """How many a tenant may have."""
+    window: int = Field(default=120, ge=16, le=10_000)
+    """Characters of a stream that are held back, so that what they begin can be seen whole."""
+    seconds: float = Field(default=0.5, ge=0, le=60)
+    """How long what was read of them holds."""
+
+
 class LlmSection(Endpoint):
     """The service itself."""
 
@@ -45,6 +56,7 @@ class LlmSection(Endpoint):
     """May be written where the client does not say, and the provider wants to be told."""
     catalogue_seconds: float = Field(default=5, gt=0, le=3600)
     """How often the catalogue is read again, beside whenever the database tells of a change."""
+    guardrails: GuardrailSettings = GuardrailSettings()
     local: LocalEngineSettings = LocalEngineSettings()
 
 

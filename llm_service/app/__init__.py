@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from aisp.llm.v1.llm_service_pb2_grpc import add_LlmServiceServicer_to_server
@@ -19,17 +21,23 @@ from chassis.erasure import together
 from chassis.errors import PlatformError, Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.notifications import ANYTHING, Listener
+from chassis.outbound import Outbound
 from chassis.server import App, run_server
 from chassis.tenant_rows import TenantRows
+from llm_service.adapters.guards.makers import Guards
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
 from llm_service.app.providers import providers, sessions, upstreams
 from llm_service.domain.calls import LanguageModel
+from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
 from llm_service.repository.store import PostgresStore
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
+from llm_service.service.guardrails import Guardrails
 from llm_service.service.offers import Offers
 from llm_service.service.router import Router
+from llm_service.service.screening import Screened
+from llm_service.service.screens import ScreenBook
 from llm_service.service.tenancies import Tenancies
 from llm_service.servicer import LlmServicer
 from llm_service.settings import Settings
@@ -54,6 +62,7 @@ class Parts:
     providers: Mapping[str, LanguageModel]
     open_providers: tuple[str, ...]
     vault: Envelope
+    outbound: Outbound
 
 
 @asynccontextmanager
@@ -65,7 +74,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         background = [asyncio.create_task(work) for work in _background(settings, parts)]
         try:
             yield App(
-                register=partial(add_LlmServiceServicer_to_server, servicer(parts)),
+                register=partial(add_LlmServiceServicer_to_server, servicer(settings, parts)),
                 services=("aisp.llm.v1.LlmService",),
                 ready=partial(_ready, parts),
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
@@ -87,7 +96,11 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
     if local.enabled and not engine.available:
         log.warning("no local model: run `make models`", looked_for=str(settings.model_file))
     known = upstreams(settings, engine, uses_engine=uses_engine)
-    async with Database(settings.database, "llm") as database, sessions(settings) as http:
+    async with (
+        Database(settings.database, "llm") as database,
+        sessions(settings) as http,
+        Outbound(settings.outbound) as outbound,
+    ):
         store = PostgresStore(database)
         yield Parts(
             database=database,
@@ -100,13 +113,21 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
             # The local engine has but the one model that the catalogue names.
             open_providers=tuple(name for name, one in known.items() if not one.local and one.address()),
             vault=_vault(settings),
+            outbound=outbound,
         )
 
 
-def servicer(parts: Parts) -> LlmServicer:
+def servicer(settings: Settings, parts: Parts) -> LlmServicer:
     """What the service does."""
     router = Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
-    return LlmServicer(Completions(router, parts.providers), Offers(parts.catalogue, parts.tenancies, parts.providers))
+    rules = settings.llm.guardrails
+    guards = Guards(parts.outbound, settings.outbound, parts.vault)
+    screens = ScreenBook(parts.store, guards, rules.seconds)
+    return LlmServicer(
+        Screened(Completions(router, parts.providers), screens, TEXTS, rules.window),
+        Offers(parts.catalogue, parts.tenancies, parts.providers),
+        Guardrails(parts.store, guards, parts.vault, partial(datetime.now, UTC), lambda: str(uuid4()), rules.most),
+    )
 
 
 async def serve(settings: Settings) -> None:

@@ -59,7 +59,8 @@ class Call:
     format: Format = Format.CHAT_COMPLETIONS
     include_usage: bool = False
     tenant_id: str = ""
-    """Whose call it is, out of the signed context."""
+    request_id: str = ""
+    """Whose call it is, and under which request: out of the signed context."""
     tally: Tally = field(default_factory=Tally)
     dialect: Dialect = PLAIN
     max_output_tokens: int = 0
@@ -80,6 +81,35 @@ class Answer:
 
     body: bytes
     ending: Ending
+
+
+OWN = "own:"
+"""Before the provider's name, wherever it is told, of what a tenant's own key paid for: it has no price of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Who answers, and which attempt it is. `model`: as the ledger calls it."""
+
+    model: str
+    deployment: Deployment
+    attempts: int
+
+    @property
+    def provider(self) -> str:
+        """As the ledger calls it."""
+        credential = self.deployment.credential
+        return f"{OWN if credential and credential.tenant_id else ''}{self.deployment.provider}"
+
+
+class Generator(Protocol):
+    """What answers calls, wherever their models are. Wrapped for guardrails and for the cache of answers."""
+
+    async def complete(self, call: Call) -> tuple[Answer, Served]:
+        """The answer. ModelNotFound, or what the last deployment failed with."""
+
+    def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
+        """Who answers, then whole events, then the ending. Closing it cancels the call."""
 
 
 class LanguageModel(Protocol):

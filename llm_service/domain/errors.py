@@ -1,12 +1,14 @@
 """What can go wrong with language models.
 
-NotFound            ModelNotFound, AliasNotFound, ProviderKeyNotFound
+NotFound            ModelNotFound, AliasNotFound, ProviderKeyNotFound,
+                    GuardrailNotFound
 AlreadyExists       ModelExists, ProviderKeyExists
-InvalidArgument     ProviderRefused, BadDocument (chassis.document), BadModel, BadRules, BadProviderKey
+InvalidArgument     ProviderRefused, BadDocument (chassis.document), BadModel, BadRules, BadProviderKey,
+                    BadGuardrail, GuardrailRefused
 PermissionDenied    ModelNotAllowed, ProviderKeyRefused
 Unimplemented       Unsupported
-ResourceExhausted   ProviderRateLimited, DeploymentBusy
-Unavailable         ProviderUnavailable, ProviderBadAnswer
+ResourceExhausted   ProviderRateLimited, DeploymentBusy, TooManyGuardrails
+Unavailable         ProviderUnavailable, ProviderBadAnswer, GuardrailUnavailable
 DeadlineExceeded    ProviderTimeout
 FailedPrecondition  ProviderNotConfigured, ProviderKeyInUse
 """
@@ -117,3 +119,28 @@ class ProviderNotConfigured(FailedPrecondition):
 class Unsupported(Unimplemented):
     reason = "UNSUPPORTED"
     message = "The model cannot do what is asked."
+
+
+class GuardrailNotFound(NotFound):
+    reason = "GUARDRAIL_NOT_FOUND"
+    message = "There is no such guardrail."
+
+
+class BadGuardrail(InvalidArgument):
+    reason = "BAD_GUARDRAIL"
+    message = "The guardrail is not valid."
+
+
+class TooManyGuardrails(ResourceExhausted):
+    reason = "TOO_MANY_GUARDRAILS"
+    message = "A tenant cannot have more guardrails; delete one."
+
+
+class GuardrailRefused(InvalidArgument):
+    reason = "GUARDRAIL_REFUSED"
+    message = "A guardrail refuses the request."
+
+
+class GuardrailUnavailable(Unavailable):
+    reason = "GUARDRAIL_UNAVAILABLE"
+    message = "A guardrail's judge does not answer, and nothing passes without it; try again soon."

@@ -3,11 +3,12 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from llm_service.domain.guardrails import GuardrailQueries
 from llm_service.domain.models import Model
 from llm_service.domain.tenancy import ModelRules, ProviderKey, Tenancy
 
 
-class Repository(Protocol):
+class Repository(GuardrailQueries, Protocol):
     """Queries of one transaction."""
 
     async def list_models(self) -> list[Model]:
@@ -51,7 +52,7 @@ class Store(Protocol):
         """The catalogue is every tenant's."""
 
     def transaction(self, tenant_id: str) -> AbstractAsyncContextManager[Repository]:
-        """Sees the catalogue, and the rows of one tenant."""
+        """Sees the catalogue, and the rows of one tenant. DatabaseUnavailable."""
 
 
 class Vault(Protocol):

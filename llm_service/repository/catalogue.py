@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_service.domain.errors import ModelExists, ModelNotFound
 from llm_service.domain.models import Deployment, DeploymentLimits, Model
+from llm_service.repository.rows import Rows
 from llm_service.repository.tables import deployments, models
 
 OF_DEPLOYMENTS = (
@@ -32,11 +32,8 @@ OF_MODELS = (
 OF_LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrent_requests")
 
 
-class CatalogueRows:
+class CatalogueRows(Rows):
     """Names and where they are served."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._db = connection
 
     async def list_models(self) -> list[Model]:
         places: dict[str, list[Deployment]] = {}

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 
 from chassis.database import PLATFORM, Database
 from llm_service.repository.catalogue import CatalogueRows
+from llm_service.repository.guardrails import GuardrailRows
 from llm_service.repository.tenancy import TenancyRows
 
 
-class PostgresRepository(CatalogueRows, TenancyRows):
+class PostgresRepository(CatalogueRows, TenancyRows, GuardrailRows):
     """Queries of one transaction."""
 
 

@@ -1,7 +1,7 @@
 """The tables."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
 
 from chassis.database import new_metadata
 
@@ -78,4 +78,21 @@ model_aliases = sa.Table(
     sa.Column("tenant_id", UUID(as_uuid=False), primary_key=True),
     sa.Column("alias", sa.Text, primary_key=True),
     sa.Column("target", sa.Text, nullable=False),
+)
+guardrails = sa.Table(
+    "guardrails",
+    metadata,
+    sa.Column("id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("tenant_id", UUID(as_uuid=False), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("phases", ARRAY(sa.Text), nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("rules", JSONB, nullable=False),
+    sa.Column("models", ARRAY(sa.Text), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("credential", BYTEA, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Index("ix_guardrails_tenant_id_position", "tenant_id", "position"),
 )

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from chassis.errors import PlatformError
-from llm_service.domain.calls import Answer, Call, Ending, LanguageModel
+from llm_service.domain.calls import Answer, Call, Ending, LanguageModel, Served
 from llm_service.domain.errors import ProviderNotConfigured
 from llm_service.domain.models import Deployment
 from llm_service.policy.failures import falls_back, most_telling
@@ -15,24 +15,6 @@ from llm_service.service.measures import FALLBACKS
 from llm_service.service.router import Route, Router
 
 log = structlog.get_logger()
-
-OWN = "own:"
-"""Before the provider's name, wherever it is told, of what a tenant's own key paid for: it has no price of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """Who answers, and which attempt it is. `model`: as the ledger calls it."""
-
-    model: str
-    deployment: Deployment
-    attempts: int
-
-    @property
-    def provider(self) -> str:
-        """As the ledger calls it."""
-        credential = self.deployment.credential
-        return f"{OWN if credential and credential.tenant_id else ''}{self.deployment.provider}"
 
 
 class Completions:

@@ -1,14 +1,17 @@
 """LlmService on the wire: protobuf <-> domain, one module a noun. Decides nothing."""
 
-from llm_service.service.completions import Completions
+from llm_service.domain.calls import Generator
+from llm_service.service.guardrails import Guardrails
 from llm_service.service.offers import Offers
 from llm_service.servicer.completions import CompletionsServicer
+from llm_service.servicer.guardrails import GuardrailsServicer
 from llm_service.servicer.models import ModelsServicer
 
 
-class LlmServicer(CompletionsServicer, ModelsServicer):
+class LlmServicer(CompletionsServicer, ModelsServicer, GuardrailsServicer):
     """All of it."""
 
-    def __init__(self, completions: Completions, offers: Offers) -> None:
-        self._completions = completions
+    def __init__(self, generator: Generator, offers: Offers, guardrails: Guardrails) -> None:
+        self._generator = generator
         self._offers = offers
+        self._guardrails = guardrails

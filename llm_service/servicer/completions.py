@@ -14,8 +14,7 @@ from prometheus_client import Histogram
 from chassis.context import current
 from chassis.errors import InvalidArgument
 from chassis.telemetry import CALL_BUCKETS
-from llm_service.domain.calls import Call, Dialect, Ending, Format
-from llm_service.service.completions import Completions, Served
+from llm_service.domain.calls import Call, Dialect, Ending, Format, Generator, Served
 
 log = structlog.get_logger()
 
@@ -33,11 +32,11 @@ FORMATS = {
 class CompletionsServicer(LlmServiceServicer):
     """Calls of models."""
 
-    _completions: Completions
+    _generator: Generator
 
     async def Complete(self, request: pb.CompleteRequest, _: Any) -> pb.CompleteResponse:
         call = _call(request.envelope)
-        answer, served = await self._completions.complete(call)
+        answer, served = await self._generator.complete(call)
         _tell(call, served, answer.ending)
         return pb.CompleteResponse(body=answer.body, completion=_completion(served, answer.ending))
 
@@ -46,7 +45,7 @@ class CompletionsServicer(LlmServiceServicer):
     ) -> AsyncIterator[pb.StreamCompleteResponse]:
         call, begun = _call(request.envelope), time.perf_counter()
         served: Served | None = None
-        async with aclosing(self._completions.stream(call)) as events:
+        async with aclosing(self._generator.stream(call)) as events:
             async for event in events:
                 if isinstance(event, bytes):
                     yield pb.StreamCompleteResponse(data=event)
@@ -65,8 +64,16 @@ def _call(envelope: pb.Envelope) -> Call:
     form = FORMATS.get(envelope.format)
     if form is None or not envelope.model:
         raise InvalidArgument("The envelope needs a model and a known format.")
-    dialect = Dialect(envelope.format_version, tuple(envelope.format_features))
-    return Call(envelope.model, envelope.body, form, envelope.include_usage, current().tenant_id, dialect=dialect)
+    calling = current()
+    return Call(
+        envelope.model,
+        envelope.body,
+        form,
+        envelope.include_usage,
+        tenant_id=calling.tenant_id,
+        request_id=calling.request_id,
+        dialect=Dialect(envelope.format_version, tuple(envelope.format_features)),
+    )
 
 
 def _served_by(served: Served) -> pb.ServedBy:

@@ -25,6 +25,7 @@ RECORDED_BY_AUTH = {"auth", "deletions", "invitations", "issuers", "keys", "memb
 SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",
     "previewUsage": "reads",
+    "testGuardrails": "reads",
     "ragSearch": "reads",
     "rerank": "reads",
     "ragGenerate": "reads",

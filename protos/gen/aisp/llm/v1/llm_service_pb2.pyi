@@ -1,4 +1,5 @@
 from aisp.common.v1 import usage_pb2 as _usage_pb2
+from aisp.llm.v1 import guardrails_pb2 as _guardrails_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -46,6 +47,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BAD_PROVIDER_KEY: _ClassVar[ErrorReason]
     ERROR_REASON_PROVIDER_KEY_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_DEPLOYMENT_BUSY: _ClassVar[ErrorReason]
+    ERROR_REASON_GUARDRAIL_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BAD_GUARDRAIL: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_GUARDRAILS: _ClassVar[ErrorReason]
+    ERROR_REASON_GUARDRAIL_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_GUARDRAIL_UNAVAILABLE: _ClassVar[ErrorReason]
 FORMAT_UNSPECIFIED: Format
 FORMAT_CHAT_COMPLETIONS: Format
 FORMAT_COMPLETIONS: Format
@@ -76,6 +82,11 @@ ERROR_REASON_PROVIDER_KEY_IN_USE: ErrorReason
 ERROR_REASON_BAD_PROVIDER_KEY: ErrorReason
 ERROR_REASON_PROVIDER_KEY_REFUSED: ErrorReason
 ERROR_REASON_DEPLOYMENT_BUSY: ErrorReason
+ERROR_REASON_GUARDRAIL_NOT_FOUND: ErrorReason
+ERROR_REASON_BAD_GUARDRAIL: ErrorReason
+ERROR_REASON_TOO_MANY_GUARDRAILS: ErrorReason
+ERROR_REASON_GUARDRAIL_REFUSED: ErrorReason
+ERROR_REASON_GUARDRAIL_UNAVAILABLE: ErrorReason
 
 class CompleteRequest(_message.Message):
     __slots__ = ("envelope",)

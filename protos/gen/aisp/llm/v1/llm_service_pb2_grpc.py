@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from aisp.llm.v1 import guardrails_pb2 as aisp_dot_llm_dot_v1_dot_guardrails__pb2
 from aisp.llm.v1 import llm_service_pb2 as aisp_dot_llm_dot_v1_dot_llm__service__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
@@ -51,6 +52,36 @@ class LlmServiceStub(object):
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.CreateGuardrail = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/CreateGuardrail',
+                request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.CreateGuardrailRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.CreateGuardrailResponse.FromString,
+                _registered_method=True)
+        self.ListGuardrails = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/ListGuardrails',
+                request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.ListGuardrailsRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.ListGuardrailsResponse.FromString,
+                _registered_method=True)
+        self.GetGuardrail = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/GetGuardrail',
+                request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.GetGuardrailRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.GetGuardrailResponse.FromString,
+                _registered_method=True)
+        self.UpdateGuardrail = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/UpdateGuardrail',
+                request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.UpdateGuardrailRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.UpdateGuardrailResponse.FromString,
+                _registered_method=True)
+        self.DeleteGuardrail = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/DeleteGuardrail',
+                request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.DeleteGuardrailRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.DeleteGuardrailResponse.FromString,
+                _registered_method=True)
+        self.TestGuardrails = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/TestGuardrails',
+                request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsResponse.FromString,
+                _registered_method=True)
 
 
 class LlmServiceServicer(object):
@@ -79,6 +110,48 @@ class LlmServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateGuardrail(self, request, context):
+        """Makes a guardrail of the calling tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGuardrails(self, request, context):
+        """Lists the calling tenant's guardrails.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGuardrail(self, request, context):
+        """Gets one guardrail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateGuardrail(self, request, context):
+        """Changes a guardrail as a whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGuardrail(self, request, context):
+        """Takes a guardrail away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestGuardrails(self, request, context):
+        """Tells what the guardrails would do to a text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LlmServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +169,36 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.FromString,
                     response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'CreateGuardrail': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateGuardrail,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.CreateGuardrailRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.CreateGuardrailResponse.SerializeToString,
+            ),
+            'ListGuardrails': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGuardrails,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.ListGuardrailsRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.ListGuardrailsResponse.SerializeToString,
+            ),
+            'GetGuardrail': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGuardrail,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.GetGuardrailRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.GetGuardrailResponse.SerializeToString,
+            ),
+            'UpdateGuardrail': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateGuardrail,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.UpdateGuardrailRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.UpdateGuardrailResponse.SerializeToString,
+            ),
+            'DeleteGuardrail': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGuardrail,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.DeleteGuardrailRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.DeleteGuardrailResponse.SerializeToString,
+            ),
+            'TestGuardrails': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestGuardrails,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +284,168 @@ class LlmService(object):
             '/aisp.llm.v1.LlmService/ListModels',
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.SerializeToString,
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateGuardrail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/CreateGuardrail',
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.CreateGuardrailRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.CreateGuardrailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGuardrails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/ListGuardrails',
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.ListGuardrailsRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.ListGuardrailsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGuardrail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/GetGuardrail',
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.GetGuardrailRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.GetGuardrailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateGuardrail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/UpdateGuardrail',
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.UpdateGuardrailRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.UpdateGuardrailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGuardrail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/DeleteGuardrail',
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.DeleteGuardrailRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.DeleteGuardrailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestGuardrails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/TestGuardrails',
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,1 @@
+"""Guards, one module a way of judging. `makers.py` is the table of them."""

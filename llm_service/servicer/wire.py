@@ -1,0 +1,21 @@
+"""What every part of the servicer translates."""
+
+import re
+
+from chassis.context import current
+from chassis.errors import Unauthenticated
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def tenant() -> str:
+    """The caller's. Unauthenticated."""
+    tenant_id = current().tenant_id
+    if not tenant_id:
+        raise Unauthenticated
+    return tenant_id
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be an id at all."""
+    return _UUID.fullmatch(text) is not None
