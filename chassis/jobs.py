@@ -3,16 +3,20 @@
 A job acts under a delegated context (tenant, principal, purpose, job id), signed by the service that owns it and
 verified before use. A worker that dies leaves its lease to run out; another goes on with the job from its start, so
 handlers are idempotent. It knows no handler: a service gives its own by kind.
+
+A job may have a name: then there is one of that name at most, done by one worker at a time, and asking for it again
+while it is done makes it due again with what was asked for last. No wish is lost, and none is done twice at once.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TIMESTAMP, insert
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,7 +43,9 @@ Failed = Callable[[Job, PlatformError], Awaitable[None]]
 
 
 def jobs_table(metadata: sa.MetaData) -> sa.Table:
-    """The table `jobs` of a service."""
+    """The table `jobs` of a service. `attempts` counts how often a job was taken: below zero while it waits for the
+    next time, so that a job that is done (above zero, until `run_at`) is told from one that waits (until `run_at`).
+    """
     return sa.Table(
         "jobs",
         metadata,
@@ -62,18 +68,60 @@ class Jobs:
         self._signer = Signer(keyring, keyring.name)
 
     async def enqueue(
-        self, connection: AsyncConnection, kind: str, calling: RequestContext, payload: Mapping[str, Any]
+        self,
+        connection: AsyncConnection,
+        kind: str,
+        calling: RequestContext,
+        payload: Mapping[str, Any],
+        *,
+        name: str = "",
+        delay_seconds: float = 0,
     ) -> str:
-        """The id of the new job, which is there when the connection's transaction commits."""
-        job_id = str(uuid4())
+        """The job's id; it is there when the connection's transaction commits. With a name: see above."""
+        job_id = job_named(kind, name) if name else str(uuid4())
         delegated = self._signer.sign(calling.for_job(job_id, kind), METHOD, DELEGATION_SECONDS)
-        values = {"id": job_id, "kind": kind, "tenant_id": calling.tenant_id, "payload": dict(payload)}
-        await connection.execute(self._table.insert().values(**values, context=delegated))
+        table = self._table
+        change = insert(table).values(
+            id=job_id,
+            kind=kind,
+            tenant_id=calling.tenant_id,
+            payload=dict(payload),
+            context=delegated,
+            run_at=_in_seconds(delay_seconds),
+        )
+        if name:
+            waits = table.c.attempts <= 0
+            new = {
+                "payload": change.excluded.payload,
+                "context": change.excluded.context,
+                "attempts": sa.case((waits, 0), else_=table.c.attempts),
+                "run_at": sa.case((waits, change.excluded.run_at), else_=table.c.run_at),
+            }
+            change = change.on_conflict_do_update(index_elements=[table.c.id], set_=new)
+        await connection.execute(change)
         return job_id
+
+    async def exists(self, connection: AsyncConnection, kind: str, name: str) -> bool:
+        """Whether there is a job of that name: it waits, or is done right now."""
+        query = sa.select(self._table.c.id).where(self._table.c.id == job_named(kind, name))
+        return (await connection.execute(query)).first() is not None
+
+    async def withdraw(self, connection: AsyncConnection, kind: str, name: str) -> None:
+        """Takes a job back that is not done yet."""
+        await connection.execute(self._table.delete().where(self._table.c.id == job_named(kind, name)))
+
+
+def job_named(kind: str, name: str) -> str:
+    """The id of the job of that name."""
+    return str(uuid5(NAMESPACE_OID, f"{kind}/{name}"))
 
 
 class JobRunner:
-    """Takes jobs and does them, at most `concurrency` at once. Several runners share one table."""
+    """Takes jobs and does them, at most `concurrency` at once. Several runners share one table.
+
+    A tenant with much to do has half of the slots at most, the less the more tenants there are: a slot is left for who
+    comes next.
+    """
 
     def __init__(
         self,
@@ -85,14 +133,19 @@ class JobRunner:
         *,
         concurrency: int,
         poll_seconds: float,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
+        """Does the jobs whose kinds have a handler, and leaves the others alone."""
         self._database = database
         self._table = table
         self._verifier = Verifier(keyring)
         self._handlers = handlers
         self._failed = failed
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._poll = poll_seconds
+        self._lease_seconds = lease_seconds
+        self._running: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Runs until cancelled; then the jobs under way are cancelled too, and another runner takes them up."""
@@ -104,15 +157,33 @@ class JobRunner:
                     self._slots.release()
                     await asyncio.sleep(self._poll)
                     continue
-                group.create_task(self._do(*claimed)).add_done_callback(lambda _: self._slots.release())
+                tenant_id = claimed[0].tenant_id
+                self._running[tenant_id] += 1
+                group.create_task(self._do(*claimed)).add_done_callback(lambda _, who=tenant_id: self._free(who))  # type: ignore[misc]  # mypy loses the callback's parameters
+
+    def _free(self, tenant_id: str) -> None:
+        self._running[tenant_id] -= 1
+        if not self._running[tenant_id]:
+            del self._running[tenant_id]
+        self._slots.release()
+
+    def _full(self) -> list[str]:
+        """Tenants that have their share of the slots."""
+        share = max(1, self._concurrency // (len(self._running) + 1))
+        return [tenant_id for tenant_id, count in self._running.items() if count >= share]
 
     async def _claim(self) -> tuple[Job, bytes] | None:
         table = self._table
+        due = sa.select(table.c.id).where(
+            table.c.run_at <= sa.func.now(),
+            table.c.kind.in_(list(self._handlers)),
+            table.c.tenant_id.not_in(self._full()),
+        )
+        due = due.order_by(table.c.run_at).limit(1).with_for_update(skip_locked=True)
+        change = table.update().where(table.c.id == due.scalar_subquery())
+        change = change.values(attempts=sa.func.abs(table.c.attempts) + 1, run_at=_in_seconds(self._lease_seconds))
         try:
             async with self._database.platform() as connection:
-                due = sa.select(table.c.id).where(table.c.run_at <= sa.func.now()).order_by(table.c.run_at).limit(1)
-                change = table.update().where(table.c.id == due.with_for_update(skip_locked=True).scalar_subquery())
-                change = change.values(attempts=table.c.attempts + 1, run_at=_in_seconds(LEASE_SECONDS))
                 row = (await connection.execute(change.returning(*table.c))).one_or_none()
         except PlatformError as error:
             log.warning("cannot take jobs", reason=error.reason)
@@ -124,25 +195,34 @@ class JobRunner:
     async def _do(self, job: Job, delegated: bytes) -> None:
         beating = asyncio.create_task(self._heartbeat(job))
         try:
-            context.enter(self._verifier.verify(delegated, METHOD))
-            await self._handlers[job.kind](job)
-            await self._finish(job)
+            await self._try(job, delegated)
         except PlatformError as error:
-            await self._again_or_never(job, error)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("a job failed unexpectedly", job_id=job.id, kind=job.kind)
-            await self._again_or_never(job, PlatformError())
+            # The database is away: the lease runs out, and the job is done again.
+            log.warning("how a job ended was not written", job_id=job.id, kind=job.kind, reason=error.reason)
         finally:
             beating.cancel()
+
+    async def _try(self, job: Job, delegated: bytes) -> None:
+        problem: PlatformError | None = None
+        try:
+            context.enter(self._verifier.verify(delegated, METHOD))
+            await self._handlers[job.kind](job)
+        except PlatformError as error:
+            problem = error
+        except Exception:
+            log.exception("a job failed unexpectedly", job_id=job.id, kind=job.kind)
+            problem = PlatformError()
+        if problem is None:
+            await self._finish(job)
+        else:
+            await self._again_or_never(job, problem)
 
     async def _again_or_never(self, job: Job, error: PlatformError) -> None:
         passing = isinstance(error, Unavailable | ResourceExhausted | DeadlineExceeded) or type(error) is PlatformError
         if passing and job.attempt < MAX_ATTEMPTS:
             pause = error.retry_after or min(MAX_PAUSE_SECONDS, 2**job.attempt)
             log.warning("a job waits", job_id=job.id, kind=job.kind, reason=error.reason, seconds=pause)
-            await self._postpone(job, pause)
+            await self._change(job, attempts=-job.attempt, run_at=_in_seconds(pause))
             return
         log.warning("a job is given up", job_id=job.id, kind=job.kind, reason=error.reason)
         await self._failed(job, error)
@@ -150,17 +230,28 @@ class JobRunner:
 
     async def _heartbeat(self, job: Job) -> None:
         while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
-            await self._postpone(job, LEASE_SECONDS)
-
-    async def _postpone(self, job: Job, seconds: float) -> None:
-        async with self._database.platform() as connection:
-            change = self._table.update().where(self._table.c.id == job.id)
-            await connection.execute(change.values(run_at=_in_seconds(seconds)))
+            await asyncio.sleep(self._lease_seconds / 3)
+            try:
+                await self._change(job, run_at=_in_seconds(self._lease_seconds))
+            except PlatformError as error:
+                log.warning("a lease was not renewed", job_id=job.id, reason=error.reason)
 
     async def _finish(self, job: Job) -> None:
+        """Unless it was asked for again meanwhile: then it is due anew."""
+        table = self._table
         async with self._database.platform() as connection:
-            await connection.execute(self._table.delete().where(self._table.c.id == UUID(job.id)))
+            gone = table.delete().where(self._mine(job), table.c.payload == sa.cast(dict(job.payload), JSONB))
+            if not (await connection.execute(gone)).rowcount:
+                anew = table.update().where(self._mine(job)).values(attempts=0, run_at=sa.func.now())
+                await connection.execute(anew)
+
+    async def _change(self, job: Job, **values: Any) -> None:
+        async with self._database.platform() as connection:
+            await connection.execute(self._table.update().where(self._mine(job)).values(**values))
+
+    def _mine(self, job: Job) -> sa.ColumnElement[bool]:
+        """Who lost its lease to another changes nothing any more."""
+        return sa.and_(self._table.c.id == job.id, self._table.c.attempts == job.attempt)
 
 
 def _in_seconds(seconds: float) -> sa.ColumnElement[Any]:

@@ -3,7 +3,7 @@
 NotFound            ModelNotFound
 InvalidArgument     BadInput, BadDimensions, ProviderRefused
 ResourceExhausted   ProviderRateLimited
-Unavailable         ProviderUnavailable
+Unavailable         ProviderUnavailable, CacheUnavailable
 FailedPrecondition  ProviderNotConfigured
 """
 
@@ -43,6 +43,11 @@ class ProviderRateLimited(ResourceExhausted):
 class ProviderUnavailable(Unavailable):
     reason = "PROVIDER_UNAVAILABLE"
     message = "The provider does not answer at the moment; try again soon."
+
+
+class CacheUnavailable(Unavailable):
+    reason = "CACHE_UNAVAILABLE"
+    message = "The cache of vectors does not answer at the moment; try again soon."
 
 
 class ProviderNotConfigured(FailedPrecondition):
@@ -133,10 +138,13 @@ class Reranker(Protocol):
 
 
 class VectorCache(Protocol):
-    """Vectors by content. Never fails: what is away is a miss."""
+    """Vectors by content. Reading and writing never fail: what is away is a miss."""
 
     async def get(self, keys: Sequence[str]) -> list[tuple[int, bytes] | None]:
         """(tokens, vector) for each key, or None."""
 
     async def put(self, entries: Sequence[tuple[str, int, bytes]]) -> None:
         """(key, tokens, vector)."""
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        """How many there were. Unavailable: what is to be forgotten must not stay because nobody answered."""

@@ -67,6 +67,12 @@ class Embeddings:
         entries = [_known(entry) for entry in found]
         return Embedded(model, Vectors(tuple(vector for _, vector in entries), sum(tokens for tokens, _ in entries)))
 
+    async def forget(self, name: str, texts: Sequence[str]) -> int:
+        """Takes their whole vectors out of the cache; how many there were. ModelNotFound, BadInput."""
+        model = policy.resolve(name)
+        policy.check_inputs(texts, self._max_inputs)
+        return await self._cache.forget([policy.cache_key(model, 0, text) for text in texts])
+
     def models(self) -> list[tuple[EmbeddingModel, Health]]:
         """The models that have names of their own, with their provider's health."""
         return [(model, self._health(model.provider)) for model in policy.CATALOGUE.values()]

@@ -53,6 +53,10 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         )
         return pb.RerankTextsResponse(scores=judged.scores, model=model.name, usage=usage_pb2.Usage(lines=[line]))
 
+    async def ForgetTexts(self, request: pb.ForgetTextsRequest, _: Any) -> pb.ForgetTextsResponse:
+        forgotten = await self._embeddings.forget(request.model, list(request.texts))
+        return pb.ForgetTextsResponse(forgotten=forgotten)
+
     async def ListModels(self, _request: pb.ListModelsRequest, _: Any) -> pb.ListModelsResponse:
         models = [
             pb.Model(

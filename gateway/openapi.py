@@ -10,7 +10,7 @@ from gateway.edge import GUARDED, is_open
 from gateway.errors import ANTHROPIC, OVERLOADED
 from gateway.routes.auth import TokenRequest
 from gateway.routes.common import Problem
-from gateway.routes.documents import NewDocument
+from gateway.routes.intake import NewDocument
 from gateway.routes.rag import ChatRequest, GenerateRequest, SearchRequest
 
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]

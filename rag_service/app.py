@@ -1,7 +1,7 @@
 """The composition root of the retrieval service and its worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,30 +18,38 @@ from redis.asyncio import Redis
 from chassis.client import Channel, read_service_config
 from chassis.database import Database, DatabaseUnavailable
 from chassis.erasure import together
+from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
-from chassis.jobs import JobRunner, Jobs
+from chassis.job import Job
+from chassis.jobs import Failed, Handler, JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import ConfigurationError
 from chassis.tenant_rows import TenantRows
-from rag_service.adapters.extraction import ProcessExtractor
+from rag_service.adapters.extraction import ExtractionLimits, ProcessExtractor
 from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
 from rag_service.adapters.stores import Stores
-from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream
+from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream, WebhookHerald
+from rag_service.domain.jobs import ANNOUNCE, ERASE, INGEST, RELEASE
 from rag_service.domain.vectors import VectorStore
 from rag_service.repository.pgvector import has_pgvector
 from rag_service.repository.store import PostgresStore
 from rag_service.repository.tables import jobs as jobs_table
 from rag_service.repository.tables import metadata
+from rag_service.service.announcing import Announcing
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
-from rag_service.service.documents import INGEST, Documents
-from rag_service.service.erasure import Erasure
+from rag_service.service.departure import Departure
+from rag_service.service.documents import Documents
+from rag_service.service.embedding import Batches
+from rag_service.service.erasure import Eraser, Erasures, Places
 from rag_service.service.evaluation import Evaluations
 from rag_service.service.ingestion import Ingestion, IngestionRules
+from rag_service.service.originals import Originals
 from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Models, Search, SearchRules
+from rag_service.service.watching import Watch
 from rag_service.servicer import RagServicer
 from rag_service.settings import RagSection, Settings
 
@@ -67,6 +75,8 @@ class Parts:
     embedder: EmbeddingUpstream
     answerer: LlmUpstream
     meter: UsageUpstream
+    herald: WebhookHerald
+    originals: Originals
 
 
 @asynccontextmanager
@@ -83,16 +93,23 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
         database = await stack.enter_async_context(Database(settings.database, "rag"))
         vectors = await _vector_stores(settings.rag, database)
         stack.push_async_callback(vectors.close)
+        store = PostgresStore(database, Jobs(jobs_table, keyring))
+        options = {name: value.get_secret_value() for name, value in settings.rag.object_options.items()}
+        objects = Objects(settings.rag.objects, settings.data_dir / "objects", options)
+        usage = UsageServiceStub(await channel(settings.usage.address, "usage_service"))
+        meter = UsageUpstream(usage)
         yield Parts(
             database=database,
-            store=PostgresStore(database, Jobs(jobs_table, keyring)),
-            objects=Objects(settings.rag.objects, settings.data_dir / "objects"),
+            store=store,
+            objects=objects,
             vectors=vectors,
             embedder=EmbeddingUpstream(
                 EmbeddingServiceStub(await channel(settings.embedding.address, "embedding_service"))
             ),
             answerer=LlmUpstream(LlmServiceStub(await channel(settings.llm.address, "llm_service"))),
-            meter=UsageUpstream(UsageServiceStub(await channel(settings.usage.address, "usage_service"))),
+            meter=meter,
+            herald=WebhookHerald(usage),
+            originals=Originals(store, objects, meter, now),
         )
 
 
@@ -154,7 +171,8 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
     )
     return RagServicer(
         collections,
-        Documents(parts.store, parts.objects, parts.vectors, collections, now, rag.max_metadata_bytes),
+        Documents(parts.store, parts.objects, parts.originals, collections, now, rag.max_metadata_bytes),
+        Erasures(parts.store, collections, now, rag.erasure_wait_seconds),
         search,
         Evaluations(search, collections, rag.max_evaluated_queries),
         answers,
@@ -180,7 +198,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 ready=parts.database.check,
                 interceptors=(IdempotencyInterceptor(stored, settings.keyring(NAME)),),
                 erase=together(
-                    Erasure(parts.store).erase,
+                    Departure(parts.store).erase,
                     TenantRows(parts.database, metadata, ("jobs",)).erase,
                     # Behind the rows, so that nothing that is left in them is ever found.
                     parts.vectors.erase,
@@ -197,27 +215,46 @@ async def serve(settings: Settings) -> None:
     await run_server(NAME, settings, settings.rag, compose)
 
 
-def make_runner(settings: Settings, parts: Parts) -> JobRunner:
-    """What does the jobs."""
+@asynccontextmanager
+async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
+    """What does the jobs: each goes on until cancelled. What keeps house does not wait behind ingestions."""
     rag = settings.rag
-    ingestion = Ingestion(
-        parts.store,
-        parts.objects,
-        parts.vectors,
-        parts.embedder,
-        ProcessExtractor(rag.extraction_seconds, rag.extraction_megabytes),
-        parts.meter,
-        IngestionRules(rag.embedding_batch, rag.max_text_characters, rag.max_chunks),
+    limits = ExtractionLimits(
+        rag.extraction_seconds, rag.extraction_megabytes, rag.extraction_text_bytes, rag.extraction_processes
     )
-    return JobRunner(
-        parts.database,
-        jobs_table,
-        settings.keyring(NAME),
-        {INGEST: ingestion.run},
-        ingestion.failed,
-        concurrency=rag.jobs_at_once,
-        poll_seconds=rag.poll_seconds,
-    )
+    batches = Batches(parts.embedder, parts.meter, rag.embedding_batch, rag.embedding_calls)
+    watch = Watch(parts.store, rag.poll_seconds)
+    rules = IngestionRules(rag.embedding_batch, rag.max_text_characters, rag.max_chunks)
+    extractor = ProcessExtractor(limits)
+    ingestion = Ingestion(parts.store, parts.objects, parts.vectors, batches, extractor, watch, rules)
+    places = Places(parts.objects, parts.vectors, parts.embedder)
+    eraser = Eraser(parts.store, places, parts.originals, now, rag.erasure_probes)
+
+    def runner(handlers: Mapping[str, Handler], failed: Failed, concurrency: int) -> JobRunner:
+        return JobRunner(
+            parts.database,
+            jobs_table,
+            settings.keyring(NAME),
+            handlers,
+            failed,
+            concurrency=concurrency,
+            poll_seconds=rag.poll_seconds,
+            lease_seconds=rag.job_lease_seconds,
+        )
+
+    upkeep = {ERASE: eraser.run, RELEASE: parts.originals.run, ANNOUNCE: Announcing(parts.herald).run}
+    try:
+        yield [
+            runner({INGEST: ingestion.run}, ingestion.failed, rag.jobs_at_once).run(),
+            runner(upkeep, _given_up, rag.upkeep_at_once).run(),
+            watch.run(),
+        ]
+    finally:
+        await batches.close()
+
+
+async def _given_up(job: Job, error: PlatformError) -> None:
+    log.error("upkeep was given up", job_id=job.id, kind=job.kind, reason=error.reason, payload=dict(job.payload))
 
 
 async def work(settings: Settings, _arguments: list[str]) -> None:
@@ -228,15 +265,17 @@ async def work(settings: Settings, _arguments: list[str]) -> None:
         serve_ops(settings.rag.ops_host, settings.rag.worker_ops_port, readiness),
         connect(settings) as parts,
     ):
-        task = asyncio.create_task(make_runner(settings, parts).run())
-        readiness.started(parts.database.check)
-        log.info("working")
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        readiness.drain()
-        stopping.cancel()
-        if task.done():
-            task.result()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        async with make_worker(settings, parts) as loops:
+            tasks: list[asyncio.Task[Any]] = [asyncio.create_task(loop) for loop in loops]
+            readiness.started(parts.database.check)
+            log.info("working")
+            stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+            ended, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            readiness.drain()
+            stopping.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for task in ended - {stopping}:
+                task.result()
     log.info("stopped")

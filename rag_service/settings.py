@@ -45,6 +45,8 @@ class RagSection(Endpoint):
     worker_ops_port: int = 9013
     objects: str = ""
     """Where originals and texts are: a URL (s3://, gs://, az://, file://); empty means below the data directory."""
+    object_options: dict[str, SecretStr] = Field(default_factory=dict)
+    """What that store wants to know beside: endpoint, region, access_key_id, secret_access_key, account_key, ..."""
     vector_store: str = ""
     """Where vectors of new collections are: pgvector, arrays (PostgreSQL without that extension), qdrant, weaviate,
     pinecone; empty means the service's own PostgreSQL."""
@@ -76,11 +78,28 @@ class RagSection(Endpoint):
     rewrite_tokens: int = Field(default=64, ge=8, le=1024)
     max_evaluated_queries: int = Field(default=1000, ge=1)
     extraction_seconds: float = Field(default=120, gt=0, le=3600)
-    extraction_megabytes: int = Field(default=2048, ge=128)
+    extraction_megabytes: int = Field(default=2048, ge=256)
     """Memory that the process which extracts a document may use."""
-    embedding_batch: int = Field(default=64, ge=1, le=2048)
-    jobs_at_once: int = Field(default=2, ge=1, le=64)
+    extraction_text_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """Bytes of text that may come out of one document."""
+    extraction_processes: int = Field(default=2, ge=1, le=64)
+    """Documents that a worker extracts at once."""
+    embedding_batch: int = Field(default=64, ge=2, le=2048)
+    """Chunks that are embedded in one call; and of one document at once, so many are embedded twice after a crash."""
+    embedding_calls: int = Field(default=3, ge=1, le=64)
+    """Embedding calls of a worker at once; tenants take turns."""
+    jobs_at_once: int = Field(default=8, ge=1, le=256)
+    """Documents that a worker ingests at once; a tenant has half of the places at most."""
+    upkeep_at_once: int = Field(default=4, ge=1, le=64)
+    """Deletions, notifications and the like that a worker does at once."""
     poll_seconds: float = Field(default=0.25, gt=0, le=60)
+    """How often a worker looks for work, and whether what it does is still wanted."""
+    job_lease_seconds: float = Field(default=30, ge=1, le=600)
+    """So long after a worker died another one goes on with its work."""
+    erasure_wait_seconds: float = Field(default=10, ge=0, le=60)
+    """So long a deletion of one document is waited for before it is answered; it goes on in any case."""
+    erasure_probes: int = Field(default=64, ge=1, le=1000)
+    """Deleted vectors of a document with which it is looked for afterwards."""
     answer_tokens: int = Field(default=160, ge=16, le=8192)
     """Tokens that an answer may have."""
     context_tokens: int = Field(default=2400, ge=256)

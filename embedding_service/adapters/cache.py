@@ -7,6 +7,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from embedding_service.domain import CacheUnavailable
+
 log = structlog.get_logger()
 
 
@@ -38,3 +40,9 @@ class ValkeyCache:
                 await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("the vector cache does not answer", error=repr(error))
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        try:
+            return int(await self._client.unlink(*keys)) if keys else 0
+        except (RedisError, OSError, TimeoutError) as error:
+            raise CacheUnavailable from error

@@ -1,7 +1,7 @@
 """ObjectStore with obstore: a local folder, or S3, GCS, Azure by URL."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,20 @@ PART_BYTES = 256 * 1024
 class Objects:
     """One store; keys are paths in it."""
 
-    def __init__(self, url: str, default: Path) -> None:
-        """`url` empty means the folder `default`."""
-        if url:
-            self._store: Any = from_url(url)
-        else:
-            default.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(default, automatic_cleanup=True)
+    def __init__(self, url: str, default: Path, options: Mapping[str, str] | None = None) -> None:
+        """`url` empty means the folder `default`. `options`: what the store wants to know beside: keys, an endpoint."""
+        if url.startswith("file://") or not url:
+            folder = Path(url.removeprefix("file://")) if url else default
+            folder.mkdir(parents=True, exist_ok=True)
+            self._store: Any = LocalStore(folder, automatic_cleanup=True)
+            return
+        given: Any = dict(options or {})
+        # An endpoint of one's own may be a plain one.
+        client: Any = {"allow_http": True} if given.get("endpoint", "").startswith("http://") else None
+        self._store = from_url(url, config=given, client_options=client)
 
     async def put(self, key: str, source: Path) -> None:
         await self._store.put_async(key, source)
-
-    async def put_text(self, key: str, text: str) -> None:
-        await self._store.put_async(key, text.encode())
 
     async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         found = await self._store.get_async(key)
@@ -43,6 +44,12 @@ class Objects:
             await self.delete([str(one["path"]) for one in found])
             gone += len(found)
         return Erased({"files": gone})
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        found: list[str] = []
+        async for page in self._store.list(prefix):
+            found += [str(item["path"]) for item in page]
+        return found
 
     async def delete(self, keys: Sequence[str]) -> None:
         for key in keys:

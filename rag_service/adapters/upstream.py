@@ -1,6 +1,6 @@
-"""Embedder, Answerer and Meter over the embedding, llm and usage services, under the calling context."""
+"""Embedder, Answerer, Meter and Herald over the embedding, llm and usage services, under the calling context."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -9,12 +9,14 @@ from aisp.common.v1 import usage_pb2
 from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
 from aisp.llm.v1 import llm_service_pb2 as llm_pb
 from aisp.usage.v1 import usage_service_pb2 as usage_service_pb
+from aisp.usage.v1.webhooks_pb2 import PublishEventRequest
 
 from chassis.errors import InvalidArgument, PlatformError
 from rag_service.domain.answers import Message
 from rag_service.domain.usage import Tally, UsedLine
 
 SHORTEST_TEXT = 64
+FORGET_TEXTS = 1000
 
 
 class EmbeddingUpstream:
@@ -51,6 +53,13 @@ class EmbeddingUpstream:
         answer = await self._stub.RerankTexts(request)
         tally.lines += used(answer.usage)
         return list(answer.scores)
+
+    async def forget(self, model: str, texts: Sequence[str]) -> int:
+        forgotten = 0
+        for start in range(0, len(texts), FORGET_TEXTS):
+            request = embedding_pb.ForgetTextsRequest(model=model, texts=texts[start : start + FORGET_TEXTS])
+            forgotten += (await self._stub.ForgetTexts(request)).forgotten
+        return forgotten
 
     async def _embed(self, model: str, texts: Sequence[str], input_type: Any, tally: Tally) -> list[bytes]:
         request = embedding_pb.EmbedTextsRequest(
@@ -93,9 +102,13 @@ class UsageUpstream:
     def __init__(self, stub: Any) -> None:
         self._stub = stub
 
-    async def reserve(self, tokens: int) -> str:
-        request = usage_service_pb.ReserveRequest(tokens=tokens, service="rag")
+    async def reserve(self, tokens: int = 0, stored_bytes: int = 0) -> str:
+        request = usage_service_pb.ReserveRequest(tokens=tokens, storage_bytes=stored_bytes, service="rag")
         return str((await self._stub.Reserve(request)).lease_id)
+
+    async def settle_stored(self, lease_id: str, stored_bytes: int) -> None:
+        line = UsedLine("rag", "", "", usage_pb2.UNIT_STORED_BYTES, stored_bytes, 1)
+        await self.settle(lease_id, Tally([line]))
 
     async def settle(self, lease_id: str, tally: Tally) -> None:
         request = usage_service_pb.SettleRequest(lease_id=lease_id, usage=usage_of(tally.lines))
@@ -105,6 +118,18 @@ class UsageUpstream:
             # Swept meanwhile: then it is settled at its reserve already.
             if error.reason != "LEASE_CLOSED":
                 raise
+
+
+class WebhookHerald:
+    """Has the usage service tell the tenant's webhooks."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    async def tell(self, event_type: str, data: Mapping[str, Any], once: str) -> None:
+        await self._stub.PublishEvent(
+            PublishEventRequest(event_type=event_type, data_json=orjson.dumps(dict(data)).decode(), once=once)
+        )
 
 
 def used(usage: usage_pb2.Usage) -> list[UsedLine]:

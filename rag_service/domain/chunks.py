@@ -1,4 +1,4 @@
-"""Chunks of documents, and the queries on them."""
+"""Chunks of documents, and the queries on them: staged while a version is ingested, then swapped in at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,11 @@ from rag_service.domain.documents import Document
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a document's text; `start` and `end` count code points."""
+    """A piece of a document's text; `start` and `end` count code points.
+
+    `digest` tells what is embedded; the id follows from it, the document, its metadata and the place among equals.
+    So a chunk that a new version does not change is the same chunk.
+    """
 
     id: str
     ordinal: int
@@ -18,11 +22,58 @@ class Chunk:
     end: int
     page: int
     heading: str
+    digest: str
     terms: Mapping[str, int]
 
 
-class ChunkQueries(Protocol):
-    """On the chunks of a tenant's documents."""
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A chunk that waits for its vector; `like` is the id of a visible chunk that has the same one, or empty."""
 
-    async def replace_chunks(self, tenant_id: str, document: Document, chunks: Sequence[Chunk]) -> bool:
-        """Swaps the document's chunks and marks it ready; False if it was deleted meanwhile."""
+    id: str
+    ordinal: int
+    text: str
+    heading: str
+    like: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many chunks are staged, and how many of them have their vectors."""
+
+    all: int
+    embedded: int
+
+
+class ChunkQueries(Protocol):
+    """On the chunks of a tenant's documents. What takes a document does nothing (False, None) if its run is over."""
+
+    async def clear_staged(self, tenant_id: str, document_id: str) -> None:
+        """Forgets what is staged; vectors that were made for it are stale."""
+
+    async def stage_chunks(self, tenant_id: str, document: Document, chunks: Sequence[Chunk]) -> bool: ...
+
+    async def match_staged(self, tenant_id: str, document: Document) -> Count | None:
+        """Once all are staged: finds those that are visible already, or have the vector of one that is."""
+
+    async def next_staged(self, tenant_id: str, document_id: str, after: int, limit: int) -> list[Staged]:
+        """The next ones without a vector, after that ordinal."""
+
+    async def mark_embedded(self, tenant_id: str, document: Document, ordinals: Sequence[int]) -> Count | None: ...
+
+    async def swap_chunks(self, tenant_id: str, document: Document) -> Document | None:
+        """Makes the staged chunks the visible ones and the document ready; the ids that went are stale."""
+
+    async def stale_vectors(self, tenant_id: str, document_id: str, limit: int) -> list[str]:
+        """Ids of vectors that belong to no chunk any more."""
+
+    async def forget_stale(self, tenant_id: str, document_id: str, chunk_ids: Sequence[str]) -> None:
+        """They are gone from the store."""
+
+    async def embedded_texts(
+        self, tenant_id: str, document_id: str, after: str, limit: int
+    ) -> list[tuple[str, str, str]]:
+        """(id, heading, text) of visible and staged chunks in the order of their ids."""
+
+    async def delete_chunks_of(self, tenant_id: str, document_id: str, limit: int) -> int:
+        """Removes some of what is visible or staged; how many."""

@@ -1,11 +1,13 @@
 """Documents, the queries on them, and the ports through which their bytes and texts go."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
+
+from rag_service.domain.filters import Filter
 
 
 class DocumentStatus(Enum):
@@ -18,55 +20,115 @@ class DocumentStatus(Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document and how far its ingestion is."""
+FINAL = frozenset((DocumentStatus.READY, DocumentStatus.FAILED, DocumentStatus.CANCELLED))
 
-    id: str
-    tenant_id: str
-    collection_id: str
-    collection: str
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a version of a document is: what a client says of it, and what its bytes are."""
+
     title: str
     file_name: str
     media_type: str
     metadata: Mapping[str, Any]
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document and how far the ingestion of its latest version is.
+
+    `version` is the latest one, `ready_version` the one that searches see (0: none yet). `run` counts what was asked
+    for: a worker whose run is over (a newer version, a cancellation, a deletion) changes nothing any more.
+    """
+
+    id: str
+    tenant_id: str
+    collection_id: str
+    collection: str
+    described: Description
+    """As searches see it; before any version is ready, of the latest."""
     status: DocumentStatus
     stage: str
     created_at: datetime
+    coming: Description | None = None
+    """Of the latest version, while an earlier one is what searches see."""
     progress: int = 0
     error: str = ""
     chunks: int = 0
     version: int = 1
+    ready_version: int = 0
+    run: int = 1
     vector_store: str = ""
     embedding_model: str = ""
     """The last two are its collection's."""
 
     @property
-    def original_key(self) -> str:
-        """Where its original is in the object store."""
-        return f"{self.tenant_id}/{self.id}/original"
+    def latest(self) -> Description:
+        """Of the latest version."""
+        return self.coming or self.described
 
-    @property
-    def text_key(self) -> str:
-        """Where its extracted text is in the object store."""
-        return f"{self.tenant_id}/{self.id}/text"
+    def original_key(self, version: int = 0) -> str:
+        """Where the original of a version (0: the latest) is in the object store."""
+        return original_key(self.tenant_id, self.id, version or self.version)
+
+    def text_key(self, version: int = 0) -> str:
+        """Where the extracted text of a version (0: the latest) is."""
+        return text_key(self.tenant_id, self.id, version or self.version)
+
+    def at(self, status: DocumentStatus, stage: str, progress: int, error: str = "") -> "Document":
+        """The document at another point of its ingestion."""
+        return replace(self, status=status, stage=stage, progress=progress, error=error)
+
+
+def folder(tenant_id: str, document_id: str) -> str:
+    """Where everything of a document is in the object store."""
+    return f"{tenant_id}/{document_id}/"
+
+
+def original_key(tenant_id: str, document_id: str, version: int) -> str:
+    """Where the original of a version is."""
+    return folder(tenant_id, document_id) + _part(version) + "original"
+
+
+def text_key(tenant_id: str, document_id: str, version: int) -> str:
+    """Where the text of a version is."""
+    return folder(tenant_id, document_id) + _part(version) + "text"
+
+
+def _part(version: int) -> str:
+    return f"{version}/" if version > 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Where a section starts (code points), and what it is called."""
+
+    start: int
+    title: str
+    level: int
+    """From 1, the outermost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Extracted text, and where its pages start (code points); no pages where the format has none."""
+    """Extracted text in a file (UTF-8), and where its pages and sections start (code points).
 
-    content: str
-    page_starts: tuple[int, ...] = ()
+    There are no pages where the format has none; sections are named where the text itself does not show them.
+    """
+
+    path: Path
+    characters: int
+    page_starts: Sequence[int] = ()
+    headings: Sequence[Heading] = field(default_factory=tuple)
 
 
 class Extractor(Protocol):
     """Text out of files."""
 
-    async def extract(self, original: Path, file_name: str, media_type: str) -> Text:
-        """ExtractionFailed says why not."""
+    async def extract(self, original: Path, file_name: str, media_type: str, directory: Path) -> Text:
+        """Written into the directory. ExtractionFailed says why not."""
 
 
 class ObjectStore(Protocol):
@@ -74,22 +136,22 @@ class ObjectStore(Protocol):
 
     async def put(self, key: str, source: Path) -> None: ...
 
-    async def put_text(self, key: str, text: str) -> None: ...
-
     def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """In parts; FileNotFoundError."""
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Keys below it."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Those that are there."""
 
 
 class DocumentQueries(Protocol):
-    """On a tenant's documents and the jobs on them."""
+    """On a tenant's documents. Those that are being erased are not there any more."""
 
     async def add_document(self, document: Document) -> None: ...
 
-    async def enqueue(self, kind: str, payload: Mapping[str, Any]) -> None:
-        """A job, under the calling context."""
+    async def get_document(self, tenant_id: str, document_id: str, *, lock: bool = False) -> Document | None: ...
 
     async def delete_documents(self, tenant_id: str) -> int:
         """All of a tenant; how many."""
@@ -97,15 +159,26 @@ class DocumentQueries(Protocol):
     async def drop_jobs(self, tenant_id: str) -> int:
         """Those of a tenant that are not under way; how many are."""
 
-    async def get_document(self, tenant_id: str, document_id: str) -> Document | None: ...
+    async def find_same(self, tenant_id: str, collection_id: str, described: Description) -> Document | None:
+        """A document of the collection whose latest version is just that, of two the older."""
+
+    async def one_at_a_time(self, tenant_id: str, collection_id: str, sha256: str) -> None:
+        """Until the transaction ends, nobody else adds the same content to the same collection."""
 
     async def list_documents(
         self, tenant_id: str, collection_id: str, size: int, after: tuple[str | int, ...] | None
     ) -> list[Document]: ...
 
-    async def set_progress(
-        self, tenant_id: str, document_id: str, status: DocumentStatus, stage: str, progress: int, error: str = ""
-    ) -> bool:
-        """Whether the document is (still) there."""
+    async def put_version(self, tenant_id: str, document: Document) -> None:
+        """Writes version, run, description and state of a document that is there (and locked)."""
 
-    async def delete_document(self, tenant_id: str, document_id: str) -> bool: ...
+    async def set_progress(self, tenant_id: str, document: Document) -> bool:
+        """Writes its state; False if its run is over."""
+
+    async def present_runs(self, tenant_id: str, document_ids: Sequence[str]) -> dict[str, int]:
+        """The present runs of documents that are there. `tenant_id` may be the platform's."""
+
+    async def mark_erased(
+        self, tenant_id: str, erasure_id: str, ids: Sequence[str], collection_id: str, wanted: Filter | None
+    ) -> list[str]:
+        """Hides the documents of these ids, or of the collection that fit the filter, at once; their ids."""

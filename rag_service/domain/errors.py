@@ -1,9 +1,9 @@
 """The errors of retrieval.
 
-NotFound            CollectionNotFound, DocumentNotFound
+NotFound            CollectionNotFound, DocumentNotFound, ErasureNotFound
 AlreadyExists       CollectionExists
 InvalidArgument     EmptyDocument, DocumentTooLarge, BadFilter, BadRequest
-FailedPrecondition  TextNotReady, ModelNotConfigured
+FailedPrecondition  TextNotReady, ModelNotConfigured, IngestionEnded, IngestionNotEnded
 Unavailable         VectorStoreUnavailable
 """
 
@@ -53,6 +53,21 @@ class TextNotReady(FailedPrecondition):
 class ModelNotConfigured(FailedPrecondition):
     reason = "MODEL_NOT_CONFIGURED"
     message = "No model is configured for this."
+
+
+class IngestionEnded(FailedPrecondition):
+    reason = "INGESTION_ENDED"
+    message = "The document's ingestion has ended already: there is nothing to cancel."
+
+
+class IngestionNotEnded(FailedPrecondition):
+    reason = "INGESTION_NOT_ENDED"
+    message = "Only an ingestion that failed or was cancelled can be tried again."
+
+
+class ErasureNotFound(NotFound):
+    reason = "ERASURE_NOT_FOUND"
+    message = "There is no such erasure."
 
 
 class VectorStoreUnavailable(Unavailable):

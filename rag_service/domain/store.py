@@ -6,10 +6,22 @@ from typing import Protocol
 from rag_service.domain.chunks import ChunkQueries
 from rag_service.domain.collections import CollectionQueries
 from rag_service.domain.documents import DocumentQueries
+from rag_service.domain.erasures import ErasureQueries
+from rag_service.domain.jobs import JobQueries
+from rag_service.domain.originals import OriginalQueries
 from rag_service.domain.search import SearchQueries
 
 
-class Repository(CollectionQueries, DocumentQueries, ChunkQueries, SearchQueries, Protocol):
+class Repository(
+    CollectionQueries,
+    DocumentQueries,
+    ChunkQueries,
+    OriginalQueries,
+    ErasureQueries,
+    JobQueries,
+    SearchQueries,
+    Protocol,
+):
     """Queries of one transaction of one tenant."""
 
 

@@ -1,7 +1,8 @@
 """What a call or a job used in other services, and the admission of its steps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,20 @@ class Tally:
 
 
 class Meter(Protocol):
-    """Admission of a job's step."""
+    """Admission of a step: of tokens that a job embeds, or of bytes that are to be kept."""
 
-    async def reserve(self, tokens: int) -> str:
+    async def reserve(self, tokens: int = 0, stored_bytes: int = 0) -> str:
         """A lease; ResourceExhausted."""
 
-    async def settle(self, lease_id: str, tally: Tally) -> None: ...
+    async def settle(self, lease_id: str, tally: Tally) -> None:
+        """Once: a lease that is settled already stays as it was."""
+
+    async def settle_stored(self, lease_id: str, stored_bytes: int) -> None:
+        """The same of bytes that were added to storage or (negative) given back."""
+
+
+class Herald(Protocol):
+    """Tells the tenant's webhooks."""
+
+    async def tell(self, event_type: str, data: Mapping[str, Any], once: str) -> None:
+        """`once` names the event: it is told once."""

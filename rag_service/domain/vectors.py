@@ -97,3 +97,6 @@ class Embedder(Protocol):
     async def embed_documents(self, model: str, texts: Sequence[str], tally: Tally) -> list[bytes]: ...
 
     async def embed_query(self, model: str, text: str, tally: Tally) -> bytes: ...
+
+    async def forget(self, model: str, texts: Sequence[str]) -> int:
+        """Their vectors are not kept (any more); how many were."""

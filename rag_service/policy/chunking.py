@@ -1,14 +1,23 @@
-"""Text into chunks: whole sentences up to a size, some overlap, never across a heading. Offsets are code points."""
+"""Text into chunks: whole sentences up to a size, some overlap, never across a heading. Offsets are code points.
 
+Works on a stream: nothing but the chunk that grows and a segment of text is in memory. Chunks end at a paragraph that
+is chosen by its words where they can, so that an edit changes the chunks around it and not all that follow.
+"""
+
+import hashlib
 import re
+import zlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+import orjson
+
 from rag_service.domain.chunks import Chunk
-from rag_service.domain.documents import Text
+from rag_service.domain.documents import Heading
 from rag_service.policy.terms import terms
 
 TARGET_WEIGHT = 400
@@ -22,8 +31,23 @@ _PIECE = re.compile(
     r"|\n(?!\s*(?:\n|[-*#|>+]|\d{1,3}\.\s|$)))+"  # nor a wrapped line
     r"[.!?]*\s*|[.!?]+\s*|\s+"
 )
-_HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*\s*$")
+_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*$")
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 MAX_PIECE_CHARACTERS = 600
+MAX_HEADING_CHARACTERS = 200
+SEGMENT_CHARACTERS = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What of a document its chunks depend on, beside its text."""
+
+    document_id: str
+    title: str
+    metadata: Mapping[str, Any]
+    page_starts: Sequence[int] = ()
+    headings: Sequence[Heading] = ()
+    """Sections that the text itself does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +55,7 @@ class _Span:
     start: int
     end: int
     heading: str
+    text: str
 
 
 def weight(text: str) -> int:
@@ -39,27 +64,53 @@ def weight(text: str) -> int:
     return ascii_count // 4 + (len(text) - ascii_count) + 1
 
 
-def chunk(document_id: str, version: int, title: str, text: Text) -> list[Chunk]:
-    """The chunks of a document, each to be found by the title's words, too.
+def embedded_text(title: str, heading: str, text: str) -> str:
+    """What a chunk's vector stands for: its text under the titles that it stands under."""
+    return "\n".join(filter(None, (title, heading, text)))
 
-    Their ids follow from document, version and place: doing it again gives the same.
-    """
-    chunks = []
-    for ordinal, span in enumerate(_grouped(text.content)):
-        content = text.content[span.start : span.end]
-        chunks.append(
-            Chunk(
-                id=str(uuid5(NAMESPACE_OID, f"{document_id}/{version}/{ordinal}")),
-                ordinal=ordinal,
-                text=content,
-                start=span.start,
-                end=span.end,
-                page=bisect_right(text.page_starts, span.start),
-                heading=span.heading,
-                terms=Counter(terms(f"{title} {span.heading} {content}")),
-            )
+
+def chunks(source: Source, segments: Iterable[str]) -> Iterator[Chunk]:
+    """The chunks of a document, each to be found by the title's words, too. Doing it again gives the same ids."""
+    about = hashlib.sha256(orjson.dumps(dict(source.metadata), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    seen: Counter[str] = Counter()
+    for ordinal, span in enumerate(_Grouping(source.headings).spans(segments)):
+        digest = hashlib.sha256(embedded_text(source.title, span.heading, span.text).encode()).hexdigest()
+        place = seen[digest]
+        seen[digest] += 1
+        yield Chunk(
+            id=str(uuid5(NAMESPACE_OID, f"{source.document_id}/{digest}/{about}/{place}")),
+            ordinal=ordinal,
+            text=span.text,
+            start=span.start,
+            end=span.end,
+            page=bisect_right(source.page_starts, span.start),
+            heading=span.heading,
+            digest=digest,
+            terms=Counter(terms(f"{source.title} {span.heading} {span.text}")),
         )
-    return chunks
+
+
+def segments(read: Callable[[int], str]) -> Iterator[str]:
+    """A text in pieces, cut where no sentence is: behind a blank line, if there is one; where, depends on it alone."""
+    rest = read(2 * SEGMENT_CHARACTERS)
+    while len(rest) > SEGMENT_CHARACTERS:
+        cut = _cut(rest)
+        yield rest[:cut]
+        rest = rest[cut:]
+        rest += read(2 * SEGMENT_CHARACTERS - len(rest))
+    if rest:
+        yield rest
+
+
+def _cut(text: str) -> int:
+    for sought in ("\n\n", "\n", " "):
+        found = text.rfind(sought, 0, SEGMENT_CHARACTERS)
+        if found > 0:
+            end = found + len(sought)
+            while end < len(text) and text[end].isspace():
+                end += 1
+            return end
+    return SEGMENT_CHARACTERS
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -76,29 +127,72 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
             start = stop
 
 
-def _grouped(text: str) -> Iterator[_Span]:
-    group: list[tuple[int, int]] = []
-    heading = ""
-    for start, end in sentences(text):
-        found = _HEADING.match(text[start:end])
-        if found:
-            if group:
-                yield _Span(group[0][0], group[-1][1], heading)
-                group = []
-            heading = found[1][:200]
-        elif group and weight(text[group[0][0] : end]) > TARGET_WEIGHT:
-            yield _Span(group[0][0], group[-1][1], heading)
-            group = _overlap(text, group)
-        group.append((start, end))
-    if group:
-        yield _Span(group[0][0], group[-1][1], heading)
+@dataclass(slots=True)
+class _Grouping:
+    """Sentences into spans, section by section."""
 
+    named: Sequence[Heading]
+    passed: int = 0
+    """So many of the named ones are behind."""
+    path: list[tuple[int, str]] = field(default_factory=list)
+    """The headings above, each with its level."""
+    group: list[tuple[int, int]] = field(default_factory=list)
+    buffer: str = ""
+    base: int = 0
+    """Where the buffer starts in the text."""
 
-def _overlap(text: str, group: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The last sentences of a chunk, which the next one repeats."""
-    kept: list[tuple[int, int]] = []
-    for start, end in reversed(group[1:]):
-        if weight(text[start : group[-1][1]]) > OVERLAP_WEIGHT:
-            break
-        kept.insert(0, (start, end))
-    return kept
+    def spans(self, segments: Iterable[str]) -> Iterator[_Span]:
+        for segment in segments:
+            offset = self.base + len(self.buffer)
+            self.buffer += segment
+            for start, end in sentences(segment):
+                yield from self._add(offset + start, offset + end)
+            kept = self.group[0][0] if self.group else offset + len(segment)
+            self.buffer, self.base = self.buffer[kept - self.base :], kept
+        yield from self._flush()
+
+    def _add(self, start: int, end: int) -> Iterator[_Span]:
+        text = self._text(start, end)
+        if found := _HEADING.match(text):
+            yield from self._flush()
+            self._enter(len(found[1]), found[2])
+        elif self.passed < len(self.named) and self.named[self.passed].start < end:
+            yield from self._flush()
+            self._enter(self.named[self.passed].level, self.named[self.passed].title)
+            self.passed += 1
+        elif self.group and weight(self._text(self.group[0][0], end)) > TARGET_WEIGHT:
+            overlap = self._overlap()
+            yield from self._flush()
+            self.group = overlap
+        elif self.group and self._ends_before(start, text):
+            yield from self._flush()
+        self.group.append((start, end))
+
+    def _flush(self) -> Iterator[_Span]:
+        if self.group:
+            start, end = self.group[0][0], self.group[-1][1]
+            heading = " > ".join(name for _, name in self.path)[-MAX_HEADING_CHARACTERS:]
+            yield _Span(start, end, heading, self._text(start, end))
+            self.group = []
+
+    def _enter(self, level: int, title: str) -> None:
+        self.path = [*(item for item in self.path if item[0] < level), (level, title)]
+
+    def _ends_before(self, start: int, text: str) -> bool:
+        """Whether a chunk that is half full ends before this paragraph: every other one is chosen, by its words."""
+        first, last = self.group[0][0], self.group[-1][1]
+        if not _BLANK_LINE.search(self._text(last, start)) or zlib.crc32(text.encode()) % 2:
+            return False
+        return weight(self._text(first, last)) >= TARGET_WEIGHT // 2
+
+    def _overlap(self) -> list[tuple[int, int]]:
+        """The last sentences of a chunk, which the next one repeats."""
+        kept: list[tuple[int, int]] = []
+        for start, end in reversed(self.group[1:]):
+            if weight(self._text(start, self.group[-1][1])) > OVERLAP_WEIGHT:
+                break
+            kept.insert(0, (start, end))
+        return kept
+
+    def _text(self, start: int, end: int) -> str:
+        return self.buffer[start - self.base : end - self.base]

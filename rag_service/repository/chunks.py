@@ -1,41 +1,114 @@
-"""Rows of chunks."""
+"""Rows of chunks: how the staged ones become the visible ones, in one transaction, and what is stale then."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from rag_service.domain.chunks import Chunk
 from rag_service.domain.documents import Document, DocumentStatus
+from rag_service.repository.documents import DocumentRows, current
 from rag_service.repository.postings import insert_postings, take_numbers
-from rag_service.repository.rows import Rows
-from rag_service.repository.tables import chunks, documents
+from rag_service.repository.tables import chunks, documents, staged_chunks, stale_vectors
 
-INSERT_ROWS = 2000
+SWAP_ROWS = 500
+"""So many chunks a statement: what is in memory at once, and far from the time that a statement may take."""
+FIELDS = ("id", "ordinal", "text", "start", "end", "page", "heading", "digest")
+MOVED = ("ordinal", "start", "end", "page")
+"""What may change of a chunk that stays the same."""
 
 
-class ChunkRows(Rows):
+class ChunkRows(DocumentRows):
     """Queries on chunks."""
 
-    async def replace_chunks(self, tenant_id: str, document: Document, rows: Sequence[Chunk]) -> bool:
-        change = documents.update().where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
-        change = change.values(
-            status=DocumentStatus.READY.value, stage="done", progress=100, error="", chunks=len(rows)
+    async def swap_chunks(self, tenant_id: str, document: Document) -> Document | None:
+        if not await self.is_current(tenant_id, document):
+            return None
+        mine = sa.and_(chunks.c.tenant_id == tenant_id, chunks.c.document_id == document.id)
+        staged = sa.and_(staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document.id)
+        gone = sa.and_(mine, chunks.c.id.not_in(sa.select(staged_chunks.c.id).where(staged)))
+        await self.make_stale(sa.select(chunks.c.tenant_id, chunks.c.document_id, chunks.c.id).where(gone))
+        await self._db.execute(chunks.delete().where(gone))
+        moved = chunks.update().where(mine, staged, chunks.c.id == staged_chunks.c.id)
+        await self._db.execute(moved.values({name: staged_chunks.c[name] for name in MOVED}))
+        await self._add_staged(tenant_id, document)
+        count = sa.select(sa.func.count()).select_from(chunks).where(mine)
+        ready = replace(
+            document.at(DocumentStatus.READY, "done", 100),
+            described=document.latest,
+            coming=None,
+            ready_version=document.version,
+            chunks=(await self._db.execute(count)).scalar_one(),
         )
-        if not (await self._db.execute(change)).rowcount:
-            return False
-        await self._db.execute(
-            chunks.delete().where(chunks.c.tenant_id == tenant_id, chunks.c.document_id == document.id)
-        )
-        place = {"tenant_id": tenant_id, "collection_id": document.collection_id}
-        for start in range(0, len(rows), INSERT_ROWS):
-            await self._insert_chunks(document, place, rows[start : start + INSERT_ROWS])
-        return True
+        await self._db.execute(staged_chunks.delete().where(staged))
+        await self.put_version(tenant_id, ready)
+        return ready
 
-    async def _insert_chunks(self, document: Document, place: dict[str, str], rows: Sequence[Chunk]) -> None:
-        fields = ("id", "ordinal", "text", "start", "end", "page", "heading")
-        numbers = await take_numbers(self._db, rows, place)
-        values = [
-            {name: getattr(row, name) for name in fields}
-            | {"document_id": document.id, "length": sum(row.terms.values()), "number": number, **place}
-            for row, number in zip(rows, numbers, strict=True)
+    async def stale_vectors(self, tenant_id: str, document_id: str, limit: int) -> list[str]:
+        query = sa.select(stale_vectors.c.chunk_id).where(
+            stale_vectors.c.tenant_id == tenant_id, stale_vectors.c.document_id == document_id
+        )
+        return list((await self._db.execute(query.limit(limit))).scalars())
+
+    async def forget_stale(self, tenant_id: str, document_id: str, chunk_ids: Sequence[str]) -> None:
+        gone = stale_vectors.delete().where(
+            stale_vectors.c.tenant_id == tenant_id,
+            stale_vectors.c.document_id == document_id,
+            stale_vectors.c.chunk_id.in_(chunk_ids),
+        )
+        await self._db.execute(gone)
+
+    async def embedded_texts(
+        self, tenant_id: str, document_id: str, after: str, limit: int
+    ) -> list[tuple[str, str, str]]:
+        parts = [
+            sa.select(table.c.id, table.c.heading, table.c.text).where(
+                table.c.tenant_id == tenant_id,
+                table.c.document_id == document_id,
+                *([table.c.id > after] if after else []),
+            )
+            for table in (chunks, staged_chunks)
         ]
-        await self._db.execute(chunks.insert(), values)
-        await insert_postings(self._db, rows, numbers, place)
+        both = sa.union(*parts).order_by("id").limit(limit)
+        return [(row.id, row.heading, row.text) for row in await self._db.execute(both)]
+
+    async def delete_chunks_of(self, tenant_id: str, document_id: str, limit: int) -> int:
+        removed = 0
+        for table, key in ((staged_chunks, staged_chunks.c.ordinal), (chunks, chunks.c.id)):
+            mine = sa.and_(table.c.tenant_id == tenant_id, table.c.document_id == document_id)
+            some = sa.select(key).where(mine).limit(limit)
+            removed += (await self._db.execute(table.delete().where(mine, key.in_(some)))).rowcount
+        return removed
+
+    async def is_current(self, tenant_id: str, document: Document) -> bool:
+        """Whether the document's run is not over; it stays so until the transaction ends."""
+        query = sa.select(documents.c.id).where(current(tenant_id, document)).with_for_update()
+        return (await self._db.execute(query)).first() is not None
+
+    async def make_stale(self, rows: sa.Select[Any]) -> None:
+        """(tenant, document, chunk id) of vectors that belong to no chunk any more."""
+        columns = ["tenant_id", "document_id", "chunk_id"]
+        await self._db.execute(insert(stale_vectors).from_select(columns, rows).on_conflict_do_nothing())
+
+    async def _add_staged(self, tenant_id: str, document: Document) -> None:
+        """Those that are not visible yet get their place among the chunks, and in the lexical index."""
+        place = {"tenant_id": tenant_id, "collection_id": document.collection_id}
+        there = sa.select(chunks.c.id).where(chunks.c.id == staged_chunks.c.id)
+        query = sa.select(staged_chunks).where(
+            staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document.id, ~there.exists()
+        )
+        query = query.order_by(staged_chunks.c.ordinal).limit(SWAP_ROWS)
+        last = -1
+        while found := (await self._db.execute(query.where(staged_chunks.c.ordinal > last))).all():
+            rows = [Chunk(terms=row.terms, **{name: getattr(row, name) for name in FIELDS}) for row in found]
+            numbers = await take_numbers(self._db, rows, place)
+            values = [
+                {name: getattr(row, name) for name in FIELDS}
+                | {"document_id": document.id, "length": sum(row.terms.values()), "number": number, **place}
+                for row, number in zip(rows, numbers, strict=True)
+            ]
+            await self._db.execute(chunks.insert(), values)
+            await insert_postings(self._db, rows, numbers, place)
+            last = rows[-1].ordinal

@@ -1,47 +1,62 @@
 """Rows of documents."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
-from chassis import context
-from chassis.jobs import LEASE_SECONDS
-from rag_service.domain.documents import Document, DocumentStatus
+from chassis.database import PLATFORM
+from rag_service.domain.documents import Description, Document, DocumentStatus
+from rag_service.domain.filters import Filter
+from rag_service.repository.filters import compile_filter
 from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents, jobs
 
-NOT_A_COLUMN = frozenset(("collection", "vector_store", "embedding_model"))
+DESCRIBED = ("title", "file_name", "media_type", "metadata", "bytes", "sha256")
+STATE = ("stage", "progress", "error", "chunks", "version", "ready_version", "run")
 
 
 class DocumentRows(Rows):
-    """Queries on documents, and the jobs on them."""
+    """Queries on documents."""
 
     async def add_document(self, document: Document) -> None:
-        values = {key: value for key, value in asdict(document).items() if key not in NOT_A_COLUMN}
-        await self._db.execute(documents.insert().values(values | {"status": document.status.value}))
-
-    async def enqueue(self, kind: str, payload: Mapping[str, Any]) -> None:
-        await self._jobs.enqueue(self._db, kind, context.current(), payload)
+        values = {"id": document.id, "tenant_id": document.tenant_id, "collection_id": document.collection_id}
+        await self._db.execute(documents.insert().values(values | _values(document)))
 
     async def delete_documents(self, tenant_id: str) -> int:
         return int((await self._db.execute(documents.delete().where(documents.c.tenant_id == tenant_id))).rowcount)
 
     async def drop_jobs(self, tenant_id: str) -> int:
         mine = jobs.c.tenant_id == tenant_id
-        # A lease lies a little in the future; what is due, or waits for longer, nobody is at.
-        leased_until = sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
-        idle = sa.or_(jobs.c.run_at <= sa.func.now(), jobs.c.run_at > leased_until)
+        # Nobody is at what waits (see chassis/jobs.py), nor at what is due.
+        idle = sa.or_(jobs.c.attempts <= 0, jobs.c.run_at <= sa.func.now())
         await self._db.execute(jobs.delete().where(mine, idle))
         return int((await self._db.execute(sa.select(sa.func.count()).where(mine))).scalar_one())
 
-    async def get_document(self, tenant_id: str, document_id: str) -> Document | None:
+    async def get_document(self, tenant_id: str, document_id: str, *, lock: bool = False) -> Document | None:
         query = _documents().where(
             documents.c.tenant_id == tenant_id, sa.cast(documents.c.id, sa.Text) == document_id.lower()
         )
+        if lock:
+            query = query.with_for_update(of=documents)
         row = (await self._db.execute(query)).one_or_none()
         return _document(row) if row else None
+
+    async def find_same(self, tenant_id: str, collection_id: str, described: Description) -> Document | None:
+        query = _documents().where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.collection_id == collection_id,
+            documents.c.identity == identity(described),
+        )
+        row = (await self._db.execute(query.order_by(documents.c.created_at, documents.c.id).limit(1))).one_or_none()
+        return _document(row) if row else None
+
+    async def one_at_a_time(self, tenant_id: str, collection_id: str, sha256: str) -> None:
+        key = sa.func.hashtextextended(f"{tenant_id}/{collection_id}/{sha256}", 0)
+        await self._db.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
     async def list_documents(
         self, tenant_id: str, collection_id: str, size: int, after: tuple[str | int, ...] | None
@@ -51,16 +66,63 @@ class DocumentRows(Rows):
             query = query.where(documents.c.collection_id == collection_id)
         return [_document(row) for row in await self._db.execute(page_of(query, documents, size, after))]
 
-    async def set_progress(
-        self, tenant_id: str, document_id: str, status: DocumentStatus, stage: str, progress: int, error: str = ""
-    ) -> bool:
-        change = documents.update().where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
-        change = change.values(status=status.value, stage=stage, progress=progress, error=error)
+    async def put_version(self, tenant_id: str, document: Document) -> None:
+        change = documents.update().where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
+        await self._db.execute(change.values(_values(document)))
+
+    async def set_progress(self, tenant_id: str, document: Document) -> bool:
+        change = documents.update().where(current(tenant_id, document))
+        change = change.values(
+            status=document.status.value, stage=document.stage, progress=document.progress, error=document.error
+        )
         return bool((await self._db.execute(change)).rowcount)
 
-    async def delete_document(self, tenant_id: str, document_id: str) -> bool:
-        gone = documents.delete().where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
-        return bool((await self._db.execute(gone)).rowcount)
+    async def present_runs(self, tenant_id: str, document_ids: Sequence[str]) -> dict[str, int]:
+        query = sa.select(documents.c.id, documents.c.run).where(
+            documents.c.id.in_(document_ids), documents.c.erasure_id.is_(None)
+        )
+        if tenant_id != PLATFORM:
+            query = query.where(documents.c.tenant_id == tenant_id)
+        return {row.id: row.run for row in await self._db.execute(query)}
+
+    async def mark_erased(
+        self, tenant_id: str, erasure_id: str, ids: Sequence[str], collection_id: str, wanted: Filter | None
+    ) -> list[str]:
+        which = [documents.c.tenant_id == tenant_id, documents.c.erasure_id.is_(None)]
+        if ids:
+            which.append(sa.cast(documents.c.id, sa.Text).in_([one.lower() for one in ids]))
+        if collection_id:
+            which += [documents.c.collection_id == collection_id, compile_filter(wanted, documents.c.metadata)]
+        change = documents.update().where(*which).values(erasure_id=erasure_id, run=documents.c.run + 1)
+        return list((await self._db.execute(change.returning(documents.c.id))).scalars())
+
+
+def identity(described: Description) -> str:
+    """What makes two documents the same."""
+    told = (described.sha256, described.title, described.file_name, dict(described.metadata))
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def current(tenant_id: str, document: Document) -> sa.ColumnElement[bool]:
+    """The document's row, while its run is not over."""
+    return sa.and_(
+        documents.c.tenant_id == tenant_id,
+        documents.c.id == document.id,
+        documents.c.run == document.run,
+        documents.c.erasure_id.is_(None),
+    )
+
+
+def _values(document: Document) -> dict[str, Any]:
+    coming = asdict(document.coming) if document.coming else None
+    return {
+        **asdict(document.described),
+        **{name: getattr(document, name) for name in STATE},
+        "status": document.status.value,
+        "created_at": document.created_at,
+        "coming": coming,
+        "identity": identity(document.latest),
+    }
 
 
 def _documents() -> sa.Select[Any]:
@@ -70,9 +132,21 @@ def _documents() -> sa.Select[Any]:
         collections.c.vector_store,
         collections.c.embedding_model,
     )
-    return query.join(collections, collections.c.id == documents.c.collection_id)
+    query = query.join(collections, collections.c.id == documents.c.collection_id)
+    return query.where(documents.c.erasure_id.is_(None))
 
 
 def _document(row: Any) -> Document:
-    values = {key: value for key, value in row._mapping.items()}  # noqa: C416, SLF001  # SQLAlchemy's public name for a row's columns
-    return Document(**values | {"status": DocumentStatus(row.status)})
+    return Document(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        collection_id=row.collection_id,
+        collection=row.collection,
+        described=Description(**{name: getattr(row, name) for name in DESCRIBED}),
+        coming=Description(**row.coming) if row.coming else None,
+        status=DocumentStatus(row.status),
+        created_at=row.created_at,
+        vector_store=row.vector_store,
+        embedding_model=row.embedding_model,
+        **{name: getattr(row, name) for name in STATE},
+    )

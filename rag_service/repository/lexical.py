@@ -29,6 +29,8 @@ class SearchRows(Rows):
         query = sa.select(chunks, documents.c.title, documents.c.version, documents.c.metadata.label("about"))
         query = query.join(documents, documents.c.id == chunks.c.document_id)
         query = query.where(chunks.c.tenant_id == tenant_id, chunks.c.id.in_(chunk_ids))
+        # What is being erased is not shown any more.
+        query = query.where(documents.c.erasure_id.is_(None))
         return {
             row.id: Passage(
                 document_id=row.document_id,

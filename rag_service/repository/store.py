@@ -5,13 +5,15 @@ from contextlib import asynccontextmanager
 
 from chassis.database import Database
 from chassis.jobs import Jobs
-from rag_service.repository.chunks import ChunkRows
 from rag_service.repository.collections import CollectionRows
-from rag_service.repository.documents import DocumentRows
+from rag_service.repository.erasures import ErasureRows
+from rag_service.repository.jobs import JobRows
 from rag_service.repository.lexical import SearchRows
+from rag_service.repository.originals import OriginalRows
+from rag_service.repository.staging import StagingRows
 
 
-class PostgresRepository(CollectionRows, DocumentRows, ChunkRows, SearchRows):
+class PostgresRepository(CollectionRows, StagingRows, OriginalRows, ErasureRows, JobRows, SearchRows):
     """Queries of one transaction."""
 
 

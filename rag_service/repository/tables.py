@@ -59,7 +59,25 @@ documents = sa.Table(
     sa.Column("chunks", sa.Integer, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("run", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("ready_version", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("coming", JSONB(none_as_null=True)),
+    sa.Column("identity", sa.Text, nullable=False, server_default=""),
+    sa.Column("erasure_id", UUID(as_uuid=False), index=True),
     sa.Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at"),
+    sa.Index("ix_documents_identity", "tenant_id", "collection_id", "identity"),
+)
+originals = sa.Table(
+    "originals",
+    metadata,
+    _uuid("tenant_id", index=True),
+    _uuid("document_id", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("lease", sa.Text, nullable=False),
+    sa.Column("metered", sa.Boolean, nullable=False),
+    sa.Column("release_lease", sa.Text, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
 )
 chunks = sa.Table(
     "chunks",
@@ -82,6 +100,7 @@ chunks = sa.Table(
     sa.Column("heading", sa.Text, nullable=False),
     sa.Column("length", sa.Integer, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_chunks_tenant_id_collection_id_number", "tenant_id", "collection_id", "number"),
 )
 runs = sa.Table(
@@ -95,6 +114,31 @@ runs = sa.Table(
     sa.Column("alive", sa.Integer, nullable=False),
     sa.Column("words", sa.BigInteger, nullable=False),
     sa.Column("folded", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+staged_chunks = sa.Table(
+    "staged_chunks",
+    metadata,
+    _uuid("tenant_id"),
+    sa.Column("document_id", UUID(as_uuid=False), sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),
+    _uuid("id"),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("start", sa.BigInteger, nullable=False),
+    sa.Column("end", sa.BigInteger, nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("heading", sa.Text, nullable=False),
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("terms", JSONB, nullable=False),
+    sa.Column("like", UUID(as_uuid=False)),
+    sa.Column("embedded", sa.Boolean, nullable=False),
+)
+stale_vectors = sa.Table(
+    "stale_vectors",
+    metadata,
+    _uuid("tenant_id"),
+    _uuid("document_id", primary_key=True),
+    _uuid("chunk_id", primary_key=True),
 )
 postings = sa.Table(
     "postings",
@@ -123,5 +167,25 @@ vector_lanes = sa.Table(
     _uuid("tenant_id", primary_key=True),
     _uuid("collection_id", primary_key=True),
     sa.Column("lane", sa.Integer, nullable=False, server_default="0"),
+)
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _uuid("id", primary_key=True),
+    _uuid("tenant_id"),
+    sa.Column("document_id", UUID(as_uuid=False)),
+    sa.Column("documents", sa.Integer, nullable=False),
+    sa.Column("counts", JSONB, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("ended_at", TIMESTAMP(timezone=True)),
+)
+probes = sa.Table(
+    "probes",
+    metadata,
+    _uuid("tenant_id"),
+    _uuid("erasure_id"),
+    _uuid("document_id", primary_key=True),
+    _uuid("chunk_id", primary_key=True),
+    sa.Column("vector", BYTEA, nullable=False),
 )
 jobs = jobs_table(metadata)

@@ -1,18 +1,206 @@
-"""A deleted tenant: its documents are closed, so that no worker goes on with one, before anything else is removed."""
+"""Erasure: documents are hidden at once, removed with everything that was made of them, and then looked for.
 
-from chassis.erasure import Erased
+Removed are original and text, chunks and their words, vectors, cached vectors, quotes in answers' receipts. The probes
+are searches of the store with the deleted vectors. A worker that dies goes on with the document that it was at.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from chassis.errors import Unavailable
+from chassis.job import Job
+from rag_service.domain.documents import ObjectStore, folder
+from rag_service.domain.erasures import ErasedDocument, Erasure
+from rag_service.domain.errors import DocumentNotFound, ErasureNotFound
+from rag_service.domain.filters import Filter
+from rag_service.domain.jobs import ERASE, INGEST
 from rag_service.domain.store import Store
+from rag_service.domain.vectors import Embedder, VectorStores
+from rag_service.policy.chunking import embedded_text
+from rag_service.service.collections import Collections, bad
+from rag_service.service.documents import LOOK_SECONDS, new_id
+from rag_service.service.originals import Originals
+
+log = structlog.get_logger()
+
+MAX_IDS = 1000
+CHUNK_ROWS = 500
+STOP_SECONDS = 60
+"""So long an erasure waits for an ingestion that is under way to let go, before it comes back later."""
 
 
-class Erasure:
-    """Removes documents, and the jobs on them that nobody has taken up; waits for those that somebody has."""
+class Erasures:
+    """Asked for by clients, done by the worker. `probes`: with how many vectors of a document it is looked for."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, collections: Collections, clock: Callable[[], datetime], wait_seconds: float
+    ) -> None:
         self._store = store
+        self._collections = collections
+        self._clock = clock
+        self._wait_seconds = wait_seconds
 
-    async def erase(self, tenant_id: str, _deletion_id: str) -> Erased:
-        """A job whose document is gone removes what it made of it, and ends."""
+    async def delete(self, tenant_id: str, document_id: str) -> Erasure:
+        """One document; returns when it is gone, or after a while anyway: it is hidden at once. DocumentNotFound."""
+        erasure = await self._begin(tenant_id, [document_id], "", None)
+        if not erasure.documents:
+            raise DocumentNotFound
+        deadline = asyncio.get_running_loop().time() + self._wait_seconds
+        while erasure.ended_at is None and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_SECONDS / 2)
+            erasure = await self.get(tenant_id, erasure.id)
+        return erasure
+
+    async def delete_many(self, tenant_id: str, ids: Sequence[str], collection: str, wanted: Filter | None) -> Erasure:
+        """Those of these ids, or of a collection, all or those that fit a filter. BadRequest, CollectionNotFound."""
+        if bool(ids) == bool(collection):
+            raise bad("ids", "or collection must be given, and not both")
+        if len(ids) > MAX_IDS or (ids and wanted):
+            raise bad("ids", f"must be at most {MAX_IDS}, without a filter")
+        collection_id = (await self._collections.find(tenant_id, collection)).id if collection else ""
+        return await self._begin(tenant_id, ids, collection_id, wanted)
+
+    async def get(self, tenant_id: str, erasure_id: str) -> Erasure:
+        """ErasureNotFound."""
         async with self._store.transaction(tenant_id) as repository:
-            documents = await repository.delete_documents(tenant_id)
-            running = await repository.drop_jobs(tenant_id)
-        return Erased({"documents": documents}, f"{running} documents that are being ingested" if running else "")
+            found = await repository.get_erasure(tenant_id, erasure_id)
+        if found is None:
+            raise ErasureNotFound
+        return found
+
+    async def _begin(self, tenant_id: str, ids: Sequence[str], collection_id: str, wanted: Filter | None) -> Erasure:
+        erasure_id = new_id()
+        async with self._store.transaction(tenant_id) as repository:
+            hidden = await repository.mark_erased(tenant_id, erasure_id, ids, collection_id, wanted)
+            one = hidden[0] if len(hidden) == 1 else ""
+            erasure = Erasure(erasure_id, tenant_id, self._clock(), len(hidden), one)
+            if hidden or not ids:
+                await repository.add_erasure(tenant_id, erasure)
+                await repository.enqueue(ERASE, {"erasure_id": erasure_id}, name=erasure_id)
+        return erasure
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things of a document can be."""
+
+    objects: ObjectStore
+    vectors: VectorStores
+    embedder: Embedder
+
+
+class Eraser:
+    """Does the jobs of kind erase."""
+
+    def __init__(
+        self, store: Store, places: Places, originals: Originals, clock: Callable[[], datetime], probes: int
+    ) -> None:
+        self._store = store
+        self._objects = places.objects
+        self._vectors = places.vectors
+        self._embedder = places.embedder
+        self._originals = originals
+        self._clock = clock
+        self._probes = probes
+
+    async def run(self, job: Job) -> None:
+        """Document by document."""
+        tenant_id, erasure_id = job.tenant_id, str(job.payload["erasure_id"])
+        while True:
+            async with self._store.transaction(tenant_id) as repository:
+                document = await repository.next_erased(tenant_id, erasure_id)
+            if document is None:
+                break
+            await self._erase(document, erasure_id)
+        async with self._store.transaction(tenant_id) as repository:
+            await repository.end_erasure(tenant_id, erasure_id, self._clock())
+            erasure = await repository.get_erasure(tenant_id, erasure_id)
+        if erasure is not None:
+            log.info("documents erased", erasure_id=erasure_id, **erasure.counts)
+
+    async def _erase(self, document: ErasedDocument, erasure_id: str) -> None:
+        await self._let_go(document)
+        store = self._vectors[document.vector_store]
+        probes = await self._keep_probes(document, erasure_id)
+        counts = {"documents": 1, "probes": len(probes)}
+        counts["cached"] = await self._forget_cached(document)
+        await store.delete_document(document.tenant_id, document.id)
+        counts["chunks"] = counts["vectors"] = await self._delete_chunks(document)
+        counts["bytes"], counts["objects"] = await self._delete_objects(document)
+        async with self._store.transaction(document.tenant_id) as repository:
+            counts["quotes"] = await repository.erase_quotes(document.tenant_id, document.id)
+        counts["found"] = await self._probe(document, probes)
+        async with self._store.transaction(document.tenant_id) as repository:
+            await repository.remove_document(document.tenant_id, document.id)
+            await repository.add_counts(document.tenant_id, erasure_id, counts)
+        if counts["found"]:
+            log.error("erased documents are still found", erasure_id=erasure_id, document_id=document.id, **counts)
+
+    async def _let_go(self, document: ErasedDocument) -> None:
+        """Until no worker ingests it any more: what it still wrote would stay behind. Unavailable."""
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        while True:
+            async with self._store.transaction(document.tenant_id) as repository:
+                if not await repository.is_asked_for(INGEST, document.id):
+                    return
+            if asyncio.get_running_loop().time() >= deadline:
+                raise Unavailable("The document is still being ingested.", retry_after=1)
+            await asyncio.sleep(LOOK_SECONDS / 2)
+
+    async def _keep_probes(self, document: ErasedDocument, erasure_id: str) -> Sequence[tuple[str, bytes]]:
+        async with self._store.transaction(document.tenant_id) as repository:
+            kept = await repository.kept_probes(document.tenant_id, document.id)
+        if kept:
+            return kept
+        found = await self._vectors[document.vector_store].sample(document.tenant_id, document.id, self._probes)
+        async with self._store.transaction(document.tenant_id) as repository:
+            await repository.keep_probes(document.tenant_id, erasure_id, document.id, found)
+        return found
+
+    async def _forget_cached(self, document: ErasedDocument) -> int:
+        """Vectors by content, which the embedding service keeps for a while."""
+        forgotten, after = 0, ""
+        while True:
+            async with self._store.transaction(document.tenant_id) as repository:
+                rows = await repository.embedded_texts(document.tenant_id, document.id, after, CHUNK_ROWS)
+            if not rows:
+                return forgotten
+            after = rows[-1][0]
+            texts = [embedded_text(title, heading, text) for title in document.titles for _, heading, text in rows]
+            forgotten += await self._embedder.forget(document.embedding_model, texts)
+
+    async def _delete_chunks(self, document: ErasedDocument) -> int:
+        removed = 0
+        while True:
+            async with self._store.transaction(document.tenant_id) as repository:
+                some = await repository.delete_chunks_of(document.tenant_id, document.id, CHUNK_ROWS)
+            if not some:
+                return removed
+            removed += some
+
+    async def _delete_objects(self, document: ErasedDocument) -> tuple[int, int]:
+        """Bytes given back, and objects removed."""
+        keys = await self._objects.list(folder(document.tenant_id, document.id))
+        async with self._store.transaction(document.tenant_id) as repository:
+            originals = await repository.originals_of(document.tenant_id, document.id)
+        for original in originals:
+            await self._originals.release(original)
+        await self._objects.delete(keys)
+        return sum(original.bytes for original in originals), len(keys)
+
+    async def _probe(self, document: ErasedDocument, probes: Sequence[tuple[str, bytes]]) -> int:
+        """How much of it is still there, wherever it was."""
+        tenant_id, store = document.tenant_id, self._vectors[document.vector_store]
+        erased = {chunk_id for chunk_id, _ in probes}
+        found = len(await self._objects.list(folder(tenant_id, document.id)))
+        found += len(await store.sample(tenant_id, document.id, self._probes))
+        for _, vector in probes:
+            near = await store.search(tenant_id, document.collection_id, vector, len(erased) + 1, None)
+            found += sum(chunk_id in erased for chunk_id, _ in near)
+        async with self._store.transaction(tenant_id) as repository:
+            found += len(await repository.embedded_texts(tenant_id, document.id, "", 1))
+        return found

@@ -1,36 +1,46 @@
 """Ingestion: stored -> extracting -> chunking -> embedding -> indexing -> done.
 
-A job does it from its start as often as it must: ids of chunks follow from the document, so doing it again changes
-nothing. Chunks become visible in one transaction, after their vectors are there: a search never sees half a document.
+A worker that dies loses little: chunks are staged in the database, and each batch is marked once its vectors are in
+the store, so the next worker goes on behind the last mark. Staged chunks become the visible ones in one transaction,
+after all vectors are there: a search never sees half a document, nor two versions of one.
 """
 
 import asyncio
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
+from chassis import context
 from chassis.errors import PlatformError
 from chassis.job import Job
-from rag_service.domain.chunks import Chunk
+from rag_service.domain.chunks import Chunk, Count, Staged
 from rag_service.domain.documents import Document, DocumentStatus, Extractor, ObjectStore, Text
 from rag_service.domain.errors import ExtractionFailed
 from rag_service.domain.store import Store
-from rag_service.domain.usage import Meter, Tally
-from rag_service.domain.vectors import ChunkVector, Embedder, VectorStores
-from rag_service.policy.chunking import chunk, weight
+from rag_service.domain.vectors import ChunkVector, VectorStores
+from rag_service.policy.chunking import Source, chunks, embedded_text, segments
+from rag_service.service.announcing import announce
+from rag_service.service.embedding import Batches, Caller
+from rag_service.service.originals import release
+from rag_service.service.watching import RunOver, Watch
 
 log = structlog.get_logger()
 
-
-class DocumentGone(Exception):  # named by what happened
-    """The document was deleted while it was ingested."""
+STAGE_ROWS = 200
+STALE_ROWS = 1000
+CALLS_OF_ONE = 2
+STAGED = frozenset(("embedding", "indexing"))
+"""Stages at which all chunks are staged."""
+MAX_REASON_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class IngestionRules:
-    """How many chunks are embedded at once, and how large a document may be."""
+    """How many chunks of a document are embedded at once, in two calls, and how large a document may be."""
 
     batch: int
     max_text_characters: int
@@ -45,107 +55,201 @@ class Ingestion:
         store: Store,
         objects: ObjectStore,
         vectors: VectorStores,
-        embedder: Embedder,
+        batches: Batches,
         extractor: Extractor,
-        meter: Meter,
+        watch: Watch,
         rules: IngestionRules,
     ) -> None:
         self._store = store
         self._objects = objects
         self._vectors = vectors
-        self._embedder = embedder
+        self._batches = batches
         self._extractor = extractor
-        self._meter = meter
+        self._watch = watch
         self._rules = rules
 
     async def run(self, job: Job) -> None:
         """Ingests the job's document. A document from which nothing can be had fails, with the reason in its row."""
-        document_id = str(job.payload["document_id"])
-        async with self._store.transaction(job.tenant_id) as repository:
-            document = await repository.get_document(job.tenant_id, document_id)
-        if document is None or document.status is DocumentStatus.READY:
+        document = await self._get(job)
+        if document is None or document.run != job.payload.get("run", 1):
             return
         try:
-            await self._ingest(document)
+            if document.status in (DocumentStatus.QUEUED, DocumentStatus.RUNNING):
+                async with self._watch.over(document):
+                    await self._ingest(document)
         except ExtractionFailed as error:
             await self._fail(document, str(error))
-        except DocumentGone:
-            await self._vectors[document.vector_store].delete_document(document.tenant_id, document.id)
-            await self._objects.delete([document.original_key, document.text_key])
+        except RunOver:
+            log.info("ingestion stopped", document_id=document.id, run=document.run)
+            await self._leave(document)
+        await self._tidy(job)
 
     async def failed(self, job: Job, error: PlatformError) -> None:
         """Marks the document of a job that was given up."""
-        async with self._store.transaction(job.tenant_id) as repository:
-            document = await repository.get_document(job.tenant_id, str(job.payload["document_id"]))
-        if document is not None:
+        document = await self._get(job)
+        if document is not None and document.run == job.payload.get("run", 1):
             await self._fail(document, error.message)
+        await self._tidy(job)
 
     async def _ingest(self, document: Document) -> None:
-        await self._progress(document, "extracting", 5)
-        text = await self._extract(document)
-        await self._objects.put_text(document.text_key, text.content)
-        await self._progress(document, "chunking", 20)
-        chunks = await asyncio.to_thread(chunk, document.id, document.version, document.title, text)
-        if not chunks:
-            raise ExtractionFailed("The document has no text.")
-        if len(chunks) > self._rules.max_chunks:
-            raise ExtractionFailed(f"The document has more than {self._rules.max_chunks} passages.")
-        await self._progress(document, "embedding", 30)
-        await self._embed(document, chunks)
-        await self._progress(document, "indexing", 95)
+        if document.stage not in STAGED:
+            document = await self._stage(document)
+        await self._embed(document)
+        document = await self._progress(document, "indexing", 95)
         async with self._store.transaction(document.tenant_id) as repository:
-            if not await repository.replace_chunks(document.tenant_id, document, chunks):
-                raise DocumentGone
-        log.info("document ready", document_id=document.id, chunks=len(chunks), bytes=document.bytes)
+            ready = await repository.swap_chunks(document.tenant_id, document)
+            if ready is None:
+                raise RunOver
+            await announce(repository, ready)
+            for original in await repository.originals_of(document.tenant_id, document.id):
+                if original.version < ready.version:
+                    await release(repository, document.id, original.version)
+        log.info("document ready", document_id=document.id, version=ready.version, chunks=ready.chunks)
 
-    async def _extract(self, document: Document) -> Text:
-        with tempfile.TemporaryDirectory(prefix="aisp-ingest-") as directory:
-            original = Path(directory) / "original"
-            try:
-                with original.open("wb") as file:
-                    async for part in self._objects.read(document.original_key):
-                        file.write(part)
-            except FileNotFoundError:
-                raise DocumentGone from None
-            text = await self._extractor.extract(original, document.file_name, document.media_type)
-        if len(text.content) > self._rules.max_text_characters:
+    async def _stage(self, document: Document) -> Document:
+        """Text out of the original, chunks out of the text, into the database."""
+        document = await self._progress(document, "extracting", 5)
+        with tempfile.TemporaryDirectory(prefix="aisp-ingest-") as name:
+            text = await self._extract(document, Path(name))
+            await self._objects.put(document.text_key(), text.path)
+            document = await self._progress(document, "chunking", 20)
+            async with self._store.transaction(document.tenant_id) as repository:
+                await repository.clear_staged(document.tenant_id, document.id)
+            await self._stage_chunks(document, text)
+        async with self._store.transaction(document.tenant_id) as repository:
+            count = await repository.match_staged(document.tenant_id, document)
+            document = document.at(DocumentStatus.RUNNING, "embedding", _share(count))
+            if count is None or not await repository.set_progress(document.tenant_id, document):
+                raise RunOver
+        return document
+
+    async def _extract(self, document: Document, directory: Path) -> Text:
+        original = directory / "original"
+        try:
+            with original.open("wb") as file:
+                async for part in self._objects.read(document.original_key()):
+                    file.write(part)
+        except FileNotFoundError:
+            raise ExtractionFailed("Its original is not there (any more).") from None
+        latest = document.latest
+        text = await self._extractor.extract(original, latest.file_name, latest.media_type, directory)
+        if text.characters > self._rules.max_text_characters:
             raise ExtractionFailed(f"The document has more than {self._rules.max_text_characters} characters.")
         return text
 
-    async def _embed(self, document: Document, chunks: list[Chunk]) -> None:
-        """Batch by batch, under a lease of its own each: a limit that binds makes the job wait, not fail."""
-        for start in range(0, len(chunks), self._rules.batch):
-            batch = chunks[start : start + self._rules.batch]
-            texts = ["\n".join(filter(None, (document.title, item.heading, item.text))) for item in batch]
-            tally = Tally()
-            lease = await self._meter.reserve(sum(map(weight, texts)))
-            try:
-                vectors = await self._embedder.embed_documents(document.embedding_model, texts, tally)
-            finally:
-                await self._meter.settle(lease, tally)
-            rows = [
-                ChunkVector(item.id, document.id, vector, document.metadata)
-                for item, vector in zip(batch, vectors, strict=True)
-            ]
-            store = self._vectors[document.vector_store]
-            await store.upsert(document.tenant_id, document.collection_id, rows)
-            # Whoever is told that the document is ready finds it, on a store that applies writes late, too.
-            await store.visible(document.tenant_id, document.collection_id, rows)
-            await self._progress(
-                document, "embedding", 30 + 60 * min(start + self._rules.batch, len(chunks)) // len(chunks)
-            )
+    async def _stage_chunks(self, document: Document, text: Text) -> None:
+        latest = document.latest
+        source = Source(document.id, latest.title, latest.metadata, text.page_starts, text.headings)
+        count = 0
+        with text.path.open(encoding="utf-8", newline="") as file:
+            found = chunks(source, segments(file.read))
+            while rows := await asyncio.to_thread(_some, found):
+                count += len(rows)
+                if count > self._rules.max_chunks:
+                    raise ExtractionFailed(f"The document has more than {self._rules.max_chunks} passages.")
+                async with self._store.transaction(document.tenant_id) as repository:
+                    if not await repository.stage_chunks(document.tenant_id, document, rows):
+                        raise RunOver
+        if not count:
+            raise ExtractionFailed("The document has no text.")
 
-    async def _progress(self, document: Document, stage: str, progress: int) -> None:
+    async def _embed(self, document: Document) -> None:
+        """Two calls at a time: while one is computed, the vectors of the other are written and marked."""
+        size = max(1, self._rules.batch // CALLS_OF_ONE)
+        after = -1
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                async with self._store.transaction(document.tenant_id) as repository:
+                    rows = await repository.next_staged(document.tenant_id, document.id, after, size)
+                if rows:
+                    after = rows[-1].ordinal
+                    running.add(asyncio.create_task(self._embed_rows(document, rows)))
+                if not running:
+                    return
+                if len(running) == CALLS_OF_ONE or not rows:
+                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _embed_rows(self, document: Document, rows: Sequence[Staged]) -> None:
+        latest, store = document.latest, self._vectors[document.vector_store]
+        known = {row.id: await self._known(document, row) for row in rows if row.like}
+        missing = [row for row in rows if not known.get(row.id)]
+        texts = [embedded_text(latest.title, row.heading, row.text) for row in missing]
+        if texts:
+            calling = context.current()
+            caller = Caller(document.tenant_id, calling.user_id, calling.key_id, document.embedding_model)
+            made = await self._batches.embed(caller, texts)
+            known |= {row.id: vector for row, vector in zip(missing, made, strict=True)}
+        vectors = [ChunkVector(row.id, document.id, known[row.id], latest.metadata) for row in rows]
+        await store.upsert(document.tenant_id, document.collection_id, vectors)
+        # Whoever is told that the document is ready finds it, on a store that applies writes late, too.
+        await store.visible(document.tenant_id, document.collection_id, vectors)
         async with self._store.transaction(document.tenant_id) as repository:
-            there = await repository.set_progress(
-                document.tenant_id, document.id, DocumentStatus.RUNNING, stage, progress
-            )
-        if not there:
-            raise DocumentGone
+            count = await repository.mark_embedded(document.tenant_id, document, [row.ordinal for row in rows])
+            going_on = document.at(DocumentStatus.RUNNING, "embedding", _share(count))
+            if count is None or not await repository.set_progress(document.tenant_id, going_on):
+                raise RunOver
+
+    async def _known(self, document: Document, row: Staged) -> bytes:
+        """The vector of a visible chunk that says the same under other metadata."""
+        store = self._vectors[document.vector_store]
+        found = await store.vectors(document.tenant_id, document.collection_id, [row.like])
+        return found[0] if found else b""
+
+    async def _progress(self, document: Document, stage: str, progress: int) -> Document:
+        going_on = document.at(DocumentStatus.RUNNING, stage, progress)
+        async with self._store.transaction(document.tenant_id) as repository:
+            if not await repository.set_progress(document.tenant_id, going_on):
+                raise RunOver
+        return going_on
 
     async def _fail(self, document: Document, reason: str) -> None:
         log.warning("document failed", document_id=document.id, why=reason)
+        failed = document.at(DocumentStatus.FAILED, "done", 100, reason[:MAX_REASON_CHARACTERS])
         async with self._store.transaction(document.tenant_id) as repository:
-            await repository.set_progress(
-                document.tenant_id, document.id, DocumentStatus.FAILED, "done", 100, reason[:1000]
-            )
+            if await repository.set_progress(document.tenant_id, failed):
+                await announce(repository, failed)
+
+    async def _tidy(self, job: Job) -> None:
+        """Takes vectors out of the store that belong to no chunk (any more): of what was replaced, or given up."""
+        document = await self._get(job)
+        if document is None:
+            return  # what is being erased goes whole
+        if document.status in (DocumentStatus.CANCELLED, DocumentStatus.FAILED):
+            async with self._store.transaction(document.tenant_id) as repository:
+                await repository.clear_staged(document.tenant_id, document.id)
+        while True:
+            async with self._store.transaction(document.tenant_id) as repository:
+                ids = await repository.stale_vectors(document.tenant_id, document.id, STALE_ROWS)
+            if not ids:
+                return
+            await self._vectors[document.vector_store].delete_chunks(document.tenant_id, ids)
+            async with self._store.transaction(document.tenant_id) as repository:
+                await repository.forget_stale(document.tenant_id, document.id, ids)
+
+    async def _leave(self, document: Document) -> None:
+        """Where the document is gone, so is what was made of it."""
+        async with self._store.transaction(document.tenant_id) as repository:
+            if await repository.get_document(document.tenant_id, document.id) is not None:
+                return
+        await self._vectors[document.vector_store].delete_document(document.tenant_id, document.id)
+        await self._objects.delete([document.text_key()])
+
+    async def _get(self, job: Job) -> Document | None:
+        async with self._store.transaction(job.tenant_id) as repository:
+            return await repository.get_document(job.tenant_id, str(job.payload["document_id"]))
+
+
+def _some(found: Iterator[Chunk]) -> list[Chunk]:
+    return list(islice(found, STAGE_ROWS))
+
+
+def _share(count: Count | None) -> int:
+    """Per cent of the whole work, by how many chunks have their vectors."""
+    return 30 + 60 * count.embedded // max(1, count.all) if count else 0

@@ -22,6 +22,10 @@ from rag_service.service.rewriting import Rewriting
 MAX_TERMS = 64
 MARGIN = 50
 """A vector whose chunk is not visible (yet, or any more) is left out: so many more than asked are looked at."""
+WIDTHS = (1, 1, 4, 16)
+"""How often it is looked again, and how far, where too few are visible: between ranking and reading a new version was
+swapped in, or vectors of one that is being ingested take the places.
+"""
 
 Ranking = list[tuple[str, float]]
 
@@ -82,7 +86,7 @@ class Search:
         wide = mode is SearchMode.HYBRID or chosen or seeking.score_threshold > 0
         most = max(self._rules.candidates, seeking.top_k) if wide else seeking.top_k + MARGIN
         asking = _Asking(tenant_id, collection, most, seeking.filter)
-        passages = await self._passages(asking, query, mode, tally)
+        passages = await self._passages(asking, query, mode, seeking.top_k, tally)
         passages = await self._reranked(seeking, query, passages, tally)
         if seeking.score_threshold > 0:
             passages = [passage for passage in passages if passage.score >= seeking.score_threshold]
@@ -92,12 +96,17 @@ class Search:
             passages = await asyncio.to_thread(diverse, passages, seeking.top_k, seeking.diversity)
         return Found(passages[: seeking.top_k], query, mode)
 
-    async def _passages(self, asking: _Asking, query: str, mode: SearchMode, tally: Tally) -> list[Passage]:
-        """With what each stage gave them."""
-        dense, lexical, ranked = await self._ranked(asking, query, mode, tally)
+    async def _passages(self, asking: _Asking, query: str, mode: SearchMode, least: int, tally: Tally) -> list[Passage]:
+        """With what each stage gave them; at least so many, if there are."""
+        for width in WIDTHS:
+            wide = replace(asking, limit=asking.limit * width)
+            dense, lexical, ranked = await self._ranked(wide, query, mode, tally)
+            async with self._store.transaction(asking.tenant_id) as repository:
+                found = await repository.passages(asking.tenant_id, [name for name, _ in ranked[: wide.limit]])
+            if len(found) >= min(least, len(ranked)):
+                break
+            tally = Tally()  # to look again is not the caller's cost
         cosines, words = dict(dense), dict(lexical)
-        async with self._store.transaction(asking.tenant_id) as repository:
-            found = await repository.passages(asking.tenant_id, [name for name, _ in ranked[: asking.limit]])
         fused = mode is SearchMode.HYBRID
         return [
             replace(

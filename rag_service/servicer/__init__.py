@@ -4,6 +4,7 @@ from rag_service.domain.vectors import VectorStores
 from rag_service.service.answers import Answers
 from rag_service.service.collections import Collections
 from rag_service.service.documents import Documents
+from rag_service.service.erasure import Erasures
 from rag_service.service.evaluation import Evaluations
 from rag_service.service.search import Search
 from rag_service.servicer.answers import AnswersServicer
@@ -19,6 +20,7 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         self,
         collections: Collections,
         documents: Documents,
+        erasures: Erasures,
         search: Search,
         evaluations: Evaluations,
         answers: Answers,
@@ -27,6 +29,7 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
     ) -> None:
         self._collections = collections
         self._documents = documents
+        self._erasures = erasures
         self._search = search
         self._evaluations = evaluations
         self._answers = answers

@@ -1,8 +1,9 @@
-"""Documents on the wire."""
+"""Documents on the wire, and their erasure."""
 
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
 from chassis.pagination import PageRequest
 from rag_service.domain.documents import Document, DocumentStatus
+from rag_service.domain.erasures import COUNTED, Erasure
 from rag_service.domain.errors import BadRequest, DocumentTooLarge
-from rag_service.service.documents import Description, Documents
-from rag_service.servicer.wire import stored, tenant, time_of
+from rag_service.policy import filters
+from rag_service.service.documents import Documents, Told
+from rag_service.service.erasure import Erasures
+from rag_service.servicer.wire import tenant, time_of
 
 STATUS = {status: pb.DocumentStatus.Value(f"DOCUMENT_STATUS_{status.name}") for status in DocumentStatus}
 
@@ -22,6 +26,7 @@ class DocumentsServicer(RagServiceServicer):
     """Documents."""
 
     _documents: Documents
+    _erasures: Erasures
     _max_document_bytes: int
 
     async def UploadDocument(
@@ -31,18 +36,29 @@ class DocumentsServicer(RagServiceServicer):
         first = await anext(aiter(requests), None)
         if first is None or first.WhichOneof("part") != "description":
             raise BadRequest("The first part must be the description.")
-        told = first.description
-        described = Description(told.title, told.file_name, told.media_type, told.collection, told.metadata_json)
-        await self._documents.check(tenant_id, described)
+        part = first.description
+        told = Told(part.title, part.file_name, part.media_type, part.collection, part.metadata_json, part.document_id)
+        await self._documents.check(tenant_id, told)
         with tempfile.TemporaryDirectory(prefix="aisp-upload-") as directory:
             original = Path(directory) / "original"
             await self._receive(requests, original)
-            document = await self._documents.add(tenant_id, described, original)
-        return pb.UploadDocumentResponse(document=_document(document), usage=stored(document.bytes))
+            document, new = await self._documents.add(tenant_id, told, original)
+        return pb.UploadDocumentResponse(document=_document(document), unchanged=not new)
 
     async def GetDocument(self, request: pb.GetDocumentRequest, _: Any) -> pb.GetDocumentResponse:
         document = await self._documents.get(tenant(), request.id, request.wait_seconds)
         return pb.GetDocumentResponse(document=_document(document))
+
+    async def WatchDocument(self, request: pb.WatchDocumentRequest, _: Any) -> AsyncIterator[pb.WatchDocumentResponse]:
+        async with aclosing(self._documents.watch(tenant(), request.id)) as found:
+            async for document in found:
+                yield pb.WatchDocumentResponse(document=_document(document))
+
+    async def CancelDocument(self, request: pb.CancelDocumentRequest, _: Any) -> pb.CancelDocumentResponse:
+        return pb.CancelDocumentResponse(document=_document(await self._documents.cancel(tenant(), request.id)))
+
+    async def RetryDocument(self, request: pb.RetryDocumentRequest, _: Any) -> pb.RetryDocumentResponse:
+        return pb.RetryDocumentResponse(document=_document(await self._documents.retry(tenant(), request.id)))
 
     async def ListDocuments(self, request: pb.ListDocumentsRequest, _: Any) -> pb.ListDocumentsResponse:
         paging = PageRequest.parse(request.page_size, request.page_token)
@@ -58,8 +74,15 @@ class DocumentsServicer(RagServiceServicer):
             yield pb.ReadDocumentTextResponse(content=part)
 
     async def DeleteDocument(self, request: pb.DeleteDocumentRequest, _: Any) -> pb.DeleteDocumentResponse:
-        document = await self._documents.delete(tenant(), request.id)
-        return pb.DeleteDocumentResponse(usage=stored(-document.bytes))
+        return pb.DeleteDocumentResponse(erasure=_erasure(await self._erasures.delete(tenant(), request.id)))
+
+    async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, _: Any) -> pb.DeleteDocumentsResponse:
+        wanted = filters.parse(request.filter_json)
+        erasure = await self._erasures.delete_many(tenant(), list(request.ids), request.collection, wanted)
+        return pb.DeleteDocumentsResponse(erasure=_erasure(erasure))
+
+    async def GetErasure(self, request: pb.GetErasureRequest, _: Any) -> pb.GetErasureResponse:
+        return pb.GetErasureResponse(erasure=_erasure(await self._erasures.get(tenant(), request.id)))
 
     async def _receive(self, requests: AsyncIterator[pb.UploadDocumentRequest], original: Path) -> None:
         size = 0
@@ -72,19 +95,33 @@ class DocumentsServicer(RagServiceServicer):
 
 
 def _document(row: Document) -> pb.Document:
+    latest = row.latest
     return pb.Document(
         id=row.id,
-        title=row.title,
+        title=latest.title,
         collection=row.collection,
         status=STATUS[row.status],
         stage=row.stage,
         progress=row.progress,
         error=row.error,
-        bytes=row.bytes,
+        bytes=latest.bytes,
         chunks=row.chunks,
         version=row.version,
-        metadata_json=json.dumps(dict(row.metadata)),
+        metadata_json=json.dumps(dict(latest.metadata)),
         create_time=time_of(row.created_at),
-        file_name=row.file_name,
-        media_type=row.media_type,
+        file_name=latest.file_name,
+        media_type=latest.media_type,
+        ready_version=row.ready_version,
+        sha256=latest.sha256,
+    )
+
+
+def _erasure(row: Erasure) -> pb.Erasure:
+    return pb.Erasure(
+        id=row.id,
+        document_id=row.document_id,
+        documents=row.documents,
+        create_time=time_of(row.created_at),
+        end_time=time_of(row.ended_at) if row.ended_at else None,
+        counts=dict.fromkeys(COUNTED, 0) | dict(row.counts),
     )

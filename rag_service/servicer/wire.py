@@ -43,12 +43,6 @@ def usage(lines: Any) -> usage_pb2.Usage:
     return usage_pb2.Usage(lines=rows)
 
 
-def stored(amount: int) -> usage_pb2.Usage:
-    """Bytes added to storage, or (negative) given back."""
-    line = usage_pb2.UsageLine(service="rag", unit=usage_pb2.UNIT_STORED_BYTES, amount=amount, attempt=1)
-    return usage_pb2.Usage(lines=[line])
-
-
 def time_of(at: datetime) -> Timestamp:
     """On the wire."""
     stamp = Timestamp()

@@ -24,6 +24,7 @@ RECORDED_BY_AUTH = {"auth", "deletions", "invitations", "issuers", "keys", "memb
 """Routers whose deeds auth_service does, and so records in the deed's own transaction."""
 SILENT_ROUTES = {
     "uploadDocument": "a call of the AI kind: it stands in the usage ledger",
+    "replaceDocument": "records by itself, since it is admitted as a call of the AI kind",
     "previewUsage": "reads",
     "testGuardrails": "reads",
     "ragSearch": "reads",
@@ -34,6 +35,7 @@ SILENT_ROUTES = {
     "transcribe": "in the ledger",
     "speak": "in the ledger",
     "deleteDocument": "records by itself, since it is admitted as an effect on storage",
+    "deleteDocuments": "as deleteDocument",
     "adminPatchTenant": "auth_service records it, limits and all",
     "adminCreateTenant": "auth_service records it",
 }

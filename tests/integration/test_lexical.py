@@ -16,7 +16,7 @@ from chassis.jobs import Jobs
 from chassis.settings import DatabaseSettings
 from rag_service.domain.chunks import Chunk
 from rag_service.domain.collections import Collection
-from rag_service.domain.documents import Document, DocumentStatus
+from rag_service.domain.documents import Description, Document, DocumentStatus
 from rag_service.policy.bm25 import K1, B
 from rag_service.policy.filters import parse
 from rag_service.repository.postings import FOLD, RUN
@@ -49,7 +49,7 @@ class Library:
 
     async def add(self, *texts: Counter[str], year: int = 2026) -> Document:
         document = Document(
-            str(uuid4()), self.tenant, self.collection.id, "default", "t", "", "", {"year": year}, 1, "",
+            str(uuid4()), self.tenant, self.collection.id, "default", Description("t", "", "", {"year": year}, 1, ""),
             DocumentStatus.RUNNING, "indexing", NOW,
         )  # fmt: skip
         async with self.store.transaction(self.tenant) as repository:
@@ -58,15 +58,16 @@ class Library:
         return document
 
     async def write(self, document: Document, *texts: Counter[str]) -> None:
-        rows = [Chunk(str(uuid4()), place, "", 0, 0, 0, "", text) for place, text in enumerate(texts)]
+        rows = [Chunk(str(uuid4()), place, "", 0, 0, 0, "", "", text) for place, text in enumerate(texts)]
         async with self.store.transaction(self.tenant) as repository:
-            assert await repository.replace_chunks(self.tenant, document, rows)
+            assert await repository.stage_chunks(self.tenant, document, rows)
+            assert await repository.swap_chunks(self.tenant, document)
         self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}
         self.texts |= {row.id: (document, Counter(row.terms)) for row in rows}
 
     async def remove(self, document: Document) -> None:
         async with self.store.transaction(self.tenant) as repository:
-            assert await repository.delete_document(self.tenant, document.id)
+            await repository.remove_document(self.tenant, document.id)
         self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}
 
     async def search(self, terms: Mapping[str, float], limit: int = 20, wanted: str = "") -> list[tuple[str, float]]:
@@ -86,7 +87,7 @@ class Library:
                     rarity = math.log(1 + (len(held) - df[term] + 0.5) / (df[term] + 0.5))
                     norm = text[term] + K1 * (1 - B + B * sum(text.values()) / mean)
                     score += weight * rarity * text[term] * (K1 + 1) / norm
-            if score and year in (0, self.texts[name][0].metadata["year"]):
+            if score and year in (0, self.texts[name][0].described.metadata["year"]):
                 scores[name] = score
         return scores
 

@@ -187,5 +187,5 @@ class TestServiceConfig:
             if "retryPolicy" in row
             for named in row["name"]
         }
-        harmless = ("Get", "List", "Verify", "Embed", "Rerank", "*")
+        harmless = ("Get", "List", "Verify", "Embed", "Rerank", "Forget", "*")
         assert all(method.startswith(harmless) for method in retried), retried

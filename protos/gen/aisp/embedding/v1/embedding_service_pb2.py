@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from aisp.common.v1 import usage_pb2 as aisp_dot_common_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)aisp/embedding/v1/embedding_service.proto\x12\x11\x61isp.embedding.v1\x1a\x1a\x61isp/common/v1/usage.proto\"\xa0\x01\n\x11\x45mbedTextsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06inputs\x18\x02 \x03(\x0b\x32\x18.aisp.embedding.v1.Input\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12\x30\n\ninput_type\x18\x04 \x01(\x0e\x32\x1c.aisp.embedding.v1.InputType\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\"Q\n\x05Input\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12-\n\x06tokens\x18\x02 \x01(\x0b\x32\x1b.aisp.embedding.v1.TokenIdsH\x00\x42\t\n\x07\x63ontent\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\x05\"|\n\x12\x45mbedTextsResponse\x12\x0f\n\x07vectors\x18\x01 \x03(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12$\n\x05usage\x18\x04 \x01(\x0b\x32\x15.aisp.common.v1.Usage\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\"A\n\x12RerankTextsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\r\n\x05texts\x18\x03 \x03(\t\"Z\n\x13RerankTextsResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x01\x12\r\n\x05model\x18\x02 \x01(\t\x12$\n\x05usage\x18\x03 \x01(\x0b\x32\x15.aisp.common.v1.Usage\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.aisp.embedding.v1.Model\"y\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x12\n\ndimensions\x18\x04 \x01(\x05\x12\x16\n\x0e\x63ontext_length\x18\x05 \x01(\x05\x12\x0e\n\x06health\x18\x06 \x01(\t*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02*\xa6\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x01\x12\x1a\n\x16\x45RROR_REASON_BAD_INPUT\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_BAD_DIMENSIONS\x10\x03\x12!\n\x1d\x45RROR_REASON_PROVIDER_REFUSED\x10\x04\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x05\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x06\x12(\n$ERROR_REASON_PROVIDER_NOT_CONFIGURED\x10\x07\x32\xa6\x02\n\x10\x45mbeddingService\x12Y\n\nEmbedTexts\x12$.aisp.embedding.v1.EmbedTextsRequest\x1a%.aisp.embedding.v1.EmbedTextsResponse\x12\\\n\x0bRerankTexts\x12%.aisp.embedding.v1.RerankTextsRequest\x1a&.aisp.embedding.v1.RerankTextsResponse\x12Y\n\nListModels\x12$.aisp.embedding.v1.ListModelsRequest\x1a%.aisp.embedding.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)aisp/embedding/v1/embedding_service.proto\x12\x11\x61isp.embedding.v1\x1a\x1a\x61isp/common/v1/usage.proto\"\xa0\x01\n\x11\x45mbedTextsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06inputs\x18\x02 \x03(\x0b\x32\x18.aisp.embedding.v1.Input\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12\x30\n\ninput_type\x18\x04 \x01(\x0e\x32\x1c.aisp.embedding.v1.InputType\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\"Q\n\x05Input\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12-\n\x06tokens\x18\x02 \x01(\x0b\x32\x1b.aisp.embedding.v1.TokenIdsH\x00\x42\t\n\x07\x63ontent\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\x05\"|\n\x12\x45mbedTextsResponse\x12\x0f\n\x07vectors\x18\x01 \x03(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12$\n\x05usage\x18\x04 \x01(\x0b\x32\x15.aisp.common.v1.Usage\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\"A\n\x12RerankTextsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\r\n\x05texts\x18\x03 \x03(\t\"Z\n\x13RerankTextsResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x01\x12\r\n\x05model\x18\x02 \x01(\t\x12$\n\x05usage\x18\x03 \x01(\x0b\x32\x15.aisp.common.v1.Usage\"2\n\x12\x46orgetTextsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"(\n\x13\x46orgetTextsResponse\x12\x11\n\tforgotten\x18\x01 \x01(\x05\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.aisp.embedding.v1.Model\"y\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x12\n\ndimensions\x18\x04 \x01(\x05\x12\x16\n\x0e\x63ontext_length\x18\x05 \x01(\x05\x12\x0e\n\x06health\x18\x06 \x01(\t*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02*\xca\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x01\x12\x1a\n\x16\x45RROR_REASON_BAD_INPUT\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_BAD_DIMENSIONS\x10\x03\x12!\n\x1d\x45RROR_REASON_PROVIDER_REFUSED\x10\x04\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x05\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x06\x12(\n$ERROR_REASON_PROVIDER_NOT_CONFIGURED\x10\x07\x12\"\n\x1e\x45RROR_REASON_CACHE_UNAVAILABLE\x10\x08\x32\x84\x03\n\x10\x45mbeddingService\x12Y\n\nEmbedTexts\x12$.aisp.embedding.v1.EmbedTextsRequest\x1a%.aisp.embedding.v1.EmbedTextsResponse\x12\\\n\x0bRerankTexts\x12%.aisp.embedding.v1.RerankTextsRequest\x1a&.aisp.embedding.v1.RerankTextsResponse\x12\\\n\x0b\x46orgetTexts\x12%.aisp.embedding.v1.ForgetTextsRequest\x1a&.aisp.embedding.v1.ForgetTextsResponse\x12Y\n\nListModels\x12$.aisp.embedding.v1.ListModelsRequest\x1a%.aisp.embedding.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aisp.embedding.v1.embedding_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INPUTTYPE']._serialized_start=856
-  _globals['_INPUTTYPE']._serialized_end=942
-  _globals['_ERRORREASON']._serialized_start=945
-  _globals['_ERRORREASON']._serialized_end=1239
+  _globals['_INPUTTYPE']._serialized_start=950
+  _globals['_INPUTTYPE']._serialized_end=1036
+  _globals['_ERRORREASON']._serialized_start=1039
+  _globals['_ERRORREASON']._serialized_end=1369
   _globals['_EMBEDTEXTSREQUEST']._serialized_start=93
   _globals['_EMBEDTEXTSREQUEST']._serialized_end=253
   _globals['_INPUT']._serialized_start=255
@@ -48,12 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RERANKTEXTSREQUEST']._serialized_end=554
   _globals['_RERANKTEXTSRESPONSE']._serialized_start=556
   _globals['_RERANKTEXTSRESPONSE']._serialized_end=646
-  _globals['_LISTMODELSREQUEST']._serialized_start=648
-  _globals['_LISTMODELSREQUEST']._serialized_end=667
-  _globals['_LISTMODELSRESPONSE']._serialized_start=669
-  _globals['_LISTMODELSRESPONSE']._serialized_end=731
-  _globals['_MODEL']._serialized_start=733
-  _globals['_MODEL']._serialized_end=854
-  _globals['_EMBEDDINGSERVICE']._serialized_start=1242
-  _globals['_EMBEDDINGSERVICE']._serialized_end=1536
+  _globals['_FORGETTEXTSREQUEST']._serialized_start=648
+  _globals['_FORGETTEXTSREQUEST']._serialized_end=698
+  _globals['_FORGETTEXTSRESPONSE']._serialized_start=700
+  _globals['_FORGETTEXTSRESPONSE']._serialized_end=740
+  _globals['_LISTMODELSREQUEST']._serialized_start=742
+  _globals['_LISTMODELSREQUEST']._serialized_end=761
+  _globals['_LISTMODELSRESPONSE']._serialized_start=763
+  _globals['_LISTMODELSRESPONSE']._serialized_end=825
+  _globals['_MODEL']._serialized_start=827
+  _globals['_MODEL']._serialized_end=948
+  _globals['_EMBEDDINGSERVICE']._serialized_start=1372
+  _globals['_EMBEDDINGSERVICE']._serialized_end=1760
 # @@protoc_insertion_point(module_scope)

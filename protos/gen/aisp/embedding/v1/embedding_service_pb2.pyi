@@ -24,6 +24,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ClassVar[ErrorReason]
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    ERROR_REASON_CACHE_UNAVAILABLE: _ClassVar[ErrorReason]
 INPUT_TYPE_UNSPECIFIED: InputType
 INPUT_TYPE_QUERY: InputType
 INPUT_TYPE_DOCUMENT: InputType
@@ -35,6 +36,7 @@ ERROR_REASON_PROVIDER_REFUSED: ErrorReason
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason
+ERROR_REASON_CACHE_UNAVAILABLE: ErrorReason
 
 class EmbedTextsRequest(_message.Message):
     __slots__ = ("model", "inputs", "dimensions", "input_type", "body")
@@ -97,6 +99,20 @@ class RerankTextsResponse(_message.Message):
     model: str
     usage: _usage_pb2.Usage
     def __init__(self, scores: _Optional[_Iterable[float]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class ForgetTextsRequest(_message.Message):
+    __slots__ = ("model", "texts")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ForgetTextsResponse(_message.Message):
+    __slots__ = ("forgotten",)
+    FORGOTTEN_FIELD_NUMBER: _ClassVar[int]
+    forgotten: int
+    def __init__(self, forgotten: _Optional[int] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

@@ -45,6 +45,11 @@ class EmbeddingServiceStub(object):
                 request_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsRequest.SerializeToString,
                 response_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsResponse.FromString,
                 _registered_method=True)
+        self.ForgetTexts = channel.unary_unary(
+                '/aisp.embedding.v1.EmbeddingService/ForgetTexts',
+                request_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ForgetTextsRequest.SerializeToString,
+                response_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ForgetTextsResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/aisp.embedding.v1.EmbeddingService/ListModels',
                 request_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ListModelsRequest.SerializeToString,
@@ -70,6 +75,13 @@ class EmbeddingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetTexts(self, request, context):
+        """Takes vectors of texts out of the cache by content. It is shared: another tenant's same text is embedded anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists the embedding models.
         """
@@ -89,6 +101,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.RerankTexts,
                     request_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsRequest.FromString,
                     response_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsResponse.SerializeToString,
+            ),
+            'ForgetTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetTexts,
+                    request_deserializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ForgetTextsRequest.FromString,
+                    response_serializer=aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ForgetTextsResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -151,6 +168,33 @@ class EmbeddingService(object):
             '/aisp.embedding.v1.EmbeddingService/RerankTexts',
             aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsRequest.SerializeToString,
             aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.RerankTextsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.embedding.v1.EmbeddingService/ForgetTexts',
+            aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ForgetTextsRequest.SerializeToString,
+            aisp_dot_embedding_dot_v1_dot_embedding__service__pb2.ForgetTextsResponse.FromString,
             options,
             channel_credentials,
             insecure,

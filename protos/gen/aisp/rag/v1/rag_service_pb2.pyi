@@ -54,6 +54,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TEXT_NOT_READY: _ClassVar[ErrorReason]
     ERROR_REASON_VECTOR_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_MODEL_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    ERROR_REASON_INGESTION_ENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_INGESTION_NOT_ENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_ERASURE_NOT_FOUND: _ClassVar[ErrorReason]
 SEARCH_MODE_UNSPECIFIED: SearchMode
 SEARCH_MODE_DENSE: SearchMode
 SEARCH_MODE_LEXICAL: SearchMode
@@ -83,6 +86,9 @@ ERROR_REASON_BAD_REQUEST: ErrorReason
 ERROR_REASON_TEXT_NOT_READY: ErrorReason
 ERROR_REASON_VECTOR_STORE_UNAVAILABLE: ErrorReason
 ERROR_REASON_MODEL_NOT_CONFIGURED: ErrorReason
+ERROR_REASON_INGESTION_ENDED: ErrorReason
+ERROR_REASON_INGESTION_NOT_ENDED: ErrorReason
+ERROR_REASON_ERASURE_NOT_FOUND: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
     __slots__ = ("name", "description", "vector_store", "default_mode")
@@ -143,26 +149,66 @@ class UploadDocumentRequest(_message.Message):
     def __init__(self, description: _Optional[_Union[DocumentDescription, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class DocumentDescription(_message.Message):
-    __slots__ = ("title", "file_name", "media_type", "collection", "metadata_json")
+    __slots__ = ("title", "file_name", "media_type", "collection", "metadata_json", "document_id")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     title: str
     file_name: str
     media_type: str
     collection: str
     metadata_json: str
-    def __init__(self, title: _Optional[str] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., collection: _Optional[str] = ..., metadata_json: _Optional[str] = ...) -> None: ...
+    document_id: str
+    def __init__(self, title: _Optional[str] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., collection: _Optional[str] = ..., metadata_json: _Optional[str] = ..., document_id: _Optional[str] = ...) -> None: ...
 
 class UploadDocumentResponse(_message.Message):
-    __slots__ = ("document", "usage")
+    __slots__ = ("document", "usage", "unchanged")
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     document: Document
     usage: _usage_pb2.Usage
-    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    unchanged: bool
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., unchanged: bool = ...) -> None: ...
+
+class WatchDocumentRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class WatchDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+
+class CancelDocumentRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class CancelDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+
+class RetryDocumentRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class RetryDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
 
 class GetDocumentRequest(_message.Message):
     __slots__ = ("id", "wait_seconds")
@@ -215,10 +261,63 @@ class DeleteDocumentRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ...) -> None: ...
 
 class DeleteDocumentResponse(_message.Message):
-    __slots__ = ("usage",)
+    __slots__ = ("usage", "erasure")
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
     usage: _usage_pb2.Usage
-    def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    erasure: Erasure
+    def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
+
+class DeleteDocumentsRequest(_message.Message):
+    __slots__ = ("ids", "collection", "filter_json")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    collection: str
+    filter_json: str
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., collection: _Optional[str] = ..., filter_json: _Optional[str] = ...) -> None: ...
+
+class DeleteDocumentsResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: Erasure
+    def __init__(self, erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
+
+class GetErasureRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetErasureResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: Erasure
+    def __init__(self, erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
+
+class Erasure(_message.Message):
+    __slots__ = ("id", "document_id", "documents", "create_time", "end_time", "counts")
+    class CountsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    document_id: str
+    documents: int
+    create_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    counts: _containers.ScalarMap[str, int]
+    def __init__(self, id: _Optional[str] = ..., document_id: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counts: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class SearchPassagesRequest(_message.Message):
     __slots__ = ("query", "top_k", "collection", "filter_json", "mode", "score_threshold", "diversity", "by_document", "rewrite", "rerank")
@@ -473,7 +572,7 @@ class Collection(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type")
+    __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type", "ready_version", "sha256")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
@@ -488,6 +587,8 @@ class Document(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    READY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     collection: str
@@ -502,4 +603,6 @@ class Document(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     file_name: str
     media_type: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., collection: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[int] = ..., error: _Optional[str] = ..., bytes: _Optional[int] = ..., chunks: _Optional[int] = ..., version: _Optional[int] = ..., metadata_json: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ...) -> None: ...
+    ready_version: int
+    sha256: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., collection: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[int] = ..., error: _Optional[str] = ..., bytes: _Optional[int] = ..., chunks: _Optional[int] = ..., version: _Optional[int] = ..., metadata_json: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., ready_version: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...

@@ -60,6 +60,21 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetDocumentRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetDocumentResponse.FromString,
                 _registered_method=True)
+        self.WatchDocument = channel.unary_stream(
+                '/aisp.rag.v1.RagService/WatchDocument',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.WatchDocumentRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.WatchDocumentResponse.FromString,
+                _registered_method=True)
+        self.CancelDocument = channel.unary_unary(
+                '/aisp.rag.v1.RagService/CancelDocument',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CancelDocumentRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CancelDocumentResponse.FromString,
+                _registered_method=True)
+        self.RetryDocument = channel.unary_unary(
+                '/aisp.rag.v1.RagService/RetryDocument',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentResponse.FromString,
+                _registered_method=True)
         self.ListDocuments = channel.unary_unary(
                 '/aisp.rag.v1.RagService/ListDocuments',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListDocumentsRequest.SerializeToString,
@@ -74,6 +89,16 @@ class RagServiceStub(object):
                 '/aisp.rag.v1.RagService/DeleteDocument',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentResponse.FromString,
+                _registered_method=True)
+        self.DeleteDocuments = channel.unary_unary(
+                '/aisp.rag.v1.RagService/DeleteDocuments',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsResponse.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetErasure',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureResponse.FromString,
                 _registered_method=True)
         self.SearchPassages = channel.unary_unary(
                 '/aisp.rag.v1.RagService/SearchPassages',
@@ -128,7 +153,8 @@ class RagServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UploadDocument(self, request_iterator, context):
-        """Takes a document in parts and queues its ingestion: first the description, then its bytes.
+        """Takes a document, or a new version of one, in parts and queues its ingestion: first the description, then its bytes.
+        What is there already with the same content, title and metadata is not ingested again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +162,27 @@ class RagServiceServicer(object):
 
     def GetDocument(self, request, context):
         """Gets a document, at once or when its ingestion has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchDocument(self, request, context):
+        """Streams a document: at once, and whenever its ingestion has gone on, until it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelDocument(self, request, context):
+        """Ends the ingestion of a document's latest version; what searches saw before, they go on seeing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryDocument(self, request, context):
+        """Tries an ingestion that failed or was cancelled again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,7 +203,21 @@ class RagServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDocument(self, request, context):
-        """Deletes a document: original, text, chunks and vectors.
+        """Deletes a document with all that was made of it. It is hidden at once; the answer waits a while for the rest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDocuments(self, request, context):
+        """Deletes documents by ids, or of a collection, all or those that fit a filter. They are hidden at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """Gets what a deletion removed, and what was found when it was looked for afterwards.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,6 +286,21 @@ def add_RagServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetDocumentRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetDocumentResponse.SerializeToString,
             ),
+            'WatchDocument': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDocument,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.WatchDocumentRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.WatchDocumentResponse.SerializeToString,
+            ),
+            'CancelDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelDocument,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CancelDocumentRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CancelDocumentResponse.SerializeToString,
+            ),
+            'RetryDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDocument,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentResponse.SerializeToString,
+            ),
             'ListDocuments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDocuments,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListDocumentsRequest.FromString,
@@ -239,6 +315,16 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.DeleteDocument,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'DeleteDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDocuments,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsResponse.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureResponse.SerializeToString,
             ),
             'SearchPassages': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchPassages,
@@ -413,6 +499,87 @@ class RagService(object):
             _registered_method=True)
 
     @staticmethod
+    def WatchDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/WatchDocument',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.WatchDocumentRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.WatchDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/CancelDocument',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.CancelDocumentRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.CancelDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/RetryDocument',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListDocuments(request,
             target,
             options=(),
@@ -483,6 +650,60 @@ class RagService(object):
             '/aisp.rag.v1.RagService/DeleteDocument',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/DeleteDocuments',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetErasure',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,101 @@
+"""Collections of documents."""
+
+from typing import Annotated, Any, Literal
+
+from aisp.rag.v1 import rag_service_pb2 as pb
+from fastapi import APIRouter, Path
+from pydantic import Field
+
+from gateway.admission import Call
+from gateway.routes.common import (
+    AUTHENTICATED,
+    Body,
+    Cursor,
+    Limit,
+    Services,
+    StrictRoute,
+    iso,
+    managed,
+    page,
+    problems,
+)
+from gateway.routes.rag import MODE_NAMES, MODES
+
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
+
+
+class NewCollection(Body):
+    """A collection to make."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"name": "contracts"}]}}
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    description: Annotated[str, Field(max_length=500)] = ""
+    vector_store: Annotated[str, Field(max_length=64)] = ""
+    default_mode: Literal["dense", "lexical", "hybrid"] | None = None
+
+
+class CollectionChange(Body):
+    """What to change of a collection."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"default_mode": "dense"}]}}
+
+    description: Annotated[str, Field(max_length=500)] | None = None
+    default_mode: Literal["dense", "lexical", "hybrid"] | None = None
+
+
+@router.post(
+    "/collections", status_code=201, responses=AUTHENTICATED | problems(409, 422), operation_id="createCollection"
+)
+async def create_collection(
+    body: NewCollection, services: Services, call: Call = managed("documents:write", audit="collection.create")
+) -> dict[str, Any]:
+    """Makes a collection."""
+    request = pb.CreateCollectionRequest(
+        name=body.name,
+        description=body.description,
+        vector_store=body.vector_store,
+        default_mode=MODES[body.default_mode],
+    )
+    made = _collection((await services.rag.CreateCollection(request, context=call.context)).collection)
+    if call.deed is not None:
+        call.deed.resource_id, call.deed.after = made["id"], {"name": body.name}
+    return made
+
+
+@router.patch("/collections/{name}", responses=AUTHENTICATED | problems(404, 422), operation_id="changeCollection")
+async def change_collection(
+    name: Annotated[str, Path(max_length=64)],
+    body: CollectionChange,
+    services: Services,
+    call: Call = managed("documents:write", audit="collection.change"),
+) -> dict[str, Any]:
+    """Changes a collection's description, or how it is searched where a search does not say."""
+    request = pb.UpdateCollectionRequest(name=name, default_mode=MODES[body.default_mode], description=body.description)
+    changed = _collection((await services.rag.UpdateCollection(request, context=call.context)).collection)
+    if call.deed is not None:
+        call.deed.resource_id, call.deed.after = changed["id"], body.model_dump(exclude_none=True)
+    return changed
+
+
+@router.get("/collections", responses=AUTHENTICATED | problems(400), operation_id="listCollections")
+async def list_collections(
+    services: Services, limit: Limit = 50, cursor: Cursor = "", call: Call = managed("documents:read")
+) -> dict[str, Any]:
+    """The tenant's collections, newest first."""
+    request = pb.ListCollectionsRequest(page_size=limit, page_token=cursor)
+    found = await services.rag.ListCollections(request, context=call.context)
+    return page([_collection(row) for row in found.collections], found.next_page_token)
+
+
+def _collection(row: pb.Collection) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "documents": row.documents,
+        "vector_store": row.vector_store,
+        "embedding_model": row.embedding_model,
+        "default_mode": MODE_NAMES.get(row.default_mode),
+        "created_at": iso(row.create_time),
+    }
