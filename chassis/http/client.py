@@ -1,0 +1,164 @@
+"""The pool of connections, and the answers that come over them."""
+
+import asyncio
+import ssl
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
+
+from chassis.http.connection import Connection, Head, NotConnected
+
+IDLE_SECONDS = 30.0
+"""Servers close idle connections too; most wait longer."""
+
+
+class Origin(NamedTuple):
+    """Where a URL leads. `head`: the request line and what is the same in every request."""
+
+    tls: bool
+    host: str
+    port: int
+    head: bytes
+
+
+class Http:
+    """The pool. One a process; closed on leaving."""
+
+    def __init__(self, *, connect_seconds: float, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: how servers are trusted; by default as the system does."""
+        self._connect_seconds = connect_seconds
+        self._tls = tls
+        self._idle: dict[tuple[bool, str, int], deque[Connection]] = defaultdict(deque)
+        self._open: set[Connection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all connections; calls on them break."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._open):
+            connection.abort()
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, first_byte: float) -> "Response":
+        """The response, once its head is there: use it as a context manager.
+
+        NotConnected; TimeoutError after `first_byte` seconds; Broken. ValueError for a URL or a header that is none.
+        """
+        origin = parse(url)
+        lines = [origin.head, b"Content-Length: %d\r\n" % len(body)]
+        lines += [_line(name, value) for name, value in headers.items()]
+        lines += (b"\r\n", body)
+        connection = self._take(origin) or await self._dial(origin)
+        return Response(self, connection, await connection.ask(b"".join(lines), first_byte))
+
+    def give_back(self, connection: Connection) -> None:
+        """Called by a response: the connection can be used again."""
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle[connection.where].append(connection)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(IDLE_SECONDS, self._sweep)
+
+    def _take(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin[:3])
+        while idle:
+            # The one used last is the one that the server has waited for least.
+            connection = idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _dial(self, origin: Origin) -> Connection:
+        if self._closed:
+            raise NotConnected("the client is closed")
+        if origin.tls and self._tls is None:
+            self._tls = ssl.create_default_context()
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(origin[:3], self._open.discard),
+                    origin.host,
+                    origin.port,
+                    ssl=self._tls if origin.tls else None,
+                )
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise NotConnected(repr(error)) from error
+        self._open.add(connection)
+        return connection
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweeper = None
+        for where, idle in list(self._idle.items()):
+            while idle and (idle[0].closed or idle[0].idle_since <= loop.time() - IDLE_SECONDS):
+                idle.popleft().abort()
+            if not idle:
+                del self._idle[where]
+        if self._idle:
+            self._sweeper = loop.call_later(IDLE_SECONDS / 2, self._sweep)
+
+
+class Response:
+    """An answer whose head is there. Leaving it before its end closes the connection, and so cancels the work."""
+
+    def __init__(self, http: Http, connection: Connection, head: Head) -> None:
+        self.status = head.status
+        self._http = http
+        self._connection: Connection | None = connection
+        self._lines = head.lines
+        self._headers: dict[str, str] | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case; of a repeated one, the last."""
+        if self._headers is None:
+            self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._lines}
+        return self._headers
+
+    async def chunk(self, seconds: float) -> bytes:
+        """What came since the last time, joined; empty at the end. TimeoutError where nothing comes in time; Broken."""
+        assert self._connection is not None, "it was left"
+        return await self._connection.chunk(seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.release():
+            self._http.give_back(connection)
+
+    def __del__(self) -> None:
+        # Nobody can read it any more; one that was left properly has none.
+        if self._connection is not None:
+            self._connection.abort()
+
+
+def _line(name: str, value: str) -> bytes:
+    if "\r" in value or "\n" in value or not name.isascii() or ":" in name or not name.isprintable():
+        raise ValueError("a header that is none")
+    return f"{name}: {value}\r\n".encode("latin-1")
+
+
+@lru_cache(1024)
+def parse(url: str) -> Origin:
+    """Where a URL leads. ValueError unless it is http or https, of visible ASCII."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("a URL of visible ASCII is needed")
+    parts = urlsplit(url)
+    host, tls = parts.hostname, parts.scheme == "https"
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        raise ValueError("a URL with http or https and a host, and without a user, is needed")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    head = f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+    return Origin(tls, host, parts.port or (443 if tls else 80), head.encode())
