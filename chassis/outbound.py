@@ -5,14 +5,15 @@ by our own deny list (RFC 6890 and the registries of special addresses, tunnels 
 name that answers differently the second time, or a number in another notation, gains nothing. Redirects are not
 followed, variables that name a proxy are not read, and an answer is counted while it is read, decompressed.
 
-`check_url` is for the moment when somebody enters an address, `guarded_connector` for a session of one's own (a
-provider that streams), `Outbound` for everything that asks and answers once.
+`check_url` is for the moment when somebody enters an address, `guarded` for `chassis.http` (a provider that streams),
+`Outbound` for everything that asks and answers once.
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -166,6 +167,24 @@ def guarded_connector(
     Give the session `trust_env=False`, and each request `allow_redirects=False`.
     """
     return _GuardedConnector(settings, resolver or aiohttp.ThreadedResolver(), limit)
+
+
+def guarded(settings: OutboundSettings) -> Callable[[bool, str, int], Awaitable[Sequence[str]]]:
+    """What `chassis.http` dials for a host: addresses that were judged, and are not resolved again. AddressRefused."""
+
+    async def resolve(tls: bool, host: str, port: int) -> Sequence[str]:
+        _check_parts(URL.build(scheme="https" if tls else "http", host=host, port=port), settings, "url")
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(address[0]) for *_, address in found]
+        try:
+            # One that may not be dialled among others is an attempt.
+            for address in addresses:
+                _check_dialled(address, settings)
+        except _Denied as error:
+            raise AddressRefused from error
+        return addresses
+
+    return resolve
 
 
 class _GuardedConnector(aiohttp.TCPConnector):

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
@@ -12,6 +12,10 @@ from chassis.http.connection import Connection, Head, NotConnected
 
 IDLE_SECONDS = 30.0
 """Servers close idle connections too; most wait longer."""
+
+
+Resolve = Callable[[bool, str, int], Awaitable[Sequence[str]]]
+"""The addresses to dial for a host and port (over TLS or not), best first. What it raises goes to who asked."""
 
 
 class Origin(NamedTuple):
@@ -26,10 +30,15 @@ class Origin(NamedTuple):
 class Http:
     """The pool. One a process; closed on leaving."""
 
-    def __init__(self, *, connect_seconds: float, tls: ssl.SSLContext | None = None) -> None:
-        """`tls`: how servers are trusted; by default as the system does."""
+    def __init__(
+        self, *, connect_seconds: float, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None
+    ) -> None:
+        """`tls`: how servers are trusted; by default as the system does. `resolve`: what is dialled for a host, by
+        default what the system says; for addresses that tenants chose `chassis.outbound.guarded`.
+        """
         self._connect_seconds = connect_seconds
         self._tls = tls
+        self._resolve = resolve
         self._idle: dict[tuple[bool, str, int], deque[Connection]] = defaultdict(deque)
         self._open: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -52,7 +61,7 @@ class Http:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, first_byte: float) -> "Response":
         """The response, once its head is there: use it as a context manager.
 
-        NotConnected; TimeoutError after `first_byte` seconds; Broken. ValueError for a URL or a header that is none.
+        NotConnected; TimeoutError after `first_byte` seconds; Broken. And what `resolve` raises.
         """
         origin = parse(url)
         lines = [origin.head, b"Content-Length: %d\r\n" % len(body)]
@@ -85,16 +94,30 @@ class Http:
             self._tls = ssl.create_default_context()
         try:
             async with asyncio.timeout(self._connect_seconds):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(origin[:3], self._open.discard),
-                    origin.host,
-                    origin.port,
-                    ssl=self._tls if origin.tls else None,
-                )
+                addresses = await self._resolve(*origin[:3]) if self._resolve else [origin.host]
+                connection = await self._connect(origin, addresses)
         except (OSError, TimeoutError, UnicodeError) as error:
             raise NotConnected(repr(error)) from error
         self._open.add(connection)
         return connection
+
+    async def _connect(self, origin: Origin, addresses: Sequence[str]) -> Connection:
+        """To the first address that answers."""
+        for number, address in enumerate(addresses, 1):
+            try:
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(origin[:3], self._open.discard),
+                    address,
+                    origin.port,
+                    ssl=self._tls if origin.tls else None,
+                    server_hostname=origin.host if origin.tls else None,
+                )
+            except OSError:
+                if number == len(addresses):
+                    raise
+            else:
+                return connection
+        raise NotConnected("no address")
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -108,22 +131,34 @@ class Http:
             self._sweeper = loop.call_later(IDLE_SECONDS / 2, self._sweep)
 
 
+class Headers(Mapping[str, str]):
+    """Of an answer, by name in any case; of a repeated one, the last. Read when they are asked for: few are."""
+
+    def __init__(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
+        self._lines = lines
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.lower().encode()
+        for found, value in reversed(self._lines):
+            if found.lower() == wanted:
+                return value.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name.decode("latin-1").lower() for name, _ in self._lines})
+
+    def __len__(self) -> int:
+        return len({name.lower() for name, _ in self._lines})
+
+
 class Response:
     """An answer whose head is there. Leaving it before its end closes the connection, and so cancels the work."""
 
     def __init__(self, http: Http, connection: Connection, head: Head) -> None:
         self.status = head.status
+        self.headers = Headers(head.lines)
         self._http = http
         self._connection: Connection | None = connection
-        self._lines = head.lines
-        self._headers: dict[str, str] | None = None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Names in lower case; of a repeated one, the last."""
-        if self._headers is None:
-            self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._lines}
-        return self._headers
 
     async def chunk(self, seconds: float) -> bytes:
         """What came since the last time, joined; empty at the end. TimeoutError where nothing comes in time; Broken."""
@@ -146,19 +181,22 @@ class Response:
 
 def _line(name: str, value: str) -> bytes:
     if "\r" in value or "\n" in value or not name.isascii() or ":" in name or not name.isprintable():
-        raise ValueError("a header that is none")
+        raise NotConnected("a header that is none")
     return f"{name}: {value}\r\n".encode("latin-1")
 
 
 @lru_cache(1024)
 def parse(url: str) -> Origin:
-    """Where a URL leads. ValueError unless it is http or https, of visible ASCII."""
+    """Where a URL leads. NotConnected unless it is http or https, of visible ASCII."""
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("a URL of visible ASCII is needed")
-    parts = urlsplit(url)
-    host, tls = parts.hostname, parts.scheme == "https"
+        raise NotConnected("a URL of visible ASCII is needed")
+    try:
+        parts = urlsplit(url)
+        host, port, tls = parts.hostname, parts.port, parts.scheme == "https"
+    except ValueError as error:
+        raise NotConnected("no URL") from error
     if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        raise ValueError("a URL with http or https and a host, and without a user, is needed")
+        raise NotConnected("a URL with http or https and a host, and without a user, is needed")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     head = f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-    return Origin(tls, host, parts.port or (443 if tls else 80), head.encode())
+    return Origin(tls, host, port or (443 if tls else 80), head.encode())

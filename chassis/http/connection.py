@@ -16,7 +16,7 @@ BODILESS = frozenset((204, 304))
 
 
 class NotConnected(Exception):  # named by what happened
-    """No connection could be had, so nothing was asked: refused, no such name, no trust, no answer in time."""
+    """Nothing was asked: refused, no such name, no trust, no answer in time; a URL or a header that is none."""
 
 
 class Broken(Exception):  # named by what happened

@@ -1,25 +1,21 @@
-"""HTTP to one provider: a pooled session, bounds and a time for each phase, every failure a typed error.
+"""HTTP to one provider: pooled connections, bounds and a time for each phase, every failure a typed error.
 
-Knows no wire format. One aiohttp session (an official SDK costs ten times the CPU a call), and a guarded one for
-addresses that tenants chose. Redirects are not followed. No retries here.
+Knows no wire format. The client is the chassis's lean one (an official SDK costs a hundred times its CPU), and one that
+is guarded for addresses that tenants chose. Redirects are not followed. No retries here.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-import aiohttp
-
 from chassis.errors import PlatformError
-from chassis.outbound import AddressRefused, was_denied
+from chassis.http import Broken, Http, NotConnected, Response
 from llm_service.adapters.provider_errors import error_of_status
 from llm_service.domain.errors import ProviderBadAnswer, ProviderNotConfigured, ProviderTimeout, ProviderUnavailable
 from llm_service.domain.models import Deployment, Health
 
-READ_BYTES = 64 * 1024
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -80,18 +76,18 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
-class Sessions:
+class Clients:
     """`guarded` dials public addresses only."""
 
-    own: aiohttp.ClientSession
-    guarded: aiohttp.ClientSession
+    own: Http
+    guarded: Http
 
 
 class ProviderHttp:
     """Posts documents to one provider's deployments."""
 
-    def __init__(self, sessions: Sessions, upstream: Upstream, limits: HttpLimits, heard: Heard = ignored) -> None:
-        self._sessions = sessions
+    def __init__(self, clients: Clients, upstream: Upstream, limits: HttpLimits, heard: Heard = ignored) -> None:
+        self._clients = clients
         self._upstream = upstream
         self._limits = limits
         self._heard = heard
@@ -109,13 +105,11 @@ class ProviderHttp:
     ) -> bytes:
         """The whole answer. `said`: headers of the format. One of the Provider* errors."""
         try:
-            async with (
-                asyncio.timeout(self._limits.total),
-                self._post(deployment, path, document, said) as response,
-            ):
-                self._heard(deployment, response.status, response.headers)
-                body = await self._read(response)
-        except (aiohttp.ClientError, TimeoutError) as error:
+            async with asyncio.timeout(self._limits.total):
+                with await self._post(deployment, path, document, said) as response:
+                    self._heard(deployment, response.status, response.headers)
+                    body = await self._read(response)
+        except (NotConnected, Broken, TimeoutError) as error:
             raise _typed(error) from error
         if response.status != 200:
             raise self._refusal(deployment, response, body)
@@ -128,33 +122,24 @@ class ProviderHttp:
         end = asyncio.get_running_loop().time() + self._limits.total
         try:
             # No timeout around the yields: it would strike in whoever reads.
-            async with self._post(deployment, path, document, said) as response:
+            with await self._post(deployment, path, document, said) as response:
                 self._heard(deployment, response.status, response.headers)
                 if response.status != 200:
                     body = await self._read(response)
                     raise self._refusal(deployment, response, body)
                 while chunk := await self._next(response, end):
                     yield chunk
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (NotConnected, Broken, TimeoutError) as error:
             raise _typed(error) from error
 
-    def _post(
-        self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    async def _post(self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str]) -> Response:
         address, key = self._reach(deployment)
         headers = {"Content-Type": "application/json", **said}
         if key:
             headers |= self._upstream.authorization(key)
-        session = self._sessions.guarded if deployment.foreign else self._sessions.own
-        return session.post(
-            self._upstream.locate(address, path, deployment),
-            data=document,
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=session.timeout.sock_connect, sock_read=self._limits.first_byte
-            ),
-            allow_redirects=False,
-        )
+        http = self._clients.guarded if deployment.foreign else self._clients.own
+        url = self._upstream.locate(address, path, deployment)
+        return await http.post(url, headers, document, first_byte=self._limits.first_byte)
 
     def _reach(self, deployment: Deployment) -> tuple[str, str]:
         """Address and key. The platform's key goes to the provider's own address only."""
@@ -168,7 +153,7 @@ class ProviderHttp:
             raise ProviderUnavailable(retry_after=1)
         return address, credential.secret if credential else upstream.api_key
 
-    def _refusal(self, deployment: Deployment, response: aiohttp.ClientResponse, body: bytes) -> PlatformError:
+    def _refusal(self, deployment: Deployment, response: Response, body: bytes) -> PlatformError:
         credential = deployment.credential
         # A provider may repeat the key in its message, or what looks like it.
         if key := credential.secret if credential else self._upstream.api_key:
@@ -176,14 +161,13 @@ class ProviderHttp:
         own = bool(credential and credential.tenant_id)
         return error_of_status(response.status, response.headers, body, own_key=own)
 
-    async def _next(self, response: aiohttp.ClientResponse, end: float) -> bytes:
-        soonest = min(end, asyncio.get_running_loop().time() + self._limits.between_bytes)
-        async with asyncio.timeout_at(soonest):
-            return await response.content.readany()
+    async def _next(self, response: Response, end: float) -> bytes:
+        left = end - asyncio.get_running_loop().time()
+        return await response.chunk(min(left, self._limits.between_bytes))
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: Response) -> bytes:
         parts, size = [], 0
-        async for part in response.content.iter_chunked(READ_BYTES):
+        while part := await response.chunk(self._limits.first_byte):
             size += len(part)
             if size > self._limits.max_answer_bytes:
                 raise ProviderBadAnswer("The provider's answer is too large.")
@@ -193,9 +177,4 @@ class ProviderHttp:
 
 def _typed(error: Exception) -> PlatformError:
     """What a failed connection means. Its text has addresses, so none of it goes on."""
-    if was_denied(error):
-        return AddressRefused()
-    # Where no connection stood, nothing was asked: another attempt costs nothing.
-    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-        return ProviderTimeout()
-    return ProviderUnavailable()
+    return ProviderTimeout() if isinstance(error, TimeoutError) else ProviderUnavailable()

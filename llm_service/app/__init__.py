@@ -26,7 +26,7 @@ from chassis.server import App, run_server
 from chassis.tenant_rows import TenantRows
 from llm_service.adapters.guards.makers import Guards
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
-from llm_service.app.providers import providers, sessions, upstreams
+from llm_service.app.providers import clients, providers, upstreams
 from llm_service.domain.calls import LanguageModel
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
@@ -98,7 +98,7 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
     known = upstreams(settings, engine, uses_engine=uses_engine)
     async with (
         Database(settings.database, "llm") as database,
-        sessions(settings) as http,
+        clients(settings) as http,
         Outbound(settings.outbound) as outbound,
     ):
         store = PostgresStore(database)

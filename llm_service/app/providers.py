@@ -4,11 +4,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
-
-from chassis.outbound import guarded_connector
+from chassis.http import Http
+from chassis.outbound import guarded
 from chassis.resilience import RetryPolicy
-from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
+from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.registry import KINDS
 from llm_service.adapters.supervisor import LocalEngine
 from llm_service.adapters.wire import WireModel
@@ -19,21 +18,16 @@ from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
 from llm_service.service.translating import Translating
 from llm_service.settings import Settings
 
-KEEP_ALIVE_SECONDS = 30.0
-
 
 @asynccontextmanager
-async def sessions(settings: Settings) -> AsyncIterator[Sessions]:
-    """One for addresses that the operator chose, one for those of tenants."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.llm.timeouts.connect)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    guarded = guarded_connector(settings.outbound, limit=settings.llm.concurrency)
-    jar = aiohttp.DummyCookieJar()
+async def clients(settings: Settings) -> AsyncIterator[Clients]:
+    """Our own, and the one that dials what tenants chose."""
+    seconds = settings.llm.timeouts.connect
     async with (
-        aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=jar, trust_env=False) as own,
-        aiohttp.ClientSession(connector=guarded, timeout=timeout, cookie_jar=jar, trust_env=False) as careful,
+        Http(connect_seconds=seconds) as own,
+        Http(connect_seconds=seconds, resolve=guarded(settings.outbound)) as careful,
     ):
-        yield Sessions(own, careful)
+        yield Clients(own, careful)
 
 
 def upstreams(settings: Settings, engine: LocalEngine, *, uses_engine: bool) -> dict[str, Upstream]:
@@ -60,13 +54,13 @@ def upstreams(settings: Settings, engine: LocalEngine, *, uses_engine: bool) -> 
     return found
 
 
-def providers(settings: Settings, upstreams: Mapping[str, Upstream], sessions: Sessions) -> dict[str, LanguageModel]:
+def providers(settings: Settings, upstreams: Mapping[str, Upstream], clients: Clients) -> dict[str, LanguageModel]:
     """Outermost first: retries, the breaker, places, translation, the count of attempts; then the wire."""
     llm, times = settings.llm, settings.llm.timeouts
     limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
     wrapped: dict[str, LanguageModel] = {}
     for name, upstream in upstreams.items():
-        http = ProviderHttp(sessions, upstream, limits)
+        http = ProviderHttp(clients, upstream, limits)
         running, waiting = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
         bounded = Bounded(
             translating(Counted(WireModel(http, KINDS[name].wires())), llm.default_output_tokens),

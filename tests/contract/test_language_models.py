@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import PlatformError
+from chassis.http import Http
 from llm_service.adapters.chat_completions import ChatCompletions
-from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
+from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Call, Ending, Format, Tokens
 from llm_service.domain.errors import ProviderBadAnswer, ProviderUnavailable
@@ -28,10 +28,8 @@ DEPLOYMENT = Deployment("openai", "upstream-name")
 BODY = orjson.dumps({"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}], "new_field": {"kept": True}})
 
 
-def over_http(session: aiohttp.ClientSession, upstream: Upstream, limits: HttpLimits) -> WireModel:
-    return WireModel(
-        ProviderHttp(Sessions(session, session), upstream, limits), {Format.CHAT_COMPLETIONS: ChatCompletions()}
-    )
+def over_http(http: Http, upstream: Upstream, limits: HttpLimits) -> WireModel:
+    return WireModel(ProviderHttp(Clients(http, http), upstream, limits), {Format.CHAT_COMPLETIONS: ChatCompletions()})
 
 
 @pytest.fixture
@@ -42,9 +40,9 @@ async def provider() -> AsyncIterator[OpenAIProvider]:
 
 @pytest.fixture
 async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
-    async with aiohttp.ClientSession() as session:
+    async with Http(connect_seconds=2) as http:
         upstream = Upstream("openai", lambda: provider.address, "sk-canary", configured=True)
-        yield over_http(session, upstream, HttpLimits(0.5, 0.5, 5, 1_000_000))
+        yield over_http(http, upstream, HttpLimits(0.5, 0.5, 5, 1_000_000))
 
 
 async def collect(model: WireModel, call: Call) -> tuple[bytes, Ending]:
@@ -148,9 +146,9 @@ async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: WireM
 
 
 async def test_a_refused_connection_is_unavailable() -> None:
-    async with aiohttp.ClientSession() as session:
+    async with Http(connect_seconds=2) as http:
         upstream = Upstream("openai", lambda: "http://127.0.0.1:9/v1", "", configured=True)
-        model = over_http(session, upstream, HttpLimits(1, 1, 5, 1000))
+        model = over_http(http, upstream, HttpLimits(1, 1, 5, 1000))
         with pytest.raises(ProviderUnavailable):
             await model.complete(DEPLOYMENT, Call("gpt-x", BODY))
 

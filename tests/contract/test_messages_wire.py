@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
 from chassis.errors import PlatformError
-from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
+from chassis.http import Http
+from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.messages import Messages, api_key
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Call, Dialect, Ending, Format, Tokens
@@ -35,11 +35,11 @@ async def provider() -> AsyncIterator[OpenAIProvider]:
 
 @pytest.fixture
 async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
-    async with aiohttp.ClientSession() as session:
+    async with Http(connect_seconds=2) as http:
         address = provider.address.removesuffix("/v1")
         upstream = Upstream("anthropic", lambda: address, "sk-canary", configured=True, authorization=api_key)
         yield WireModel(
-            ProviderHttp(Sessions(session, session), upstream, HttpLimits(0.5, 0.5, 5, 1_000_000)),
+            ProviderHttp(Clients(http, http), upstream, HttpLimits(0.5, 0.5, 5, 1_000_000)),
             {Format.MESSAGES: Messages()},
         )
 

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from chassis.http import Broken, Http, NotConnected
 from chassis.http.client import parse
+from chassis.outbound import AddressRefused, UrlRefused, guarded
+from chassis.settings import OutboundSettings
 from deploy.local.process import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: 1\r\n\r\nhello"
@@ -81,7 +83,13 @@ async def ask(http: Http, url: str, seconds: float = 2) -> tuple[int, bytes]:
 async def test_a_request_as_it_is_sent() -> None:
     async with answering(OK) as server, client() as http:
         with await http.post(server.url, {"X-Key": "secret"}, b"{}", first_byte=2) as response:
-            assert (response.status, response.headers["x-one"]) == (200, "1")
+            assert response.status == 200
+            assert (response.headers["x-one"], response.headers.get("X-ONE"), response.headers.get("x")) == (
+                "1",
+                "1",
+                None,
+            )
+            assert dict(response.headers) == {"content-length": "5", "x-one": "1"}
             assert await response.chunk(2) == b"hello"
             assert await response.chunk(2) == b""
         assert server.requests == [
@@ -274,6 +282,20 @@ async def test_nobody_there() -> None:
                 await ask(http, url)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1"])
+async def test_an_address_that_a_tenant_chose_is_judged_when_it_is_dialled(host: str) -> None:
+    async with answering(OK) as server:
+        url = f"http://{host}:{server.port}/"
+        guard = guarded(OutboundSettings(plain_http=True))
+        async with Http(connect_seconds=2, resolve=guard) as http:
+            with pytest.raises((AddressRefused, UrlRefused)):
+                await ask(http, url)
+        assert server.connections == 0
+        opened = guarded(OutboundSettings(plain_http=True, networks=(IPv4Network("127.0.0.0/8"),)))
+        async with Http(connect_seconds=2, resolve=opened) as http:
+            assert await ask(http, server.url) == (200, b"hello")
+
+
 async def test_nobody_who_accepts_in_time() -> None:
     async with answering(b"") as server, Http(connect_seconds=0.1) as http:
         # A server that speaks no TLS says nothing to a handshake.
@@ -282,17 +304,29 @@ async def test_nobody_who_accepts_in_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a/", "//a/", "http:///x", "http://a b/", "http://a/\r\nX: 1", "http://u:p@a/", "http://é/", ""]
+    "url",
+    [
+        "ftp://a/",
+        "//a/",
+        "http:///x",
+        "http://a b/",
+        "http://a/\r\nX: 1",
+        "http://u:p@a/",
+        "http://é/",
+        "http://a:99999/",
+        "http://[::1/",
+        "",
+    ],
 )
 def test_what_is_no_url(url: str) -> None:
-    with pytest.raises(ValueError, match="URL"):
+    with pytest.raises(NotConnected, match="URL"):
         parse(url)
 
 
 async def test_a_header_cannot_end_its_line() -> None:
     async with answering(OK) as server, client() as http:
         for headers in ({"X": "a\r\nY: b"}, {"X: a\r\nY": "b"}, {"X": "a\n"}):
-            with pytest.raises(ValueError, match="header"):
+            with pytest.raises(NotConnected, match="header"):
                 await http.post(server.url, headers, b"", first_byte=1)
         assert server.requests == []
 
