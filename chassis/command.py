@@ -1,6 +1,7 @@
 """The verbs behind every `python -m NAME`: serve, migrate, worker. One clear line and exit code 2 on bad settings."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
@@ -43,6 +44,9 @@ class Command(Generic[S]):
                 return
             settings = load(self._settings)
             telemetry.configure(self._name, settings)
+            # What was imported stays: to look through it again and again would stop the process for 0.1 s at a time.
+            gc.collect()
+            gc.freeze()
             uvloop.run(self._run(arguments.verb, settings, rest))
         except (ConfigurationError, MissingKey) as error:
             print(f"{self._name}: {error}", file=sys.stderr)  # noqa: T201  # the one line for a person

@@ -182,13 +182,7 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
         return wrapped
 
     def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncGenerator[Any, None]], serialize: Any) -> Any:
-        async def wrapped(request: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
-            calling = context.current()
-            if not calling.idempotency_key:
-                async with aclosing(behaviour(request, servicer_context)) as responses:
-                    async for response in responses:
-                        yield response
-                return
+        async def kept_for(calling: RequestContext, request: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
             name = _name(calling, method)
             stored = await self._begin(name, calling.fingerprint)
             if stored is not None:
@@ -206,6 +200,13 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
                 await self._release(name)
                 raise
             await self._finish(name, calling.fingerprint, kept)
+
+        def wrapped(request: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
+            calling = context.current()
+            if calling.idempotency_key:
+                return kept_for(calling, request, servicer_context)
+            # Nothing of it passes through here: a chunk has enough stations.
+            return behaviour(request, servicer_context)
 
         return wrapped
 

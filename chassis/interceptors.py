@@ -101,8 +101,8 @@ class _Logged(_Around):
         elif raised is not None:
             code = "CANCELLED"
         seconds = time.perf_counter() - call.started
-        telemetry.CALLS.labels(call.method, code).inc()
-        telemetry.CALL_SECONDS.labels(call.method).observe(seconds)
+        telemetry.calls(call.method, code).inc()
+        telemetry.call_seconds(call.method).observe(seconds)
         fields: dict[str, object] = {"method": call.method, "code": code, "duration_ms": round(seconds * 1000, 2)}
         if call.context is not None:
             fields |= {"request_id": call.context.request_id, "tenant_id": call.context.tenant_id}

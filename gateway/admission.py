@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -66,7 +66,7 @@ class Call:
     lease: Lease
     replayed: bool = False
     partial: bool = False
-    lines: list[Line] = field(default_factory=list)
+    lines: Sequence[Line] = ()
     deed: Audited | None = None
     """Set on a route that the audit log hears of: what is told of it can be added."""
 

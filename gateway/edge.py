@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 
 REQUESTS = Counter("aisp_gateway_requests_total", "Requests that were answered", ["method", "status"])
 REQUEST_SECONDS = Histogram("aisp_gateway_request_seconds", "How long requests took", ["method"], buckets=CALL_BUCKETS)
+
+requests = cache(REQUESTS.labels)
+request_seconds = cache(REQUEST_SECONDS.labels)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 TWO_BASES = re.compile(r"/api(/v1/(?:chat|completions|responses|messages|embeddings|rerank|models|audio)(?:/.*)?)")
@@ -227,8 +231,8 @@ class Exchange:
         """One line and two metrics."""
         seconds = time.perf_counter() - self._started
         method = self._scope["method"] if self._scope["method"] in KNOWN_METHODS else "OTHER"
-        REQUESTS.labels(method, self._status).inc()
-        REQUEST_SECONDS.labels(method).observe(seconds)
+        requests(method, self._status).inc()
+        request_seconds(method).observe(seconds)
         caller = self._state.get("caller")
         route = self._scope.get("route")
         log.info(

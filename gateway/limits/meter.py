@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -34,8 +34,7 @@ AWAY = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BU
 """A store that answers so cannot admit now; it may soon."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """An amount of one unit: input_tokens, cached_input_tokens, output_tokens, characters, audio_milliseconds,
     stored_bytes.
     """

@@ -1,8 +1,7 @@
 """What is left of each limit, and the headers that tell of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Header = tuple[bytes, bytes]
 
@@ -23,8 +22,7 @@ WINDOW_SECONDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """The state of one limit. `reset_seconds`: until it binds no more, or all of it is free."""
 
     scope: str

@@ -1,9 +1,9 @@
 """Language models, raw ASGI: the client's document crosses as it came, whole or streamed. One route for each format."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, overload
 from urllib.parse import quote
 
 import structlog
@@ -35,6 +35,33 @@ NAME_CHARACTERS = "/:@+,.-_~"
 BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
+
+
+class SoFar(Sequence[Line]):
+    """What a stream has used, as far as is known before the provider has counted. Its lines are made when they are
+    asked for: for a renewal or a cut, and not for each chunk.
+    """
+
+    def __init__(self, started: pb.Started, work: Work) -> None:
+        self.relayed = 0
+        """Bytes."""
+        self._started = started
+        self._work = work
+
+    def __len__(self) -> int:
+        return 2
+
+    @overload
+    def __getitem__(self, index: int) -> Line: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Line]: ...
+    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
+        served, attempt = self._started.served_by, self._started.attempts or 1
+        model = served.model or self._work.model
+        return (
+            Line("llm", model, served.provider, "input_tokens", self._work.tokens, attempt),
+            Line("llm", model, served.provider, "output_tokens", self.relayed // BYTES_OF_AN_EVENT, attempt),
+        )[index]
 
 
 class GenerationRoute:
@@ -90,16 +117,18 @@ class GenerationRoute:
     async def _events(
         self, call: Call, started: pb.Started, work: Work, parts: Any, choices: int
     ) -> AsyncGenerator[bytes, None]:
-        relayed, first, last = 0, b"", b""
+        so_far = SoFar(started, work)
+        first = last = b""
         # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
         pace = None if work.output_bounded else self._gate.pace(call, self._settings.checkpoint_seconds)
         try:
             async for part in parts:
                 if part.WhichOneof("event") == "data":
                     first, last = first or part.data, part.data
-                    relayed += len(part.data)
-                    # Until the provider has counted, this is what is known: for renewals, and for a cut.
-                    call.lease.lines = call.lines = _so_far(started, work, relayed)
+                    if not so_far.relayed:
+                        # Until the provider has counted, this is what is known: for renewals, and for a cut.
+                        call.lease.lines = call.lines = so_far
+                    so_far.relayed += len(part.data)
                     yield part.data
                     if pace is not None and await pace.exhausted():
                         call.partial = True
@@ -132,15 +161,6 @@ class GenerationRoute:
 def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, GenerationRoute]:
     """All of them, by path."""
     return {face.path: GenerationRoute(face, gate, clients, settings) for face in FACES}
-
-
-def _so_far(started: pb.Started, work: Work, relayed: int) -> list[Line]:
-    served, attempt = started.served_by, started.attempts or 1
-    model, output = served.model or work.model, relayed // BYTES_OF_AN_EVENT
-    return [
-        Line("llm", model, served.provider, "input_tokens", work.tokens, attempt),
-        Line("llm", model, served.provider, "output_tokens", output, attempt),
-    ]
 
 
 def _told(answered: Any, call: Call) -> list[tuple[bytes, bytes]]:

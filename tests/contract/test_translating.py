@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
 from chassis.errors import PlatformError
+from chassis.http import Http
 from llm_service.adapters.chat_completions import ChatCompletions
-from llm_service.adapters.http import HttpLimits, ProviderHttp, Sessions, Upstream
+from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.messages import Messages, api_key
 from llm_service.adapters.wire import Wire, WireModel
 from llm_service.app.providers import translating
@@ -36,18 +36,18 @@ async def provider() -> AsyncIterator[OpenAIProvider]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+async def http() -> AsyncIterator[Http]:
+    async with Http(connect_seconds=2) as http:
+        yield http
 
 
-def model(provider: OpenAIProvider, session: aiohttp.ClientSession, form: Format) -> LanguageModel:
+def model(provider: OpenAIProvider, http: Http, form: Format) -> LanguageModel:
     chat = form is Format.CHAT_COMPLETIONS
     wire: Wire = ChatCompletions() if chat else Messages()
     address = provider.address if chat else provider.address.removesuffix("/v1")
     upstream = Upstream("any", lambda: address, "sk", configured=True, authorization=api_key)
-    http = ProviderHttp(Sessions(session, session), upstream, HttpLimits(1, 1, 5, 1_000_000))
-    return translating(WireModel(http, {form: wire}), 1000)
+    over = ProviderHttp(Clients(http, http), upstream, HttpLimits(1, 1, 5, 1_000_000))
+    return translating(WireModel(over, {form: wire}), 1000)
 
 
 async def collect(found: LanguageModel, asked: Call) -> tuple[list[dict[str, Any]], Ending]:
@@ -60,8 +60,8 @@ async def collect(found: LanguageModel, asked: Call) -> tuple[list[dict[str, Any
     raise AssertionError("a stream without an ending")
 
 
-async def test_messages_over_a_provider_of_chat(provider: OpenAIProvider, session: aiohttp.ClientSession) -> None:
-    found = model(provider, session, Format.CHAT_COMPLETIONS)
+async def test_messages_over_a_provider_of_chat(provider: OpenAIProvider, http: Http) -> None:
+    found = model(provider, http, Format.CHAT_COMPLETIONS)
     provider.behaviour = answers("Hello!")
     answer = await found.complete(DEPLOYMENT, call(MESSAGES, Format.MESSAGES, dialect=Dialect("2026-10-21", ("x",))))
     assert provider.received[0] == CHAT | {"model": "upstream-name", "max_completion_tokens": 9}
@@ -80,8 +80,8 @@ async def test_messages_over_a_provider_of_chat(provider: OpenAIProvider, sessio
     assert ending.tokens == Tokens(9, 0, 2)
 
 
-async def test_chat_over_a_provider_of_messages(provider: OpenAIProvider, session: aiohttp.ClientSession) -> None:
-    found = model(provider, session, Format.MESSAGES)
+async def test_chat_over_a_provider_of_messages(provider: OpenAIProvider, http: Http) -> None:
+    found = model(provider, http, Format.MESSAGES)
     provider.behaviour = anthropic.answers({"type": "text", "text": "Hello!"})
     answer = await found.complete(DEPLOYMENT, call(CHAT, Format.CHAT_COMPLETIONS))
     assert provider.received[0] == MESSAGES | {"model": "upstream-name", "max_tokens": 1000}
@@ -99,8 +99,8 @@ async def test_chat_over_a_provider_of_messages(provider: OpenAIProvider, sessio
         assert ending.tokens == Tokens(15, 2, 3, 4)
 
 
-async def test_responses_over_a_provider_of_messages(provider: OpenAIProvider, session: aiohttp.ClientSession) -> None:
-    found = model(provider, session, Format.MESSAGES)
+async def test_responses_over_a_provider_of_messages(provider: OpenAIProvider, http: Http) -> None:
+    found = model(provider, http, Format.MESSAGES)
     provider.behaviour = anthropic.answers({"type": "text", "text": "Hello!"})
     asked = {"model": "m", "input": "hi", "instructions": "Be kind.", "max_output_tokens": 9}
     answer = await found.complete(DEPLOYMENT, call(asked, Format.RESPONSES))
@@ -114,8 +114,8 @@ async def test_responses_over_a_provider_of_messages(provider: OpenAIProvider, s
     assert ending.tokens.output == 3
 
 
-async def test_what_is_spoken_passes_as_it_is(provider: OpenAIProvider, session: aiohttp.ClientSession) -> None:
-    found = model(provider, session, Format.MESSAGES)
+async def test_what_is_spoken_passes_as_it_is(provider: OpenAIProvider, http: Http) -> None:
+    found = model(provider, http, Format.MESSAGES)
     provider.behaviour = anthropic.answers()
     await found.complete(DEPLOYMENT, call(MESSAGES | {"container": "c"}, Format.MESSAGES))
     assert provider.received[0] == MESSAGES | {"model": "upstream-name", "container": "c"}
@@ -124,10 +124,8 @@ async def test_what_is_spoken_passes_as_it_is(provider: OpenAIProvider, session:
         await found.complete(DEPLOYMENT, call({"model": "m", "prompt": "hi"}, Format.COMPLETIONS))
 
 
-async def test_what_the_target_cannot_is_refused_before_it_is_asked(
-    provider: OpenAIProvider, session: aiohttp.ClientSession
-) -> None:
-    found = model(provider, session, Format.MESSAGES)
+async def test_what_the_target_cannot_is_refused_before_it_is_asked(provider: OpenAIProvider, http: Http) -> None:
+    found = model(provider, http, Format.MESSAGES)
     with pytest.raises(Unsupported, match="seed"):
         await found.complete(DEPLOYMENT, call(CHAT | {"seed": 1}, Format.CHAT_COMPLETIONS))
     with pytest.raises(Unsupported, match="seed"):
@@ -135,12 +133,10 @@ async def test_what_the_target_cannot_is_refused_before_it_is_asked(
     assert not provider.received
 
 
-async def test_the_local_engines_refusals_are_in_the_clients_words(
-    provider: OpenAIProvider, session: aiohttp.ClientSession
-) -> None:
+async def test_the_local_engines_refusals_are_in_the_clients_words(provider: OpenAIProvider, http: Http) -> None:
     upstream = Upstream("local", lambda: provider.address, "", configured=True, local=True)
-    http = ProviderHttp(Sessions(session, session), upstream, HttpLimits(1, 1, 5, 1_000_000))
-    found = translating(WireModel(http, {Format.CHAT_COMPLETIONS: ChatCompletions(local=True)}), 1000)
+    over = ProviderHttp(Clients(http, http), upstream, HttpLimits(1, 1, 5, 1_000_000))
+    found = translating(WireModel(over, {Format.CHAT_COMPLETIONS: ChatCompletions(local=True)}), 1000)
     asked = call(MESSAGES | {"thinking": {"type": "enabled", "budget_tokens": 5000}}, Format.MESSAGES)
     for attempt in (found.complete(DEPLOYMENT, asked), collect(found, asked)):
         with pytest.raises(Unsupported, match="thinking") as caught:
@@ -158,10 +154,8 @@ async def test_the_local_engines_refusals_are_in_the_clients_words(
     ],
     ids=["cut", "error event", "429", "400"],
 )
-async def test_failures_pass_through(
-    provider: OpenAIProvider, session: aiohttp.ClientSession, behaviour: Any, reason: str
-) -> None:
+async def test_failures_pass_through(provider: OpenAIProvider, http: Http, behaviour: Any, reason: str) -> None:
     provider.behaviour = behaviour
     with pytest.raises(PlatformError) as caught:
-        await collect(model(provider, session, Format.CHAT_COMPLETIONS), call(MESSAGES, Format.MESSAGES))
+        await collect(model(provider, http, Format.CHAT_COMPLETIONS), call(MESSAGES, Format.MESSAGES))
     assert caught.value.reason == reason

@@ -5,6 +5,7 @@ text that changes under the same signatures gets a new revision: who still has t
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
 VERSION = 3
@@ -12,6 +13,7 @@ REVISION = 1
 NAME = f"aisp_meter_v{VERSION}"
 
 
+@cache
 def source() -> str:
     """The text for FUNCTION LOAD."""
     parts = sorted(Path(__file__).parent.glob("*.lua"))
