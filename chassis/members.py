@@ -22,6 +22,12 @@ def with_member(body: bytes, document: dict[str, Any], key: str, value: bytes) -
     return body[:begin] + value + body[end:]
 
 
+def member_of(body: bytes, key: str) -> bytes:
+    """The value of one member, which it has, as it is written."""
+    begin, end = next((begin, end) for found_name, _, begin, end in _members(body) if found_name == key)
+    return body[begin:end]
+
+
 def without_member(body: bytes, key: str) -> bytes:
     """The object without one member, which it has."""
     spans = list(_members(body))

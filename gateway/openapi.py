@@ -101,6 +101,21 @@ ANTHROPIC_ERROR = {
         "request_id": {"type": "string"},
     },
 }
+RESPONSE_REQUEST = {
+    "type": "object",
+    "required": ["model", "input"],
+    "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": 200},
+        "input": {"type": ["string", "array"]},
+        "instructions": {"type": ["string", "null"]},
+        "previous_response_id": {"type": ["string", "null"]},
+        "store": {"type": ["boolean", "null"]},
+        "stream": {"type": "boolean"},
+        "max_output_tokens": {"type": "integer", "minimum": 1},
+    },
+    "additionalProperties": True,
+    "examples": [{"model": "local/smollm2-135m-instruct", "input": "Hello!"}],
+}
 EMBEDDING_REQUEST = {
     "type": "object",
     "required": ["model", "input"],
@@ -126,6 +141,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         paths = document["paths"]
         paths["/v1/chat/completions"] = {"post": _raw("chatCompletions", "language models", "ChatCompletionRequest")}
         paths["/v1/completions"] = {"post": _raw("completions", "language models", "CompletionRequest")}
+        paths["/v1/responses"] = {"post": _raw("responses", "language models", "ResponseRequest")}
         paths["/v1/embeddings"] = {"post": _raw("embeddings", "embeddings", "EmbeddingRequest")}
         paths["/v1/messages"] = {"post": _raw("messages", "language models", "MessagesRequest")}
         for path, operations in paths.items():
@@ -146,6 +162,7 @@ def _add_schemas(schemas: dict[str, Any]) -> None:
     schemas["CompletionRequest"] = COMPLETION_REQUEST
     schemas["AnthropicError"] = ANTHROPIC_ERROR
     schemas["MessagesRequest"] = MESSAGES_REQUEST
+    schemas["ResponseRequest"] = RESPONSE_REQUEST
     schemas["EmbeddingRequest"] = EMBEDDING_REQUEST
 
 

@@ -38,6 +38,21 @@ class GuardrailSettings(Section):
     """How long what was read of them holds."""
 
 
+class ResponsesSettings(Section):
+    """Responses that are stored, so that later ones can go on with them."""
+
+    store: bool = True
+    """Whether one is stored whose client does not say: OpenAI does."""
+    retention_days: float = Field(default=30, gt=0, le=3650)
+    max_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    """Of one request's input and its answer; a larger one is answered, and says that it is not stored."""
+    max_chain_bytes: int = Field(default=12 * 1024 * 1024, ge=1024)
+    """Of a conversation that is gone on with."""
+    max_turns: int = Field(default=500, ge=1, le=10_000)
+    sweep_seconds: float = Field(default=600, gt=0, le=86_400)
+    """How often expired ones are removed."""
+
+
 class LlmSection(Endpoint):
     """The service itself."""
 
@@ -58,6 +73,7 @@ class LlmSection(Endpoint):
     """How often the catalogue is read again, beside whenever the database tells of a change."""
     guardrails: GuardrailSettings = GuardrailSettings()
     local: LocalEngineSettings = LocalEngineSettings()
+    responses: ResponsesSettings = ResponsesSettings()
 
 
 class Settings(ServiceSettings):

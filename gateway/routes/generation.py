@@ -21,12 +21,13 @@ from gateway.routes.faces.chat import ChatCompletionsFace
 from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face, documents_of
 from gateway.routes.faces.messages import MessagesFace
+from gateway.routes.faces.responses import ResponsesFace
 from gateway.settings import GatewaySection
 from gateway.sse import Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
-FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace(), MessagesFace())
+FACES: tuple[Face, ...] = (ChatCompletionsFace(), CompletionsFace(), ResponsesFace(), MessagesFace())
 PATHS = tuple(face.path for face in FACES)
 VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
 MAX_VERSION_CHARACTERS = 32

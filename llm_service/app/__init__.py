@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -35,12 +35,13 @@ from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
 from llm_service.service.guardrails import Guardrails
 from llm_service.service.offers import Offers
+from llm_service.service.responses import Responses, StorageRules
 from llm_service.service.router import Router
 from llm_service.service.screening import Screened
 from llm_service.service.screens import ScreenBook
 from llm_service.service.tenancies import Tenancies
 from llm_service.servicer import LlmServicer
-from llm_service.settings import Settings
+from llm_service.settings import ResponsesSettings, Settings
 
 log = structlog.get_logger()
 
@@ -71,10 +72,12 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     cache = _cache(settings)
     answers = ValkeyAnswerStore(cache)
     async with connected(settings) as parts:
-        background = [asyncio.create_task(work) for work in _background(settings, parts)]
+        answering = responses(settings, parts)
+        work = [*_background(settings, parts), _sweep(answering, settings.llm.responses.sweep_seconds)]
+        background = [asyncio.create_task(one) for one in work]
         try:
             yield App(
-                register=partial(add_LlmServiceServicer_to_server, servicer(settings, parts)),
+                register=partial(add_LlmServiceServicer_to_server, servicer(settings, parts, answering)),
                 services=("aisp.llm.v1.LlmService",),
                 ready=partial(_ready, parts),
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
@@ -117,16 +120,22 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
         )
 
 
-def servicer(settings: Settings, parts: Parts) -> LlmServicer:
-    """What the service does."""
+def responses(settings: Settings, parts: Parts) -> Responses:
+    """What answers every call: the stored conversation outermost, so that all of it is judged; then the guardrails."""
     router = Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
-    rules = settings.llm.guardrails
-    guards = Guards(parts.outbound, settings.outbound, parts.vault)
-    screens = ScreenBook(parts.store, guards, rules.seconds)
+    screens = ScreenBook(parts.store, _guards(settings, parts), settings.llm.guardrails.seconds)
+    screened = Screened(Completions(router, parts.providers), screens, TEXTS, settings.llm.guardrails.window)
+    return Responses(screened, parts.store, _rules(settings.llm.responses))
+
+
+def servicer(settings: Settings, parts: Parts, answering: Responses) -> LlmServicer:
+    """What the service does."""
+    guards, most = _guards(settings, parts), settings.llm.guardrails.most
     return LlmServicer(
-        Screened(Completions(router, parts.providers), screens, TEXTS, rules.window),
+        answering,
+        answering,
         Offers(parts.catalogue, parts.tenancies, parts.providers),
-        Guardrails(parts.store, guards, parts.vault, partial(datetime.now, UTC), lambda: str(uuid4()), rules.most),
+        Guardrails(parts.store, guards, parts.vault, partial(datetime.now, UTC), lambda: str(uuid4()), most),
     )
 
 
@@ -158,6 +167,32 @@ async def _ready(parts: Parts) -> None:
         raise Unavailable("the catalogue was not read yet")
     if parts.uses_engine and parts.engine.address() is None:
         raise Unavailable("the local engine is loading its model")
+
+
+def _guards(settings: Settings, parts: Parts) -> Guards:
+    return Guards(parts.outbound, settings.outbound, parts.vault)
+
+
+def _rules(section: ResponsesSettings) -> StorageRules:
+    return StorageRules(
+        section.store,
+        timedelta(days=section.retention_days),
+        section.max_bytes,
+        section.max_chain_bytes,
+        section.max_turns,
+    )
+
+
+async def _sweep(answering: Responses, seconds: float) -> None:
+    """Removes stored responses that have expired, a batch at a time."""
+    while True:
+        try:
+            removed = await answering.sweep()
+        except PlatformError as error:
+            log.warning("expired responses were not removed", reason=error.reason)
+            removed = 0
+        if not removed:
+            await asyncio.sleep(seconds)
 
 
 def _vault(settings: Settings) -> Envelope:

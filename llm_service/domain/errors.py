@@ -1,10 +1,10 @@
 """What can go wrong with language models.
 
-NotFound            ModelNotFound, AliasNotFound, ProviderKeyNotFound,
-                    GuardrailNotFound
+NotFound            ModelNotFound, AliasNotFound, ProviderKeyNotFound, GuardrailNotFound, ResponseNotFound,
+                    PreviousResponseNotFound
 AlreadyExists       ModelExists, ProviderKeyExists
 InvalidArgument     ProviderRefused, BadDocument (chassis.document), BadModel, BadRules, BadProviderKey,
-                    BadGuardrail, GuardrailRefused
+                    BadGuardrail, GuardrailRefused, ResponseChainTooLong
 PermissionDenied    ModelNotAllowed, ProviderKeyRefused
 Unimplemented       Unsupported
 ResourceExhausted   ProviderRateLimited, DeploymentBusy, TooManyGuardrails
@@ -144,3 +144,18 @@ class GuardrailRefused(InvalidArgument):
 class GuardrailUnavailable(Unavailable):
     reason = "GUARDRAIL_UNAVAILABLE"
     message = "A guardrail's judge does not answer, and nothing passes without it; try again soon."
+
+
+class ResponseNotFound(NotFound):
+    reason = "RESPONSE_NOT_FOUND"
+    message = "There is no such response."
+
+
+class PreviousResponseNotFound(NotFound):
+    reason = "PREVIOUS_RESPONSE_NOT_FOUND"
+    message = "The previous response is not there."
+
+
+class ResponseChainTooLong(InvalidArgument):
+    reason = "RESPONSE_CHAIN_TOO_LONG"
+    message = "The conversation is too long to be gone on with; send what matters of it as input."

@@ -1,10 +1,12 @@
 """What the service asks of its database."""
 
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 from llm_service.domain.guardrails import GuardrailQueries
 from llm_service.domain.models import Model
+from llm_service.domain.responses import StoredResponse
 from llm_service.domain.tenancy import ModelRules, ProviderKey, Tenancy
 
 
@@ -43,6 +45,21 @@ class Repository(GuardrailQueries, Protocol):
 
     async def remove_provider_key(self, tenant_id: str, key_id: str) -> ProviderKey:
         """What was there. ProviderKeyNotFound; ProviderKeyInUse by a deployment."""
+
+    async def response(self, tenant_id: str, response_id: str) -> StoredResponse | None:
+        """One that has not expired."""
+
+    async def conversation(self, tenant_id: str, last_id: str, most: int) -> list[StoredResponse]:
+        """What led to a response and it itself, oldest first; shorter than `most` where one is gone."""
+
+    async def put_response(self, tenant_id: str, stored: StoredResponse) -> bool:
+        """Whether its id was free. What it goes on with stays as long as it does."""
+
+    async def remove_response(self, tenant_id: str, response_id: str) -> bool:
+        """Whether it was there."""
+
+    async def remove_expired_responses(self, now: datetime) -> int:
+        """Of all tenants; a batch, and how many it had."""
 
 
 class Store(Protocol):

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from chassis.database import PLATFORM, Database
 from llm_service.repository.catalogue import CatalogueRows
 from llm_service.repository.guardrails import GuardrailRows
+from llm_service.repository.responses import ResponseRows
 from llm_service.repository.tenancy import TenancyRows
 
 
-class PostgresRepository(CatalogueRows, TenancyRows, GuardrailRows):
+class PostgresRepository(CatalogueRows, TenancyRows, GuardrailRows, ResponseRows):
     """Queries of one transaction."""
 
 

@@ -96,3 +96,17 @@ guardrails = sa.Table(
     sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
     sa.Index("ix_guardrails_tenant_id_position", "tenant_id", "position"),
 )
+responses = sa.Table(
+    "responses",
+    metadata,
+    sa.Column("tenant_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("previous_id", sa.Text, nullable=False),
+    sa.Column("input", sa.LargeBinary, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("turns", sa.Integer, nullable=False),
+    sa.Column("chain_bytes", sa.BigInteger, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Index("ix_responses_expires_at", "expires_at"),
+)

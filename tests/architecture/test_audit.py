@@ -27,6 +27,7 @@ SILENT_ROUTES = {
     "replaceDocument": "records by itself, since it is admitted as a call of the AI kind",
     "previewUsage": "reads",
     "testGuardrails": "reads",
+    "cancelResponse": "changes nothing: it is refused",
     "ragSearch": "reads",
     "rerank": "reads",
     "ragGenerate": "reads",

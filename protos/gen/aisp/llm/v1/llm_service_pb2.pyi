@@ -47,6 +47,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BAD_PROVIDER_KEY: _ClassVar[ErrorReason]
     ERROR_REASON_PROVIDER_KEY_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_DEPLOYMENT_BUSY: _ClassVar[ErrorReason]
+    ERROR_REASON_RESPONSE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_RESPONSE_CHAIN_TOO_LONG: _ClassVar[ErrorReason]
     ERROR_REASON_GUARDRAIL_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_BAD_GUARDRAIL: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_MANY_GUARDRAILS: _ClassVar[ErrorReason]
@@ -82,6 +85,9 @@ ERROR_REASON_PROVIDER_KEY_IN_USE: ErrorReason
 ERROR_REASON_BAD_PROVIDER_KEY: ErrorReason
 ERROR_REASON_PROVIDER_KEY_REFUSED: ErrorReason
 ERROR_REASON_DEPLOYMENT_BUSY: ErrorReason
+ERROR_REASON_RESPONSE_NOT_FOUND: ErrorReason
+ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND: ErrorReason
+ERROR_REASON_RESPONSE_CHAIN_TOO_LONG: ErrorReason
 ERROR_REASON_GUARDRAIL_NOT_FOUND: ErrorReason
 ERROR_REASON_BAD_GUARDRAIL: ErrorReason
 ERROR_REASON_TOO_MANY_GUARDRAILS: ErrorReason
@@ -163,6 +169,46 @@ class ServedBy(_message.Message):
     upstream_model: str
     model: str
     def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
+
+class GetResponseRequest(_message.Message):
+    __slots__ = ("response_id",)
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    response_id: str
+    def __init__(self, response_id: _Optional[str] = ...) -> None: ...
+
+class GetResponseResponse(_message.Message):
+    __slots__ = ("body",)
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    def __init__(self, body: _Optional[bytes] = ...) -> None: ...
+
+class ListResponseInputItemsRequest(_message.Message):
+    __slots__ = ("response_id", "limit", "after", "ascending")
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ASCENDING_FIELD_NUMBER: _ClassVar[int]
+    response_id: str
+    limit: int
+    after: str
+    ascending: bool
+    def __init__(self, response_id: _Optional[str] = ..., limit: _Optional[int] = ..., after: _Optional[str] = ..., ascending: bool = ...) -> None: ...
+
+class ListResponseInputItemsResponse(_message.Message):
+    __slots__ = ("body",)
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    def __init__(self, body: _Optional[bytes] = ...) -> None: ...
+
+class DeleteResponseRequest(_message.Message):
+    __slots__ = ("response_id",)
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    response_id: str
+    def __init__(self, response_id: _Optional[str] = ...) -> None: ...
+
+class DeleteResponseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

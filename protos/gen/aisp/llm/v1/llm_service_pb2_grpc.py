@@ -47,6 +47,21 @@ class LlmServiceStub(object):
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.StreamCompleteRequest.SerializeToString,
                 response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.StreamCompleteResponse.FromString,
                 _registered_method=True)
+        self.GetResponse = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/GetResponse',
+                request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.GetResponseRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.GetResponseResponse.FromString,
+                _registered_method=True)
+        self.ListResponseInputItems = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/ListResponseInputItems',
+                request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsResponse.FromString,
+                _registered_method=True)
+        self.DeleteResponse = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/DeleteResponse',
+                request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/aisp.llm.v1.LlmService/ListModels',
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.SerializeToString,
@@ -98,6 +113,27 @@ class LlmServiceServicer(object):
 
     def StreamComplete(self, request, context):
         """Answers one request as a stream; the last message is the completion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetResponse(self, request, context):
+        """Answers a stored response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResponseInputItems(self, request, context):
+        """Lists what a stored response was asked with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteResponse(self, request, context):
+        """Deletes a stored response.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,6 +200,21 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.StreamComplete,
                     request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.StreamCompleteRequest.FromString,
                     response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.StreamCompleteResponse.SerializeToString,
+            ),
+            'GetResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetResponse,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.GetResponseRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.GetResponseResponse.SerializeToString,
+            ),
+            'ListResponseInputItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResponseInputItems,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsResponse.SerializeToString,
+            ),
+            'DeleteResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteResponse,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -257,6 +308,87 @@ class LlmService(object):
             '/aisp.llm.v1.LlmService/StreamComplete',
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.StreamCompleteRequest.SerializeToString,
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.StreamCompleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/GetResponse',
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.GetResponseRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.GetResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResponseInputItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/ListResponseInputItems',
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/DeleteResponse',
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseResponse.FromString,
             options,
             channel_credentials,
             insecure,
