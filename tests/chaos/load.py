@@ -14,11 +14,12 @@ from typing import TextIO
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
 
 from chassis.client import Channel, read_service_config
-from chassis.context import Keyring
 from chassis.errors import PlatformError
+from chassis.settings import load
 from gateway.admission import ensure_limits
 from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
+from gateway.settings import Settings
 
 WORKERS = 12
 LEASE_SECONDS = 3.0
@@ -50,8 +51,8 @@ async def work(meter: Meter, tenant: str, journal: TextIO, stop: asyncio.Event) 
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    resp = RespClient("127.0.0.1", int(os.environ["CHAOS_METER_PORT"]), "test-password")
-    keyring = Keyring("gateway", root=os.environ["AI_PLATFORM_WIRE__SECRET"].encode())
+    resp = RespClient("127.0.0.1", int(os.environ["CHAOS_METER_PORT"]), os.environ["CHAOS_METER_PASSWORD"])
+    keyring = load(Settings).keyring("gateway")
     channel = Channel(
         os.environ["AI_PLATFORM_USAGE__ADDRESS"], keyring=keyring, callee="usage_service",
         service_config=read_service_config(),
