@@ -40,7 +40,7 @@ class Bench:
         await self.compile(*subjects)
 
     async def compile(self, *subjects: Subject, standing: Standing = Standing()) -> None:  # noqa: B008  # frozen
-        await self.functions.open(number_of(self.tenant), START)
+        await self.functions.open({number_of(self.tenant): START})
         opening = await self.functions.opening(self.tenant)
         for subject in subjects:
             assert await self.functions.compile(self.tenant, opening, subject, standing)

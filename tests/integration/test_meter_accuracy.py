@@ -55,14 +55,14 @@ class Store:
     async def tenant(self, limits: dict[str, int], kind: str = "tenant") -> str:
         """A tenant with these limits, of itself, its key `key` or its user `user`."""
         tenant = str(uuid4())
-        await self.functions.open(number_of(tenant), START)
+        await self.functions.open({number_of(tenant): START})
         opening = await self.functions.opening(tenant)
         subjects = [Subject("tenant", tenant, 0, limits if kind == "tenant" else {}, flags=("key", "user"))]
         subjects += [Subject(name, name, 1, limits if kind == name else {}) for name in ("key", "user")]
         for subject in subjects:
             assert await self.functions.compile(tenant, opening, subject, Standing())
         prices = {"|m|input_tokens": 10**6, "p|m|input_tokens": 10**6}
-        await self.functions.set_prices(number_of(tenant), "standard", prices)
+        await self.functions.set_prices([number_of(tenant)], "standard", prices)
         return tenant
 
     def client(self, skew: float = 0.0) -> tuple[Meter, RespClient]:

@@ -51,9 +51,8 @@ class History:
         self.names: deque[str] = deque(maxlen=200)
         self.seen: dict[str, int] = {}
         self.set_clock(START)
-        pairs = [item for (model, unit), per in PRICES.items() for item in (f"p|{model}|{unit}", per)]
-        pairs += [item for (model, unit), per in PRICES.items() for item in (f"|{model}|{unit}", per)]
-        self.call("set_prices", None, "standard", *pairs)
+        lines = [f"{who}|{model}|{unit}\t{per}\n" for (model, unit), per in PRICES.items() for who in ("p", "")]
+        self.call("set_prices", None, "standard", "".join(lines))
 
     # --- steps
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.limits.meter import Line
+from gateway.limits.meter import Lease, Line
 from gateway.limits.refusals import RateLimited, UnpricedModel
 from tests.conftest import BOTH_SERVERS
 from tests.integration.test_meter import Bench, bench, outcomes, tokens
-from usage_service.adapters.valkey import number_of
+from usage_service.adapters.valkey import PREFIX, number_of
 from usage_service.domain.limits import Subject
 
 pytestmark = BOTH_SERVERS
@@ -19,7 +19,7 @@ PRICES = {"local|m|input_tokens": 1_000_000, "local|m|output_tokens": 3_000_000}
 
 
 async def priced(bench: Bench, **subject: object) -> None:
-    await bench.functions.set_prices(number_of(bench.tenant), "standard", PRICES)
+    await bench.functions.set_prices([number_of(bench.tenant)], "standard", PRICES)
     await bench.compile(Subject("tenant", bench.tenant, 1, **subject))  # type: ignore[arg-type]
 
 
@@ -49,6 +49,33 @@ async def test_money_is_admitted_to_the_last_nano_dollar_by_a_hundred_at_once(be
     assert (len(admitted), len(refused)) == (25, 75)
     assert refused[0].metadata["limit"] == "cost_nano_usd_total"
     assert await bench.used("cost_nano_usd_total") == 1000
+
+
+async def test_a_price_by_the_request_is_counted_once_by_the_model_that_answered(bench: Bench) -> None:
+    """Reserved, settled; given back by a sweep, which does not know whether anybody answered; counted if corrected."""
+    await priced(bench, limits={"cost_nano_usd_total": 10_000})
+    fees = PRICES | {"local|m|requests": 700_000_000, "|m|requests": 900_000_000, "local|embedder|requests": 5_000_000}
+    await bench.functions.set_prices([number_of(bench.tenant)], "standard", fees)
+
+    async def reserved(**changes: object) -> Lease:
+        return await bench.meter.reserve(bench.admission(model="m", tokens=10, output_bounded=True, **changes))
+
+    lease = await reserved()
+    assert await bench.used("cost_nano_usd_total") == 10 + 900
+    lines = [Line("embedding", "embedder", "local", "input_tokens", 5), Line("llm", "m", "local", "output_tokens", 7)]
+    await bench.meter.settle(lease, lines)
+    assert await bench.used("cost_nano_usd_total") == 7 * 3 + 700
+    await bench.meter.settle(await reserved(), [])
+    assert await bench.used("cost_nano_usd_total") == 721
+    swept = await reserved()
+    partition = f"m:{{p{number_of(bench.tenant)}}}"
+    await bench.redis.zadd(f"{partition}:live", {swept.id: 1})
+    await bench.redis.fcall(PREFIX + "sweep", 1, partition, 10)
+    assert await bench.used("cost_nano_usd_total") == 721 + 10
+    await bench.meter.settle(swept, [Line("llm", "m", "local", "input_tokens", 10)])
+    assert await bench.used("cost_nano_usd_total") == 721 + 10 + 700
+    await bench.meter.settle(await reserved(), [], "replayed")
+    assert await bench.used("cost_nano_usd_total") == 1431
 
 
 async def test_what_has_no_price_is_refused_under_a_limit_of_money_and_by_setting(bench: Bench) -> None:

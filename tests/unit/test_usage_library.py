@@ -4,7 +4,7 @@ import hashlib
 
 from usage_service.adapters import library
 
-DIGEST = "f8f90f40c0154ed5"
+DIGEST = "7df9d2977666b707"
 
 
 def test_another_text_is_another_revision() -> None:

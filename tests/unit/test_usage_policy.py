@@ -99,7 +99,11 @@ def test_the_meter_counts_with_the_ledgers_prices(first: int, second: int, point
 
 @pytest.mark.parametrize(
     ("special", "ordinary"),
-    [(Unit.CACHE_WRITE_TOKENS, Unit.INPUT_TOKENS), (Unit.REASONING_TOKENS, Unit.OUTPUT_TOKENS)],
+    [
+        (Unit.CACHED_INPUT_TOKENS, Unit.INPUT_TOKENS),
+        (Unit.CACHE_WRITE_TOKENS, Unit.INPUT_TOKENS),
+        (Unit.REASONING_TOKENS, Unit.OUTPUT_TOKENS),
+    ],
 )
 def test_tokens_that_are_told_apart_cost_what_others_do_unless_they_have_a_price(special: Unit, ordinary: Unit) -> None:
     told = Line("llm", "m", "openai", special, 1_000_000)

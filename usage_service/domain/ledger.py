@@ -20,6 +20,13 @@ class Unit(Enum):
     STORED_BYTES = "stored_bytes"
     CACHE_WRITE_TOKENS = "cache_write_tokens"
     REASONING_TOKENS = "reasoning_tokens"
+    REQUESTS = "requests"
+    """Told by nobody: a line of it is added where the answering model has a price by the request."""
+
+    @property
+    def sold(self) -> bool:
+        """Whether an amount of it must have a price. Stored bytes are limited, not sold; a request may cost nothing."""
+        return self not in (Unit.STORED_BYTES, Unit.REQUESTS)
 
 
 class EventStatus(Enum):
@@ -103,13 +110,9 @@ class LedgerEvent:
 
     @property
     def unpriced(self) -> bool:
-        """Whether a line has no price although it is sold. Stored bytes are limited, not sold, and what a tenant's own
-        key paid its provider for is counted, not sold.
-        """
+        """Whether a line that is sold has no price. What a tenant's own key paid its provider for is only counted."""
         return any(
-            not line.price_version
-            and line.line.unit is not Unit.STORED_BYTES
-            and not line.line.provider.startswith(OWN_KEY)
+            not line.price_version and line.line.unit.sold and not line.line.provider.startswith(OWN_KEY)
             for line in self.lines
         )
 

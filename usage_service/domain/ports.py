@@ -1,6 +1,6 @@
 """The ports through which the service reaches the world."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol
@@ -17,8 +17,8 @@ class Meter(Protocol):
 
     async def opening(self, tenant_id: str) -> Opening: ...
 
-    async def open(self, number: int, position: str) -> str:
-        """Opens a partition whose server started anew; its epoch."""
+    async def open(self, positions: Mapping[int, str]) -> None:
+        """Opens partitions whose server started anew: by number, how far the ledger is."""
 
     async def compile(self, tenant_id: str, opening: Opening, subject: Subject, standing: Standing) -> bool:
         """False: the opening has passed; read everything again."""
@@ -26,8 +26,8 @@ class Meter(Protocol):
     async def invalidate(self, tenant_id: str) -> None:
         """Before its next admission the tenant, its keys and users are compiled anew. Call it after the commit."""
 
-    async def set_prices(self, number: int, name: str, prices: Mapping[str, int]) -> None:
-        """Replaces a price list of a partition: by `provider|model|unit`, nano-dollars per million."""
+    async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, int]) -> None:
+        """Replaces a price list of partitions: by `provider|model|unit`, nano-dollars per million."""
 
     async def reserve(self, work: Work, version: int) -> str:
         """The lease's id. RateLimited; NeedLimits if compiled limits are not there."""

@@ -47,14 +47,30 @@ def day_of(lease_id: str) -> date:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).date()
 
 
-def to_ledger(event: MeterEvent, book: PriceBook) -> LedgerEvent:
-    """The event as a row of the ledger: priced and summed up."""
+def answering(lines: Sequence[Line]) -> Line | None:
+    """The line of the model that answered: the one that wrote, else the first that somebody provided."""
+    writing = next((line for line in lines if line.unit in WRITTEN), None)
+    return writing or next((line for line in lines if line.provider), None)
+
+
+def to_ledger(event: MeterEvent, book: PriceBook, used: Sequence[Line] = ()) -> LedgerEvent:
+    """The event as a row of the ledger: priced and summed up. `used`: what a correction's lease used in all."""
     lines = tuple(book.price(event.tenant_id, line, event.at) for line in event.lines)
+    if fee := _fee(event, book, answering(used or event.lines)):
+        lines = (*lines, fee)
     counts = event.counts_request and event.kind != "correct" and event.status is not EventStatus.REPLAYED
     amounts = sum((_amounts(line) for line in lines), Amounts(requests=1 if counts else 0))
-    answering = next((line for line in event.lines if line.unit in WRITTEN), None)
-    answering = answering or next((line for line in event.lines if line.provider), None)
-    return LedgerEvent(event, day_of(event.id), answering.provider if answering else "", amounts, lines)
+    model = answering(event.lines)
+    return LedgerEvent(event, day_of(event.id), model.provider if model else "", amounts, lines)
+
+
+def _fee(event: MeterEvent, book: PriceBook, model: Line | None) -> PricedLine | None:
+    """What the request itself costs: in the row that ends its lease, where the model that answered has such a price."""
+    if model is None or not event.counts_request or event.kind == "sweep" or event.status is EventStatus.REPLAYED:
+        return None
+    line = Line(model.service, model.model, model.provider, Unit.REQUESTS, 1)
+    priced = book.price(event.tenant_id, line, event.at)
+    return priced if priced.price_version else None
 
 
 def subtract(lines: Sequence[Line], earlier: Sequence[Line]) -> tuple[Line, ...]:
@@ -88,13 +104,13 @@ def to_book(event: MeterEvent, earlier: Sequence[LedgerEvent], book: PriceBook) 
         # A settlement that is booked is the truth: a store that had lost it swept the lease once more.
         return None if earlier else to_ledger(event, book)
     if final:
-        told = [line for row in earlier for line in row.event.lines]
+        told = [line for row in earlier for line in row.event.lines if line.unit is not Unit.REQUESTS]
         if subtract(event.lines, told) or final[0].event.tenant_id != event.tenant_id:
             raise Contradiction
         return None
     if swept:
         lines = subtract(event.lines, swept.event.lines)
-        return to_ledger(replace(event, kind="correct", lines=lines), book)
+        return to_ledger(replace(event, kind="correct", lines=lines), book, event.lines)
     return to_ledger(replace(event, kind="settle"), book)
 
 
@@ -114,4 +130,6 @@ def roll_up(events: Iterable[LedgerEvent]) -> dict[str, list[Rollup]]:
 
 
 def _amounts(line: PricedLine) -> Amounts:
-    return Amounts(**{_FIELD[line.line.unit]: line.line.amount}, cost_nano_usd=line.cost_nano_usd)
+    field = _FIELD.get(line.line.unit)
+    # The requests themselves are counted by the event.
+    return Amounts(**({field: line.line.amount} if field else {}), cost_nano_usd=line.cost_nano_usd)

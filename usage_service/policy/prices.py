@@ -16,7 +16,11 @@ MAX_NANO_USD_PER_MILLION = 10**15
 EVERYBODY = ""
 
 T = TypeVar("T", Price, Markup)
-PRICED_AS = {Unit.CACHE_WRITE_TOKENS: Unit.INPUT_TOKENS, Unit.REASONING_TOKENS: Unit.OUTPUT_TOKENS}
+PRICED_AS = {
+    Unit.CACHED_INPUT_TOKENS: Unit.INPUT_TOKENS,
+    Unit.CACHE_WRITE_TOKENS: Unit.INPUT_TOKENS,
+    Unit.REASONING_TOKENS: Unit.OUTPUT_TOKENS,
+}
 """A unit that has no price of its own costs what another does: they are tokens read or written like others."""
 AT_MOST = {special.value: ordinary.value for special, ordinary in PRICED_AS.items()}
 Key = tuple[str, str, str, Unit]

@@ -22,7 +22,7 @@ from usage_service.repository.tables import AMOUNTS, events
 
 KEY = (events.c.at, events.c.id, events.c.kind)
 UNPRICED = """EXISTS (SELECT 1 FROM jsonb_array_elements(events.lines) AS line
-    WHERE (line->>6)::bigint = 0 AND line->>3 <> 'stored_bytes')"""
+    WHERE (line->>6)::bigint = 0 AND line->>3 NOT IN ('stored_bytes', 'requests'))"""
 
 
 class EventRows(Rows):

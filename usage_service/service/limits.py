@@ -102,8 +102,7 @@ class Limits:
         async with self._store.platform() as repository:
             positions = await repository.positions()
         await self._prices.publish_to(numbers)
-        for number in numbers:
-            await self._meter.open(number, positions[number])
+        await self._meter.open({number: positions[number] for number in numbers})
         OPENED.inc(len(numbers))
         log.warning("the meter's server started anew: its partitions are open again", partitions=len(numbers))
 

@@ -118,13 +118,11 @@ class Prices:
         return name
 
     async def _tell(self, book: PriceBook, now: datetime, numbers: Iterable[int]) -> None:
-        rates = book.rates(EVERYBODY, now)
-        for number in numbers:
-            await self._meter.set_prices(number, STANDARD, rates)
+        await self._meter.set_prices(numbers, STANDARD, book.rates(EVERYBODY, now))
 
     async def _tell_tenant(self, book: PriceBook, now: datetime, tenant_id: str) -> None:
         name = list_name(tenant_id, book.tenants)
-        await self._meter.set_prices(self._partition(tenant_id), name, book.rates(tenant_id, now))
+        await self._meter.set_prices([self._partition(tenant_id)], name, book.rates(tenant_id, now))
 
 
 def _narrowed(prices: Iterable[Price], tenant_id: str, provider: str, model: str) -> Iterable[Price]:
@@ -142,8 +140,8 @@ def _from_now_on(at: datetime, now: datetime) -> datetime:
 def _check(price: Price) -> None:
     if not (1 <= len(price.provider) <= MAX_NAME and 1 <= len(price.model) <= MAX_NAME):
         raise BadTerms(f"provider, model: 1 to {MAX_NAME} characters.")
-    if "|" in price.provider + price.model:
-        raise BadTerms("provider, model: without a |.")
+    if "|" in price.provider + price.model or not (price.provider + price.model).isprintable():
+        raise BadTerms("provider, model: of printable characters, without a |.")
     if price.unit is Unit.STORED_BYTES:
         raise BadTerms("unit: stored bytes are limited by the plan, not sold by the byte.")
     if not 0 <= price.nano_usd_per_million <= MAX_NANO_USD_PER_MILLION:

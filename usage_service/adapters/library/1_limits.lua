@@ -91,18 +91,26 @@ local function prices_of(partition, list, names)
 end
 
 -- What lines ([service, model, provider, unit, amount, attempt], as JSON) come to, by measure; money only for a list
--- of prices.
-local function sum_lines(partition, lines, list)
+-- of prices, with what the request itself costs (`fee`) at the model that answered: the one that wrote, else the first
+-- that somebody provided.
+local function sum_lines(partition, lines, list, fee)
   local sums = {k = 0, c = 0, a = 0, b = 0, ['$'] = 0}
-  local names, amounts = {}, {}
+  local names, amounts, wrote, provided = {}, {}, nil, nil
   for _, line in ipairs(lines ~= '' and lines ~= '[]' and cjson.decode(lines) or {}) do
     local unit, units = line[4], amount(line[5])
     if string.sub(unit, -7) == '_tokens' then sums.k = sums.k + units
     elseif unit == 'characters' then sums.c = sums.c + units
     elseif unit == 'audio_milliseconds' then sums.a = sums.a + units
     elseif unit == 'stored_bytes' then sums.b = sums.b + units end
-    names[#names + 1] = line[3] .. '|' .. line[2] .. '|' .. unit
+    local model = line[3] .. '|' .. line[2]
+    names[#names + 1] = model .. '|' .. unit
     amounts[#amounts + 1] = units
+    wrote = wrote or ((unit == 'output_tokens' or unit == 'reasoning_tokens') and model)
+    provided = provided or (line[3] ~= '' and model)
+  end
+  if fee and (wrote or provided) then
+    names[#names + 1] = (wrote or provided) .. '|requests'
+    amounts[#amounts + 1] = 1
   end
   if list and #names > 0 then
     for i, per_million in ipairs(prices_of(partition, list, names)) do
@@ -115,7 +123,7 @@ end
 -- What estimated amounts of a model would cost at most, whoever provides it.
 local function estimate_cost(partition, list, model, amounts)
   local found = prices_of(partition, list, {'|' .. model .. '|input_tokens', '|' .. model .. '|output_tokens',
-    '|' .. model .. '|characters', '|' .. model .. '|audio_milliseconds'})
+    '|' .. model .. '|characters', '|' .. model .. '|audio_milliseconds', '|' .. model .. '|requests'})
   return price(amounts.input, found[1]) + price(amounts.output, found[2]) + price(amounts.c, found[3])
-    + price(amounts.a, found[4])
+    + price(amounts.a, found[4]) + price(amounts.requests or 0, found[5])
 end

@@ -112,7 +112,7 @@ local function estimate(partition, asked, subjects)
   local counts = asked.counts and 1 or 0
   local costs = {r = counts, n = counts, k = asked.input + output, c = asked.c, a = asked.a, b = asked.bytes}
   if list then
-    local known = {input = asked.input, output = untold and 0 or output, c = asked.c, a = asked.a}
+    local known = {input = asked.input, output = untold and 0 or output, c = asked.c, a = asked.a, requests = counts}
     costs['$'] = estimate_cost(partition, list, asked.model, known)
     if untold then
       local more = estimate_cost(partition, list, asked.model, {input = 0, output = output, c = 0, a = 0})
@@ -151,11 +151,12 @@ local function open_lease(partition, asked, costs, clock)
   redis.call('HINCRBY', partition .. ':books', 'admitted', 1)
 end
 
--- Makes the counters of a lease's subjects say what its lines come to; what that is, by measure.
-local function count_lines(partition, lease, lines, keep)
+-- Makes the counters of a lease's subjects say what its lines (and, with `fee`, its request) come to; what that is, by
+-- measure.
+local function count_lines(partition, lease, lines, keep, fee)
   local subjects = subjects_of(partition, lease.tenant, lease.key, lease.user)
   local clock = brought_up(subjects)
-  local after = sum_lines(partition, lines, money_list(subjects))
+  local after = sum_lines(partition, lines, money_list(subjects), fee)
   for measure, value in pairs(keep) do after[measure] = value end
   for _, subject in ipairs(subjects) do recount(subject, lease.amounts, after, lease, clock) end
   save_all(subjects)
@@ -180,7 +181,8 @@ end
 local function end_lease(partition, id, lease, status, lines)
   local swept = lease.state == 'swept'
   local requests = status == 'replayed' and not swept and 0 or lease.amounts.r
-  local _, clock, subjects = count_lines(partition, lease, lines, {r = requests, n = 0, m = lease.amounts.m})
+  local keep, fee = {r = requests, n = 0, m = lease.amounts.m}, status ~= 'replayed' and requests > 0
+  local _, clock, subjects = count_lines(partition, lease, lines, keep, fee)
   forget_lease(partition, id, clock)
   redis.call('HINCRBY', partition .. ':books', swept and 'corrected' or 'settled', 1)
   local kind = swept and 'correct' or 'settle'

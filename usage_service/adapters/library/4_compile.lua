@@ -1,5 +1,7 @@
 -- Compiling: the usage service tells what a subject may use, and what the ledger says that it has used.
 
+local PRICES_AT_ONCE = 1000
+
 -- Adds amounts to a tally by counter, as of a time.
 local function add_to_tally(tally, amounts, at, clock)
   for measure, value in pairs(amounts) do
@@ -24,7 +26,8 @@ local function tally_events(partition, tally, wanted, clock)
   for _, entry in ipairs(redis.call('XRANGE', partition .. ':events', '(' .. wanted.position, '+')) do
     local event = to_map(entry[2])
     if event.tenant == wanted.tenant and belongs(wanted.kind, wanted.id, event) then
-      local sums = sum_lines(partition, event.lines, wanted.prices)
+      local fee = event.kind ~= 'sweep' and event.status ~= 'replayed' and event.counts == '1'
+      local sums = sum_lines(partition, event.lines, wanted.prices, fee)
       if event.kind == 'correct' then
         for measure, value in pairs(sum_lines(partition, event.prior, wanted.prices)) do
           sums[measure] = sums[measure] - value
@@ -156,11 +159,19 @@ local function open(keys, argv)
   return epoch
 end
 
--- KEYS[1] partition. ARGV: list, then pairs of `provider|model|unit` and nano-dollars per million (`|model|unit`: at
--- most, whoever provides it). Replaces the list.
+-- KEYS[1] partition. ARGV: list, and as one text a line for each price: `provider|model|unit` (`|model|unit`: at most,
+-- whoever provides it), a tab, nano-dollars per million. Replaces the list.
 local function set_prices(keys, argv)
-  local name = keys[1] .. ':prices:' .. argv[1]
+  local name, flat = keys[1] .. ':prices:' .. argv[1], {}
   redis.call('DEL', name)
-  for i = 2, #argv, 2 do redis.call('HSET', name, argv[i], text(amount(argv[i + 1]))) end
+  for price, rate in string.gmatch(argv[2], '([^\t\n]+)\t(%d+)\n') do
+    flat[#flat + 1] = price
+    flat[#flat + 1] = text(amount(rate))
+    if #flat == PRICES_AT_ONCE then
+      redis.call('HSET', name, unpack(flat))
+      flat = {}
+    end
+  end
+  if #flat > 0 then redis.call('HSET', name, unpack(flat)) end
   return {'OK'}
 end

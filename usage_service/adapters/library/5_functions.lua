@@ -64,7 +64,7 @@ local function preview(keys, argv)
   local refused = binding(subjects, costs, clock)
   local list = subjects[1].state.prices or 'standard'
   local cost = estimate_cost(partition, list, asked.model,
-    {input = asked.input, output = asked.output, c = asked.c, a = asked.a})
+    {input = asked.input, output = asked.output, c = asked.c, a = asked.a, requests = asked.counts and 1 or 0})
   local answer = {#refused > 0 and 'LIMITED' or 'OK', text(cost), text(#refused / 5)}
   for _, item in ipairs(refused) do answer[#answer + 1] = item end
   save_all(subjects)
@@ -101,8 +101,9 @@ local function record(keys, argv)
   lease = {tenant = argv[2], key = argv[5], user = argv[6], class = argv[7], descriptor = argv[9], amounts = {r = 0},
     second = 0}
   local requests = argv[8] == '1' and 1 or 0
-  local _, clock = count_lines(partition, lease, argv[4], {r = argv[3] == 'replayed' and 0 or requests})
-  lease.day, lease.month, lease.amounts.r = clock.day, clock.month, requests
+  requests = argv[3] == 'replayed' and 0 or requests
+  local _, clock = count_lines(partition, lease, argv[4], {r = requests}, requests > 0)
+  lease.day, lease.month, lease.amounts.r = clock.day, clock.month, argv[8] == '1' and 1 or 0
   forget_lease(partition, id, clock)
   for _, entry in ipairs({'admitted', 'settled', 'recorded'}) do
     redis.call('HINCRBY', partition .. ':books', entry, 1)
