@@ -13,7 +13,7 @@ import uvloop
 
 from deploy.bench import load, platform
 from deploy.bench.peers import Peers, Target
-from deploy.bench.processes import cpu_by_pid, memory_mb, name
+from deploy.bench.processes import cpu_by_pid, memory_mb, name, wakeups
 from deploy.bench.report import write
 from deploy.local.process import free_port
 
@@ -51,6 +51,8 @@ class Figures:
     cpu: list[float] = field(default_factory=list)
     """Milliseconds a request, over all processes."""
     by_process: dict[str, list[float]] = field(default_factory=dict)
+    counts: dict[str, list[float]] = field(default_factory=dict)
+    """Of the platform, a request: messages and frames of the relay, and how often which process was woken."""
     failures: int = 0
 
     def median(self, what: str) -> float:
@@ -66,6 +68,7 @@ class Measured:
     target: Target
     pids: Callable[[], list[int]]
     names: dict[int, str] = field(default_factory=dict)
+    ours: platform.Platform | None = None
     figures: dict[str, Figures] = field(default_factory=dict)
     memory: float = 0.0
     memory_by_process: dict[str, float] = field(default_factory=dict)
@@ -78,6 +81,7 @@ def measure(measured: Measured, scenario: Scenario, seconds: float) -> None:
     body = target.body(scenario.pause, stream=scenario.stream)
     what = load.request("127.0.0.1", target.port, target.path, dict(target.headers), body, events=events)
     uvloop.run(load.run(what, scenario.connections, WARM_SECONDS))
+    counted = counts(measured)
     before = cpu_by_pid(measured.pids())
     outcome = uvloop.run(load.run(what, scenario.connections, seconds, scenario.pause / 1000))
     after = cpu_by_pid(measured.pids())
@@ -92,12 +96,23 @@ def measure(measured: Measured, scenario: Scenario, seconds: float) -> None:
     figures.rate.append(outcome.requests / outcome.seconds)
     spent = {pid: 1000 * (used - before.get(pid, 0.0)) / outcome.requests for pid, used in after.items()}
     figures.cpu.append(sum(spent.values()))
+    for label, count in counts(measured).items():
+        figures.counts.setdefault(label, []).append((count - counted[label]) / outcome.requests)
     by_name: dict[str, float] = {}
     for pid, used in spent.items():
         label = measured.names.get(pid) or name(pid)
         by_name[label] = by_name.get(label, 0.0) + used
     for label, used in by_name.items():
         figures.by_process.setdefault(label, []).append(used)
+
+
+def counts(measured: Measured) -> dict[str, float]:
+    """What is counted of the platform, up to now."""
+    if measured.ours is None:
+        return {}
+    pids = measured.ours.pids
+    woken = {f"{name} is woken": float(wakeups(pids[name])) for name in ("gateway", "llm_service")}
+    return measured.ours.relayed() | woken
 
 
 def remember(measured: Measured) -> None:
@@ -135,7 +150,7 @@ def run(seconds: float, rounds: int, directory: Path) -> None:
                 model="openai/bench-{pause}",
             )
             names = {pid: service for service, pid in started.pids.items()}
-            all_measured.append(Measured(target, started.tree, names))
+            all_measured.append(Measured(target, started.tree, names, started))
         peers = Peers(directory, upstream).all()
         all_measured += [Measured(peer, peer.pids) for peer in peers]
         for number in range(rounds):

@@ -33,6 +33,7 @@ class Platform:
     api_key: str
     root: int
     pids: dict[str, int]
+    ops_url: str
     process: "subprocess.Popen[bytes]"
 
     def stop(self) -> None:
@@ -42,6 +43,17 @@ class Platform:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+
+    def relayed(self) -> dict[str, float]:
+        """What the relay has carried to and from the gateway so far: messages and frames."""
+        lines = httpx.get(f"{self.ops_url}/metrics", timeout=10).text.splitlines()
+        told = [
+            line.rpartition(" ") for line in lines if line.startswith(("aisp_relay_messages_", "aisp_relay_frames_"))
+        ]
+        return {
+            what: sum(float(value) for name, _, value in told if name.startswith(f"aisp_relay_{what}_total"))
+            for what in ("messages", "frames")
+        }
 
     def tree(self) -> list[int]:
         """All processes of it."""
@@ -75,7 +87,7 @@ def start(directory: Path, models: Path, upstream: str, settings: dict[str, str]
         time.sleep(0.2)
     run: dict[str, Any] = json.loads(run_file.read_text())
     key = _admit(run)
-    return Platform(int(run["base_url"].rpartition(":")[2]), key, process.pid, run["pids"], process)
+    return Platform(int(run["base_url"].rpartition(":")[2]), key, process.pid, run["pids"], run["ops_url"], process)
 
 
 def _admit(run: dict[str, Any]) -> str:

@@ -30,6 +30,18 @@ def cpu_by_pid(pids: list[int]) -> dict[int, float]:
     return {pid: cpu_seconds([pid]) for pid in pids}
 
 
+def wakeups(pid: int) -> int:
+    """How often a thread of the process has waited and was woken so far. One of an event loop that sleeps in its
+    selector is a turn of the loop.
+    """
+    try:
+        tasks = [path.read_text() for path in (PROC / str(pid) / "task").glob("*/status")]
+    except OSError:
+        return 0
+    lines = [line for text in tasks for line in text.splitlines() if line.startswith("voluntary_ctxt_switches")]
+    return sum(int(line.split()[1]) for line in lines)
+
+
 def memory_mb(pids: list[int]) -> float:
     """Proportional set size: shared pages are divided among those who share them."""
     return sum(_pss_kb(pid) for pid in pids) / 1024

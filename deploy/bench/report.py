@@ -47,6 +47,7 @@ def _tables(all_measured: "list[Measured]", seconds: float, rounds: int) -> list
     for measured in all_measured:
         if measured.target.name == "this platform":
             lines += ["", *_processes(measured)]
+    lines += ["", *_counts([measured for measured in all_measured if measured.ours is not None])]
     failed = [
         f"{measured.target.name}, {scenario}: {figures.failures}"
         for measured in all_measured
@@ -95,6 +96,22 @@ def _processes(measured: "Measured") -> list[str]:
         if max(values) >= 0.01:
             memory = measured.memory_by_process.get(label, 0.0)
             lines.append(f"| {label} | {' | '.join(f'{value:.3f}' for value in values)} | {memory:.0f} |")
+    return lines
+
+
+def _counts(platforms: "list[Measured]") -> list[str]:
+    scenarios = ("plain@1", "plain@16", "stream@16", "stream 10 ms@16")
+    lines = [
+        "Messages of the relay at the gateway, the frames in them, and how often a thread was woken, a request:",
+        "",
+        f"| what | which | {' | '.join(scenarios)} |",
+        "|---" * (len(scenarios) + 2) + "|",
+    ]
+    for measured in platforms:
+        figures = measured.figures
+        for what in figures[scenarios[0]].counts:
+            values = [_median(figures[scenario].counts[what]) for scenario in scenarios]
+            lines.append(f"| {what} | {measured.target.name} | {' | '.join(f'{value:.1f}' for value in values)} |")
     return lines
 
 

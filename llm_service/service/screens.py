@@ -1,5 +1,6 @@
 """What a call's texts pass: a tenant's guardrails, ready to judge, and read again often enough to be in force soon."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,8 @@ log = structlog.get_logger()
 
 JUDGED = Counter("aisp_llm_guardrails_total", "Texts in which guardrails found something", ["kind", "phase", "action"])
 MAX_TENANTS = 10_000
+AHEAD = 0.75
+"""Of the time that rows may be old: from then on they are read again."""
 STALE_SECONDS = 60.0
 """While the database is away, what was known of a tenant holds for so long."""
 
@@ -92,7 +95,10 @@ class Screens:
 
 
 class ScreenBook:
-    """Screens by tenant: rows are read again after `seconds`; guards are made anew only for rows that changed."""
+    """Screens by tenant: rows are never older than `seconds`; guards are made anew only for rows that changed.
+
+    The rows of a tenant that calls are read again before they are that old, behind its calls, and once for all of them.
+    """
 
     def __init__(
         self, store: Store, maker: GuardMaker, seconds: float, clock: Callable[[], float] = time.monotonic
@@ -102,16 +108,35 @@ class ScreenBook:
         self._seconds = seconds
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._reading: dict[str, asyncio.Task[_Known]] = {}
 
     async def of(self, tenant_id: str, model: str) -> Screens | None:
         """None where nothing is to be judged. DatabaseUnavailable where nothing is known of the tenant."""
         known = self._known.get(tenant_id)
-        if known is None or self._clock() - known.read_at >= self._seconds:
-            known = await self._read(tenant_id, known)
+        age = self._seconds if known is None else self._clock() - known.read_at
+        if age >= AHEAD * self._seconds:
+            reading = self._read_once(tenant_id, known)
+            if known is None or age >= self._seconds:
+                # Who waits may leave; the others go on waiting.
+                known = await asyncio.shield(reading)
+        assert known is not None
         if not known.guards:
             return None
         mine = [pair for pair in known.guards if not pair[0].models or model in pair[0].models]
         return screens(mine) if mine else None
+
+    def _read_once(self, tenant_id: str, known: "_Known | None") -> "asyncio.Task[_Known]":
+        reading = self._reading.get(tenant_id)
+        if reading is None:
+            reading = self._reading[tenant_id] = asyncio.create_task(self._read(tenant_id, known))
+            reading.add_done_callback(lambda done: self._has_read(tenant_id, done))
+        return reading
+
+    def _has_read(self, tenant_id: str, done: "asyncio.Task[_Known]") -> None:
+        del self._reading[tenant_id]
+        if not done.cancelled():
+            # Who waits for it is told; where nobody does, the next call asks again.
+            done.exception()
 
     async def _read(self, tenant_id: str, known: "_Known | None") -> "_Known":
         now = self._clock()
