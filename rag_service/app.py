@@ -38,8 +38,9 @@ from rag_service.repository.store import PostgresStore
 from rag_service.repository.tables import jobs as jobs_table
 from rag_service.repository.tables import metadata
 from rag_service.service.announcing import Announcing
-from rag_service.service.answers import Answers
+from rag_service.service.answers import AnswerRules, Answers
 from rag_service.service.collections import Collections
+from rag_service.service.conversations import Conversations
 from rag_service.service.departure import Departure
 from rag_service.service.documents import Documents
 from rag_service.service.embedding import Batches
@@ -160,14 +161,24 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
     )
     models = Models(parts.embedder, parts.embedder, rewriting)
     search = Search(parts.store, parts.vectors, models, collections, rules)
+    conversations = Conversations(parts.store, now, rag.max_conversations)
     answers = Answers(
+        parts.store,
         search,
         rewriting,
-        parts.answerer,
-        model=rag.answer_model,
-        answer_tokens=rag.answer_tokens,
-        context_tokens=rag.context_tokens,
-        max_query=rag.max_query_characters,
+        conversations,
+        (parts.answerer, parts.embedder),
+        now,
+        AnswerRules(
+            model=rag.answer_model,
+            judge_model=rag.embedding_model,
+            answer_tokens=rag.answer_tokens,
+            context_tokens=rag.context_tokens,
+            max_context_tokens=rag.max_context_tokens,
+            max_query=rag.max_query_characters,
+            receipt_days=rag.receipt_days,
+            kept_messages=rag.max_conversation_messages,
+        ),
     )
     return RagServicer(
         collections,

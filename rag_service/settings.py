@@ -103,7 +103,15 @@ class RagSection(Endpoint):
     answer_tokens: int = Field(default=160, ge=16, le=8192)
     """Tokens that an answer may have."""
     context_tokens: int = Field(default=2400, ge=256)
-    """Tokens of passages and conversation that are given to the model."""
+    """Tokens of passages and conversation that a model is given whose window is not known."""
+    max_context_tokens: int = Field(default=12_000, ge=256)
+    """The same at most, however long the model's window is."""
+    receipt_days: int = Field(default=30, ge=0, le=3650)
+    """How long receipts of answers are kept; 0: none are."""
+    max_conversations: int = Field(default=10_000, ge=1)
+    """Conversations that a tenant may keep."""
+    max_conversation_messages: int = Field(default=200, ge=2, le=10_000)
+    """Messages of a conversation that are kept; the oldest fall out."""
 
 
 class Settings(ServiceSettings):

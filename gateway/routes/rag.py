@@ -75,6 +75,7 @@ class Asking(Body):
     model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     top_k: Annotated[int, Field(ge=1, le=50)] = 5
     filter: Filter = None
+    rerank: bool | Annotated[str, Field(min_length=1, max_length=200)] = False
     stream: bool = False
 
 
@@ -103,6 +104,8 @@ class ChatRequest(Asking):
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=256)]
     grounding: Literal["required", "preferred"] = "preferred"
+    conversation_id: Annotated[str, Field(max_length=64)] | None = None
+    """A conversation that is kept: its messages come before these, and these and the answer are added to it."""
 
 
 def body_of(model: type[BaseModel], *, query: bool) -> dict[str, Any]:
@@ -271,13 +274,15 @@ def _question(asked: GenerateRequest | ChatRequest, messages: list[pb.Message]) 
         top_k=asked.top_k,
         filter_json=_json(asked.filter),
         grounding=GROUNDING[asked.grounding],
+        rerank=_reranking(asked.rerank),
+        conversation_id=asked.conversation_id if isinstance(asked, ChatRequest) else None,
     )
 
 
 def _event(part: pb.StreamAnswerResponse, call: Call, *, with_answer: bool) -> bytes:
     match part.WhichOneof("event"):
         case "citations":
-            return event("citations", {"citations": [_citation(row) for row in part.citations.citations]})
+            return event("citations", {"citations": [citation_of(row) for row in part.citations.citations]})
         case "delta":
             return event("delta", {"content": part.delta})
     call.use(part.answer.usage)
@@ -310,7 +315,8 @@ def _reranking(asked: bool | str) -> str:
     return "default" if str(asked).lower() == "true" else ""
 
 
-def _citation(row: pb.Citation) -> dict[str, Any]:
+def citation_of(row: pb.Citation) -> dict[str, Any]:
+    """In JSON."""
     return {
         "number": row.number,
         "document_id": row.document_id,
@@ -328,10 +334,12 @@ def _answer(found: pb.Answer, call: Call, *, with_answer: bool) -> dict[str, Any
         "id": found.id,
         "state": STATES[found.state],
         "message": {"role": "assistant", "content": found.content},
-        "citations": [_citation(row) for row in found.citations],
+        "citations": [citation_of(row) for row in found.citations],
         "model": found.model,
         "usage": _usage(call),
     }
+    if found.conversation_id:
+        document["conversation_id"] = found.conversation_id
     return document | {"answer": found.content} if with_answer else document
 
 

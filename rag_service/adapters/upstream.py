@@ -1,6 +1,7 @@
 """Embedder, Answerer, Meter and Herald over the embedding, llm and usage services, under the calling context."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -17,6 +18,8 @@ from rag_service.domain.usage import Tally, UsedLine
 
 SHORTEST_TEXT = 64
 FORGET_TEXTS = 1000
+WINDOWS_SECONDS = 60.0
+"""How long it is believed how much models can read."""
 
 
 class EmbeddingUpstream:
@@ -51,7 +54,7 @@ class EmbeddingUpstream:
     async def rerank(self, model: str, query: str, texts: Sequence[str], tally: Tally) -> list[float]:
         request = embedding_pb.RerankTextsRequest(model=model, query=query, texts=texts)
         answer = await self._stub.RerankTexts(request)
-        tally.lines += used(answer.usage)
+        tally.add(used(answer.usage))
         return list(answer.scores)
 
     async def forget(self, model: str, texts: Sequence[str]) -> int:
@@ -66,15 +69,25 @@ class EmbeddingUpstream:
             model=model, inputs=[embedding_pb.Input(text=text) for text in texts], input_type=input_type
         )
         answer = await self._stub.EmbedTexts(request)
-        tally.lines += used(answer.usage)
+        tally.add(used(answer.usage))
         return list(answer.vectors)
 
 
 class LlmUpstream:
     """Asks the language-model service, always as a stream."""
 
-    def __init__(self, stub: Any) -> None:
+    def __init__(self, stub: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._stub = stub
+        self._clock = clock
+        self._windows: dict[str, int] = {}
+        self._known_at = -WINDOWS_SECONDS
+
+    async def window(self, model: str) -> int:
+        if self._clock() - self._known_at >= WINDOWS_SECONDS:
+            found = await self._stub.ListModels(llm_pb.ListModelsRequest())
+            self._windows = {row.name: row.context_length for row in found.models}
+            self._known_at = self._clock()
+        return self._windows.get(model, 0)
 
     async def stream(
         self, model: str, messages: Sequence[Message], max_tokens: int, tally: Tally
@@ -93,7 +106,7 @@ class LlmUpstream:
                     for word in _words(part.data):
                         yield word
                 elif part.WhichOneof("event") == "completion":
-                    tally.lines += used(part.completion.usage)
+                    tally.add(used(part.completion.usage))
 
 
 class UsageUpstream:

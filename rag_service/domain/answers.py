@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
 from rag_service.domain.collections import DEFAULT_COLLECTION
 from rag_service.domain.filters import Filter
+from rag_service.domain.search import Scores, SearchMode
 from rag_service.domain.usage import Tally, UsedLine
 
 
@@ -58,6 +60,8 @@ class Question:
     top_k: int = 5
     filter: "Filter | None" = None
     grounding: Grounding = Grounding.REQUIRED
+    conversation_id: str = ""
+    rerank: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,49 @@ class Answer:
     citations: tuple[Citation, ...]
     model: str
     used: tuple[UsedLine, ...]
+    conversation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A passage that was read for an answer."""
+
+    document_id: str
+    document_version: int
+    chunk_id: str
+    chunk_sha256: str
+    page: int
+    start: int
+    end: int
+    scores: Scores
+    cited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an answer rests on."""
+
+    answer: Answer
+    created_at: datetime
+    expires_at: datetime
+    request_id: str
+    collection: str
+    query: str
+    mode: SearchMode
+    prompt_sha256: str
+    passages: tuple[Read, ...]
+    forgotten: bool = False
+    """Whether words were taken out because a document was erased."""
+
+
+class ReceiptQueries(Protocol):
+    """On a tenant's receipts."""
+
+    async def add_receipt(self, tenant_id: str, receipt: Receipt) -> None:
+        """And removes some that are past their time."""
+
+    async def get_receipt(self, tenant_id: str, answer_id: str, at: datetime) -> Receipt | None:
+        """If it is still kept."""
 
 
 class Answerer(Protocol):
@@ -79,3 +126,6 @@ class Answerer(Protocol):
         self, model: str, messages: Sequence[Message], max_tokens: int, tally: Tally
     ) -> AsyncGenerator[str, None]:
         """Words as they come."""
+
+    async def window(self, model: str) -> int:
+        """Tokens that a model can read and write in one call; 0: not known."""

@@ -1,9 +1,9 @@
 """The errors of retrieval.
 
-NotFound            CollectionNotFound, DocumentNotFound, ErasureNotFound
+NotFound            CollectionNotFound, DocumentNotFound, ErasureNotFound, AnswerNotFound, ConversationNotFound
 AlreadyExists       CollectionExists
 InvalidArgument     EmptyDocument, DocumentTooLarge, BadFilter, BadRequest
-FailedPrecondition  TextNotReady, ModelNotConfigured, IngestionEnded, IngestionNotEnded
+FailedPrecondition  TextNotReady, ModelNotConfigured, IngestionEnded, IngestionNotEnded, TooManyConversations
 Unavailable         VectorStoreUnavailable
 """
 
@@ -23,6 +23,21 @@ class CollectionExists(AlreadyExists):
 class DocumentNotFound(NotFound):
     reason = "DOCUMENT_NOT_FOUND"
     message = "There is no such document."
+
+
+class AnswerNotFound(NotFound):
+    reason = "ANSWER_NOT_FOUND"
+    message = "There is no such answer, or its receipt is not kept any more."
+
+
+class ConversationNotFound(NotFound):
+    reason = "CONVERSATION_NOT_FOUND"
+    message = "There is no such conversation."
+
+
+class TooManyConversations(FailedPrecondition):
+    reason = "TOO_MANY_CONVERSATIONS"
+    message = "There are as many conversations as may be kept: delete some first."
 
 
 class EmptyDocument(InvalidArgument):

@@ -3,8 +3,10 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from rag_service.domain.answers import ReceiptQueries
 from rag_service.domain.chunks import ChunkQueries
 from rag_service.domain.collections import CollectionQueries
+from rag_service.domain.conversations import ConversationQueries
 from rag_service.domain.documents import DocumentQueries
 from rag_service.domain.erasures import ErasureQueries
 from rag_service.domain.jobs import JobQueries
@@ -20,6 +22,8 @@ class Repository(
     ErasureQueries,
     JobQueries,
     SearchQueries,
+    ReceiptQueries,
+    ConversationQueries,
     Protocol,
 ):
     """Queries of one transaction of one tenant."""

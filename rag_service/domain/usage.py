@@ -1,7 +1,7 @@
 """What a call or a job used in other services, and the admission of its steps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 
@@ -15,6 +15,8 @@ class UsedLine:
     unit: int
     amount: int
     attempt: int
+    stage: str = ""
+    """Of what: condense, search, rerank, answer, ground."""
 
 
 @dataclass(slots=True)
@@ -22,6 +24,12 @@ class Tally:
     """Collects what a call used in other services."""
 
     lines: list[UsedLine] = field(default_factory=list)
+    stage: str = ""
+    """What is being done at the moment."""
+
+    def add(self, lines: Sequence[UsedLine]) -> None:
+        """Of the stage that it is at."""
+        self.lines += [replace(line, stage=self.stage) for line in lines]
 
 
 class Meter(Protocol):

@@ -67,7 +67,9 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001  # both apostrophes stand in texts
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w-]*[a-z0-9]|[A-Z]{2,}[\w-]*|\w+_\w+)\b")
 _PASSIVE = re.compile(r"\bby\b", re.IGNORECASE)
-_CLAUSE = re.compile(r"[;,:]|\b(?:and|but|since|because|unless|except|while|whereas|although)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[;,:]|[.!?](?=\s)|\b(?:and|but|since|because|unless|except|while|whereas|although)\b", re.IGNORECASE
+)
 CLAUSE_TERMS = 2
 CLAUSE_SHARE = 0.75
 """Of the terms that a sentence shares with the whole place, the part that a clause must have to be meant alone."""

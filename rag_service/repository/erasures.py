@@ -75,10 +75,6 @@ class ErasureRows(Rows):
         sums = {name: held.get(name, 0) + counts.get(name, 0) for name in COUNTED}
         await self._db.execute(change.values(counts=sums))
 
-    async def erase_quotes(self, _tenant_id: str, _document_id: str) -> int:
-        # Answers keep no quotes so far; what will keep them, removes them here.
-        return 0
-
     async def remove_document(self, tenant_id: str, document_id: str) -> None:
         for table in (probes, stale_vectors):
             await self._db.execute(

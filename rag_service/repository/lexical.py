@@ -26,7 +26,7 @@ class SearchRows(Rows):
     """Queries of a search."""
 
     async def passages(self, tenant_id: str, chunk_ids: Sequence[str]) -> dict[str, Passage]:
-        query = sa.select(chunks, documents.c.title, documents.c.version, documents.c.metadata.label("about"))
+        query = sa.select(chunks, documents.c.title, documents.c.ready_version, documents.c.metadata.label("about"))
         query = query.join(documents, documents.c.id == chunks.c.document_id)
         query = query.where(chunks.c.tenant_id == tenant_id, chunks.c.id.in_(chunk_ids))
         # What is being erased is not shown any more.
@@ -41,7 +41,7 @@ class SearchRows(Rows):
                 start=row.start,
                 end=row.end,
                 metadata=row.about,
-                version=row.version,
+                version=row.ready_version,
             )
             for row in await self._db.execute(query)
         }

@@ -6,14 +6,18 @@ from contextlib import asynccontextmanager
 from chassis.database import Database
 from chassis.jobs import Jobs
 from rag_service.repository.collections import CollectionRows
+from rag_service.repository.conversations import ConversationRows
 from rag_service.repository.erasures import ErasureRows
 from rag_service.repository.jobs import JobRows
 from rag_service.repository.lexical import SearchRows
 from rag_service.repository.originals import OriginalRows
+from rag_service.repository.receipts import ReceiptRows
 from rag_service.repository.staging import StagingRows
 
 
-class PostgresRepository(CollectionRows, StagingRows, OriginalRows, ErasureRows, JobRows, SearchRows):
+class PostgresRepository(
+    CollectionRows, StagingRows, OriginalRows, ErasureRows, JobRows, SearchRows, ReceiptRows, ConversationRows
+):
     """Queries of one transaction."""
 
 

@@ -1,13 +1,23 @@
-"""Answers out of documents: search, ask the model, and ground what it says."""
+"""Answers out of documents: search, ask the model, ground what it says, keep a receipt."""
 
-from collections.abc import AsyncGenerator
+import array
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from rag_service.domain.answers import Answer, Answerer, Citation, Grounding, Question
-from rag_service.domain.search import Passage, Seeking
+from rag_service.domain.answers import Answer, Answerer, Citation, Grounding, Message, Question, Read, Receipt
+from rag_service.domain.conversations import KeptMessage
+from rag_service.domain.errors import AnswerNotFound, ConversationNotFound
+from rag_service.domain.search import Found, Passage, Seeking
+from rag_service.domain.store import Store
 from rag_service.domain.usage import Tally
+from rag_service.domain.vectors import Embedder
 from rag_service.policy import answers as policy
+from rag_service.policy import grounding
 from rag_service.service.collections import bad
+from rag_service.service.conversations import Conversations
 from rag_service.service.documents import new_id
 from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Search
@@ -17,58 +27,156 @@ MAX_TOP_K = 50
 ROLES = frozenset(("system", "user", "assistant"))
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerRules:
+    """Models and bounds. Tokens where a model's window is not known, and at most where it is; how long receipts and how
+    many messages of a conversation are kept.
+    """
+
+    model: str
+    judge_model: str
+    answer_tokens: int
+    context_tokens: int
+    max_context_tokens: int
+    max_query: int
+    receipt_days: int
+    kept_messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and under which request."""
+
+    tenant_id: str
+    user_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What an answer rests on, before it is given."""
+
+    found: Found
+    passages: list[Passage]
+    messages: tuple[Message, ...]
+    given: int
+
+
 class Answers:
-    """Answers questions. No transaction is open while the model works."""
+    """Answers questions. No transaction is open while a model works."""
 
     def __init__(
         self,
+        store: Store,
         search: Search,
         rewriting: Rewriting,
-        answerer: Answerer,
-        *,
-        model: str,
-        answer_tokens: int,
-        context_tokens: int,
-        max_query: int,
+        conversations: Conversations,
+        models: tuple[Answerer, Embedder],
+        clock: Callable[[], datetime],
+        rules: AnswerRules,
     ) -> None:
+        self._store = store
         self._search = search
         self._rewriting = rewriting
-        self._answerer = answerer
-        self._model = model
-        self._answer_tokens = answer_tokens
-        self._context_tokens = context_tokens
-        self._max_query = max_query
+        self.conversations = conversations
+        self._answerer, self._embedder = models
+        self._clock = clock
+        self._rules = rules
 
-    async def stream(self, tenant_id: str, question: Question) -> AsyncGenerator[list[Citation] | str | Answer, None]:
+    async def stream(self, asker: Asker, question: Question) -> AsyncGenerator[list[Citation] | str | Answer, None]:
         """The passages that may be cited, words as they come, the whole answer last (it may differ from its words)."""
         self._check(question)
         tally = Tally()
-        passages = await self._passages(tenant_id, question, tally)
+        basis = await self._basis(asker, question, tally)
+        passages = basis.passages
         yield [policy.whole(number, passage) for number, passage in enumerate(passages, 1)]
-        model = question.model or self._model
-        said = ""
+        model = question.model or self._rules.model
+        said, prompt_hash = "", ""
         if passages or question.grounding is Grounding.PREFERRED:
-            messages = policy.prompt(question.messages, passages, self._context_tokens)
-            async with aclosing(self._answerer.stream(model, messages, self._answer_tokens, tally)) as words:
+            messages = policy.prompt(basis.messages, passages, basis.given)
+            prompt_hash = policy.prompt_hash(messages)
+            tally.stage = "answer"
+            async with aclosing(self._answerer.stream(model, messages, self._rules.answer_tokens, tally)) as words:
                 async for word in words:
                     said += word
                     yield word
-        state, content, citations = policy.ground(said, passages, question.grounding)
-        yield Answer(new_id(), state, content, tuple(citations), model, tuple(tally.lines))
+        claims = grounding.claims(said, passages)
+        cosines = await self._cosines(grounding.alike(claims), tally)
+        state, content, citations = grounding.ground(claims, passages, question.grounding, cosines)
+        answer = Answer(new_id(), state, content, tuple(citations), model, tuple(tally.lines), question.conversation_id)
+        await self._keep(asker, question, answer, basis, prompt_hash)
+        yield answer
 
-    async def answer(self, tenant_id: str, question: Question) -> Answer:
+    async def answer(self, asker: Asker, question: Question) -> Answer:
         """The whole answer."""
-        async with aclosing(self.stream(tenant_id, question)) as events:
+        async with aclosing(self.stream(asker, question)) as events:
             async for event in events:
                 if isinstance(event, Answer):
                     return event
         raise AssertionError  # a stream ends with its answer
 
-    async def _passages(self, tenant_id: str, question: Question, tally: Tally) -> list[Passage]:
-        query = await self._rewriting.condensed(question.messages, self._max_query, tally)
-        seeking = Seeking(query, question.top_k, question.collection, question.filter)
-        found = await self._search.find(tenant_id, seeking, tally)
-        return policy.fitting(policy.relevant(query, found.passages), self._context_tokens * 2 // 3)
+    async def receipt(self, tenant_id: str, answer_id: str) -> Receipt:
+        """AnswerNotFound."""
+        async with self._store.transaction(tenant_id) as repository:
+            found = await repository.get_receipt(tenant_id, answer_id, self._clock())
+        if found is None:
+            raise AnswerNotFound
+        return found
+
+    async def _basis(self, asker: Asker, question: Question, tally: Tally) -> _Basis:
+        messages = question.messages
+        if question.conversation_id:
+            _, kept = await self.conversations.get(asker.tenant_id, asker.user_id, question.conversation_id)
+            # What was forgotten is empty.
+            before = [Message(row.role, row.content) for row in kept if row.content]
+            messages = (*before, *messages)
+        model = question.model or self._rules.model
+        rules = self._rules
+        given = policy.budget(
+            await self._answerer.window(model), rules.answer_tokens, rules.context_tokens, rules.max_context_tokens
+        )
+        tally.stage = "condense"
+        query = await self._rewriting.condensed(messages, rules.max_query, tally)
+        seeking = Seeking(query, question.top_k, question.collection, question.filter, rerank=question.rerank)
+        found = await self._search.find(asker.tenant_id, seeking, tally)
+        return _Basis(found, policy.fitting(policy.relevant(query, found.passages), given), messages, given)
+
+    async def _cosines(self, texts: Sequence[str], tally: Tally) -> grounding.Cosines:
+        """Vectors of an answer's sentences and of the places that may carry them."""
+        if not texts:
+            return grounding.Cosines({})
+        tally.stage = "ground"
+        vectors = await self._embedder.embed_documents(self._rules.judge_model, texts, tally)
+        return grounding.Cosines({text: array.array("f", vector) for text, vector in zip(texts, vectors, strict=True)})
+
+    async def _keep(self, asker: Asker, question: Question, answer: Answer, basis: _Basis, prompt_hash: str) -> None:
+        """The receipt, and what was said in a conversation, in one transaction."""
+        now = self._clock()
+        cited = {citation.chunk_id for citation in answer.citations}
+        receipt = Receipt(
+            answer=answer,
+            created_at=now,
+            expires_at=now + timedelta(days=self._rules.receipt_days),
+            request_id=asker.request_id,
+            collection=question.collection,
+            query=basis.found.query,
+            mode=basis.found.mode,
+            prompt_sha256=prompt_hash,
+            passages=tuple(_read(passage, cited=passage.chunk_id in cited) for passage in basis.passages),
+        )
+        async with self._store.transaction(asker.tenant_id) as repository:
+            if self._rules.receipt_days:
+                await repository.add_receipt(asker.tenant_id, receipt)
+            if not question.conversation_id:
+                return
+            talk = await repository.find_conversation(
+                asker.tenant_id, asker.user_id, question.conversation_id, lock=True
+            )
+            if talk is None:
+                raise ConversationNotFound
+            said = [KeptMessage(row.role, row.content, now) for row in question.messages if row.role != "system"]
+            said.append(KeptMessage("assistant", answer.content, now, answer.id))
+            await repository.say(talk, said[-self._rules.kept_messages :], self._rules.kept_messages)
 
     @staticmethod
     def _check(question: Question) -> None:
@@ -81,3 +189,17 @@ class Answers:
             raise bad("messages", "must end with a message of the user that is not empty")
         if not 1 <= question.top_k <= MAX_TOP_K:
             raise bad("top_k", f"must be from 1 to {MAX_TOP_K}")
+
+
+def _read(passage: Passage, *, cited: bool) -> Read:
+    return Read(
+        document_id=passage.document_id,
+        document_version=passage.version,
+        chunk_id=passage.chunk_id,
+        chunk_sha256=hashlib.sha256(passage.text.encode()).hexdigest(),
+        page=passage.page,
+        start=passage.start,
+        end=passage.end,
+        scores=passage.scores,
+        cited=cited,
+    )

@@ -80,8 +80,10 @@ class Search:
         collection = await self._collections.find(tenant_id, seeking.collection)
         query = seeking.query
         if seeking.rewrite:
+            tally.stage = "condense"
             query = (await self._models.rewriting.rewritten(query, tally))[-self._rules.max_query :]
         mode = seeking.mode or collection.default_mode
+        tally.stage = "search"
         chosen = seeking.diversity > 0 or seeking.by_document
         wide = mode is SearchMode.HYBRID or chosen or seeking.score_threshold > 0
         most = max(self._rules.candidates, seeking.top_k) if wide else seeking.top_k + MARGIN
@@ -161,6 +163,7 @@ class Search:
         model = self._rules.rerank_model if seeking.rerank == "default" else seeking.rerank
         if not model:
             raise ModelNotConfigured("No reranking model is configured (AI_PLATFORM_RAG__RERANK_MODEL).")
+        tally.stage = "rerank"
         first = passages[: max(self._rules.reranked, seeking.top_k)]
         texts = ["\n".join(filter(None, (passage.title, passage.text))) for passage in first]
         return reranked(first, await self._models.reranker.rerank(model, query, texts, tally))

@@ -9,11 +9,12 @@ from rag_service.service.evaluation import Evaluations
 from rag_service.service.search import Search
 from rag_service.servicer.answers import AnswersServicer
 from rag_service.servicer.collections import CollectionsServicer
+from rag_service.servicer.conversations import ConversationsServicer
 from rag_service.servicer.documents import DocumentsServicer
 from rag_service.servicer.search import SearchServicer
 
 
-class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, AnswersServicer):
+class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, AnswersServicer, ConversationsServicer):
     """All of it."""
 
     def __init__(
@@ -33,5 +34,6 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         self._search = search
         self._evaluations = evaluations
         self._answers = answers
+        self._conversations = answers.conversations
         self._vectors = vectors
         self._max_document_bytes = max_document_bytes

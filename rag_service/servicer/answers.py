@@ -7,11 +7,12 @@ from typing import Any
 from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
-from rag_service.domain.answers import Answer, AnswerState, Citation, Grounding, Message, Question
+from chassis import context
+from rag_service.domain.answers import Answer, AnswerState, Citation, Grounding, Message, Question, Read, Receipt
 from rag_service.policy import filters
-from rag_service.service.answers import Answers
+from rag_service.service.answers import Answers, Asker
 from rag_service.servicer.search import DEFAULT_TOP_K
-from rag_service.servicer.wire import tenant, usage
+from rag_service.servicer.wire import MODE_NUMBERS, scores, tenant, time_of, usage
 
 STATES = {state: pb.AnswerState.Value(f"ANSWER_STATE_{state.name}") for state in AnswerState}
 
@@ -22,11 +23,11 @@ class AnswersServicer(RagServiceServicer):
     _answers: Answers
 
     async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, _: Any) -> pb.AnswerQuestionResponse:
-        answer = await self._answers.answer(tenant(), _question(request.question))
+        answer = await self._answers.answer(asker(), _question(request.question))
         return pb.AnswerQuestionResponse(answer=_answer(answer))
 
     async def StreamAnswer(self, request: pb.StreamAnswerRequest, _: Any) -> AsyncIterator[pb.StreamAnswerResponse]:
-        async with aclosing(self._answers.stream(tenant(), _question(request.question))) as events:
+        async with aclosing(self._answers.stream(asker(), _question(request.question))) as events:
             async for event in events:
                 if isinstance(event, str):
                     yield pb.StreamAnswerResponse(delta=event)
@@ -35,6 +36,14 @@ class AnswersServicer(RagServiceServicer):
                 else:
                     citations = pb.Citations(citations=[_citation(row) for row in event])
                     yield pb.StreamAnswerResponse(citations=citations)
+
+    async def GetAnswer(self, request: pb.GetAnswerRequest, _: Any) -> pb.GetAnswerResponse:
+        return pb.GetAnswerResponse(receipt=_receipt(await self._answers.receipt(tenant(), request.id)))
+
+
+def asker() -> Asker:
+    """The caller. Unauthenticated."""
+    return Asker(tenant(), context.current().user_id, context.current().request_id)
 
 
 def _question(wire: pb.Question) -> Question:
@@ -46,6 +55,8 @@ def _question(wire: pb.Question) -> Question:
         top_k=wire.top_k or DEFAULT_TOP_K,
         filter=filters.parse(wire.filter_json),
         grounding=Grounding.PREFERRED if preferred else Grounding.REQUIRED,
+        conversation_id=wire.conversation_id,
+        rerank=wire.rerank,
     )
 
 
@@ -70,4 +81,35 @@ def _answer(row: Answer) -> pb.Answer:
         citations=[_citation(citation) for citation in row.citations],
         model=row.model,
         usage=usage(row.used),
+        conversation_id=row.conversation_id,
+    )
+
+
+def _receipt(row: Receipt) -> pb.Receipt:
+    return pb.Receipt(
+        answer=_answer(row.answer),
+        create_time=time_of(row.created_at),
+        expire_time=time_of(row.expires_at),
+        request_id=row.request_id,
+        collection=row.collection,
+        query=row.query,
+        mode=MODE_NUMBERS[row.mode],
+        prompt_sha256=row.prompt_sha256,
+        passages=[_read(one) for one in row.passages],
+        stages=[pb.StageUsage(stage=line.stage, line=usage([line]).lines[0]) for line in row.answer.used],
+        forgotten=row.forgotten,
+    )
+
+
+def _read(row: Read) -> pb.ReadPassage:
+    return pb.ReadPassage(
+        document_id=row.document_id,
+        document_version=row.document_version,
+        chunk_id=row.chunk_id,
+        chunk_sha256=row.chunk_sha256,
+        page=row.page,
+        start=row.start,
+        end=row.end,
+        scores=scores(row.scores),
+        cited=row.cited,
     )

@@ -57,6 +57,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INGESTION_ENDED: _ClassVar[ErrorReason]
     ERROR_REASON_INGESTION_NOT_ENDED: _ClassVar[ErrorReason]
     ERROR_REASON_ERASURE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_ANSWER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_CONVERSATION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_CONVERSATIONS: _ClassVar[ErrorReason]
 SEARCH_MODE_UNSPECIFIED: SearchMode
 SEARCH_MODE_DENSE: SearchMode
 SEARCH_MODE_LEXICAL: SearchMode
@@ -89,6 +92,9 @@ ERROR_REASON_MODEL_NOT_CONFIGURED: ErrorReason
 ERROR_REASON_INGESTION_ENDED: ErrorReason
 ERROR_REASON_INGESTION_NOT_ENDED: ErrorReason
 ERROR_REASON_ERASURE_NOT_FOUND: ErrorReason
+ERROR_REASON_ANSWER_NOT_FOUND: ErrorReason
+ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason
+ERROR_REASON_TOO_MANY_CONVERSATIONS: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
     __slots__ = ("name", "description", "vector_store", "default_mode")
@@ -472,20 +478,24 @@ class Citations(_message.Message):
     def __init__(self, citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("messages", "collection", "model", "top_k", "filter_json", "grounding")
+    __slots__ = ("messages", "collection", "model", "top_k", "filter_json", "grounding", "conversation_id", "rerank")
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
     GROUNDING_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    RERANK_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[Message]
     collection: str
     model: str
     top_k: int
     filter_json: str
     grounding: Grounding
-    def __init__(self, messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., collection: _Optional[str] = ..., model: _Optional[str] = ..., top_k: _Optional[int] = ..., filter_json: _Optional[str] = ..., grounding: _Optional[_Union[Grounding, str]] = ...) -> None: ...
+    conversation_id: str
+    rerank: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., collection: _Optional[str] = ..., model: _Optional[str] = ..., top_k: _Optional[int] = ..., filter_json: _Optional[str] = ..., grounding: _Optional[_Union[Grounding, str]] = ..., conversation_id: _Optional[str] = ..., rerank: _Optional[str] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("role", "content")
@@ -496,20 +506,166 @@ class Message(_message.Message):
     def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("id", "state", "content", "citations", "model", "usage")
+    __slots__ = ("id", "state", "content", "citations", "model", "usage", "conversation_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: AnswerState
     content: str
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
     model: str
     usage: _usage_pb2.Usage
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[AnswerState, str]] = ..., content: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    conversation_id: str
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[AnswerState, str]] = ..., content: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., conversation_id: _Optional[str] = ...) -> None: ...
+
+class GetAnswerRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetAnswerResponse(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: Receipt
+    def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("answer", "create_time", "expire_time", "request_id", "collection", "query", "mode", "prompt_sha256", "passages", "stages", "forgotten")
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    FORGOTTEN_FIELD_NUMBER: _ClassVar[int]
+    answer: Answer
+    create_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    request_id: str
+    collection: str
+    query: str
+    mode: SearchMode
+    prompt_sha256: str
+    passages: _containers.RepeatedCompositeFieldContainer[ReadPassage]
+    stages: _containers.RepeatedCompositeFieldContainer[StageUsage]
+    forgotten: bool
+    def __init__(self, answer: _Optional[_Union[Answer, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ..., collection: _Optional[str] = ..., query: _Optional[str] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., prompt_sha256: _Optional[str] = ..., passages: _Optional[_Iterable[_Union[ReadPassage, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageUsage, _Mapping]]] = ..., forgotten: bool = ...) -> None: ...
+
+class ReadPassage(_message.Message):
+    __slots__ = ("document_id", "document_version", "chunk_id", "chunk_sha256", "page", "start", "end", "scores", "cited")
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_SHA256_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    CITED_FIELD_NUMBER: _ClassVar[int]
+    document_id: str
+    document_version: int
+    chunk_id: str
+    chunk_sha256: str
+    page: int
+    start: int
+    end: int
+    scores: StageScores
+    cited: bool
+    def __init__(self, document_id: _Optional[str] = ..., document_version: _Optional[int] = ..., chunk_id: _Optional[str] = ..., chunk_sha256: _Optional[str] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., cited: bool = ...) -> None: ...
+
+class StageUsage(_message.Message):
+    __slots__ = ("stage", "line")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    line: _usage_pb2.UsageLine
+    def __init__(self, stage: _Optional[str] = ..., line: _Optional[_Union[_usage_pb2.UsageLine, _Mapping]] = ...) -> None: ...
+
+class CreateConversationRequest(_message.Message):
+    __slots__ = ("title",)
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    def __init__(self, title: _Optional[str] = ...) -> None: ...
+
+class CreateConversationResponse(_message.Message):
+    __slots__ = ("conversation",)
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    conversation: Conversation
+    def __init__(self, conversation: _Optional[_Union[Conversation, _Mapping]] = ...) -> None: ...
+
+class GetConversationRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetConversationResponse(_message.Message):
+    __slots__ = ("conversation", "messages")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    conversation: Conversation
+    messages: _containers.RepeatedCompositeFieldContainer[KeptMessage]
+    def __init__(self, conversation: _Optional[_Union[Conversation, _Mapping]] = ..., messages: _Optional[_Iterable[_Union[KeptMessage, _Mapping]]] = ...) -> None: ...
+
+class ListConversationsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListConversationsResponse(_message.Message):
+    __slots__ = ("conversations", "next_page_token")
+    CONVERSATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    conversations: _containers.RepeatedCompositeFieldContainer[Conversation]
+    next_page_token: str
+    def __init__(self, conversations: _Optional[_Iterable[_Union[Conversation, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class DeleteConversationRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class DeleteConversationResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Conversation(_message.Message):
+    __slots__ = ("id", "title", "messages", "create_time")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    messages: int
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., messages: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class KeptMessage(_message.Message):
+    __slots__ = ("role", "content", "answer_id", "create_time")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    content: str
+    answer_id: str
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., answer_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("number", "document_id", "chunk_id", "title", "page", "start", "end", "quote")

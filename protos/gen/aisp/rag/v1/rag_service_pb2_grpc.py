@@ -120,6 +120,31 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerResponse.FromString,
                 _registered_method=True)
+        self.GetAnswer = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetAnswer',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerResponse.FromString,
+                _registered_method=True)
+        self.CreateConversation = channel.unary_unary(
+                '/aisp.rag.v1.RagService/CreateConversation',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateConversationRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateConversationResponse.FromString,
+                _registered_method=True)
+        self.GetConversation = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetConversation',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetConversationRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetConversationResponse.FromString,
+                _registered_method=True)
+        self.ListConversations = channel.unary_unary(
+                '/aisp.rag.v1.RagService/ListConversations',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListConversationsRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListConversationsResponse.FromString,
+                _registered_method=True)
+        self.DeleteConversation = channel.unary_unary(
+                '/aisp.rag.v1.RagService/DeleteConversation',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationResponse.FromString,
+                _registered_method=True)
         self.ListVectorStores = channel.unary_unary(
                 '/aisp.rag.v1.RagService/ListVectorStores',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListVectorStoresRequest.SerializeToString,
@@ -251,6 +276,41 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAnswer(self, request, context):
+        """Gets what an answer rests on, as long as it is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateConversation(self, request, context):
+        """Begins a conversation that is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConversation(self, request, context):
+        """Gets a conversation with its messages. A conversation is its maker's: nobody else of the tenant sees it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConversations(self, request, context):
+        """Lists the caller's conversations, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteConversation(self, request, context):
+        """Deletes a conversation with its messages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVectorStores(self, request, context):
         """Lists the vector stores that can be chosen.
         """
@@ -345,6 +405,31 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.StreamAnswer,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerResponse.SerializeToString,
+            ),
+            'GetAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnswer,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerResponse.SerializeToString,
+            ),
+            'CreateConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateConversation,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateConversationRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateConversationResponse.SerializeToString,
+            ),
+            'GetConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConversation,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetConversationRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetConversationResponse.SerializeToString,
+            ),
+            'ListConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConversations,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListConversationsRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListConversationsResponse.SerializeToString,
+            ),
+            'DeleteConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConversation,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationResponse.SerializeToString,
             ),
             'ListVectorStores': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVectorStores,
@@ -812,6 +897,141 @@ class RagService(object):
             '/aisp.rag.v1.RagService/StreamAnswer',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetAnswer',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/CreateConversation',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateConversationRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.CreateConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetConversation',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetConversationRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/ListConversations',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListConversationsRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/DeleteConversation',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,
