@@ -12,7 +12,8 @@ Places with an even index choose the judge's bounds, those with an odd one measu
 PAIRS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...] = (
     ("The gateway owns nothing; the usage service owns the ledger and the prices.",
      ("The usage service owns the ledger.", "Prices are owned by the usage service."),
-     (("entity", "The gateway owns the ledger."), ("negated", "The usage service does not own the ledger."))),
+     (("entity", "The gateway owns the ledger."), ("beside", "The ledger is owned by a group of servers that manage it."),
+      ("negated", "The usage service does not own the ledger."))),
     ("The warranty lasts two years from the day of delivery.",
      ("The warranty lasts two years.", "The warranty is two years from the day of delivery."),
      (("number", "The warranty lasts five years."), ("negated", "The warranty does not last two years."),

@@ -23,11 +23,11 @@ class Support(Enum):
     CONTRADICTS = "contradicts"
 
 
-OVERLAP = 0.5
+OVERLAP = 0.67
 """Share of a sentence's terms that the place must have, where vectors say nothing."""
-ALIKE = 0.62
+ALIKE = 0.7
 """Cosine of sentence and place above which a smaller share is enough."""
-ALIKE_OVERLAP = 0.34
+ALIKE_OVERLAP = 0.5
 SAME_MATTER = 0.5
 """Share of terms from which on a difference is a contradiction and not another matter."""
 

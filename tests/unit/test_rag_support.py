@@ -55,7 +55,7 @@ def test_a_contradiction_is_told_from_another_matter() -> None:
 
 def test_like_vectors_let_other_words_pass_but_no_other_number() -> None:
     place = "Refunds are granted within 14 days after the purchase."
-    other_words = "Refunds of money can be requested by customers for 14 days once something was purchased."
+    other_words = "Refunds can be requested by customers for 14 days once something was purchased."
     assert judge(other_words, place, place, 0.2) is Support.SILENT
     assert judge(other_words, place, place, 0.9) is Support.CARRIES
     assert judge(other_words.replace("14", "40"), place, place, 0.99) is not Support.CARRIES
