@@ -33,6 +33,8 @@ class NewCollection(Body):
     description: Annotated[str, Field(max_length=500)] = ""
     vector_store: Annotated[str, Field(max_length=64)] = ""
     default_mode: Literal["dense", "lexical", "hybrid"] | None = None
+    chunk_tokens: Annotated[int, Field(ge=50, le=8000)] | None = None
+    chunk_overlap: Annotated[int, Field(ge=0, le=4000)] | None = None
 
 
 class CollectionChange(Body):
@@ -56,6 +58,8 @@ async def create_collection(
         description=body.description,
         vector_store=body.vector_store,
         default_mode=MODES[body.default_mode],
+        chunk_tokens=body.chunk_tokens,
+        chunk_overlap=body.chunk_overlap,
     )
     made = _collection((await services.rag.CreateCollection(request, context=call.context)).collection)
     if call.deed is not None:
@@ -97,5 +101,7 @@ def _collection(row: pb.Collection) -> dict[str, Any]:
         "vector_store": row.vector_store,
         "embedding_model": row.embedding_model,
         "default_mode": MODE_NAMES.get(row.default_mode),
+        "chunk_tokens": row.chunk_tokens,
+        "chunk_overlap": row.chunk_overlap,
         "created_at": iso(row.create_time),
     }

@@ -1,9 +1,10 @@
 """Collections, and the queries on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from rag_service.domain.documents import Chunking
 from rag_service.domain.search import SearchMode
 
 DEFAULT_COLLECTION = "default"
@@ -21,6 +22,7 @@ class Collection:
     embedding_model: str
     created_at: datetime
     default_mode: SearchMode = SearchMode.HYBRID
+    chunking: Chunking = field(default_factory=Chunking)
     documents: int = 0
     """Where they were counted."""
 

@@ -20,6 +20,17 @@ class DocumentStatus(Enum):
     CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """How texts are cut: tokens (estimated) that a chunk has at most, and that it repeats of the one before."""
+
+    tokens: int = 400
+    """With its title a chunk fits into 512, the window of the default model. Measured on abstracts (`make eval`): 220
+    gives nDCG@10 0.43, 300 gives 0.44, 420 gives 0.46.
+    """
+    overlap: int = 40
+
+
 FINAL = frozenset((DocumentStatus.READY, DocumentStatus.FAILED, DocumentStatus.CANCELLED))
 
 
@@ -62,7 +73,8 @@ class Document:
     run: int = 1
     vector_store: str = ""
     embedding_model: str = ""
-    """The last two are its collection's."""
+    chunking: Chunking = Chunking()
+    """The last three are its collection's."""
 
     @property
     def latest(self) -> Description:

@@ -17,14 +17,9 @@ from uuid import NAMESPACE_OID, uuid5
 import orjson
 
 from rag_service.domain.chunks import Chunk
-from rag_service.domain.documents import Heading
+from rag_service.domain.documents import Chunking, Heading
 from rag_service.policy.terms import terms
 
-TARGET_WEIGHT = 400
-"""Tokens, as estimated by `weight`, that a chunk has at most: with its title it fits into 512, the window of the
-default model. Measured on abstracts (`make eval`): 220 gives nDCG@10 0.43, 300 gives 0.44, 420 gives 0.46.
-"""
-OVERLAP_WEIGHT = 40
 _PIECE = re.compile(
     r"(?:(?<!\S)\d{1,3}\.(?=\s)"  # the number of a list's item ends no sentence
     r"|[^.!?\n]|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py
@@ -48,6 +43,7 @@ class Source:
     page_starts: Sequence[int] = ()
     headings: Sequence[Heading] = ()
     """Sections that the text itself does not show."""
+    chunking: Chunking = field(default_factory=Chunking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ def chunks(source: Source, segments: Iterable[str]) -> Iterator[Chunk]:
     """The chunks of a document, each to be found by the title's words, too. Doing it again gives the same ids."""
     about = hashlib.sha256(orjson.dumps(dict(source.metadata), option=orjson.OPT_SORT_KEYS)).hexdigest()
     seen: Counter[str] = Counter()
-    for ordinal, span in enumerate(_Grouping(source.headings).spans(segments)):
+    for ordinal, span in enumerate(_Grouping(source.headings, source.chunking).spans(segments)):
         digest = hashlib.sha256(embedded_text(source.title, span.heading, span.text).encode()).hexdigest()
         place = seen[digest]
         seen[digest] += 1
@@ -132,6 +128,7 @@ class _Grouping:
     """Sentences into spans, section by section."""
 
     named: Sequence[Heading]
+    chunking: Chunking
     passed: int = 0
     """So many of the named ones are behind."""
     path: list[tuple[int, str]] = field(default_factory=list)
@@ -160,7 +157,7 @@ class _Grouping:
             yield from self._flush()
             self._enter(self.named[self.passed].level, self.named[self.passed].title)
             self.passed += 1
-        elif self.group and weight(self._text(self.group[0][0], end)) > TARGET_WEIGHT:
+        elif self.group and weight(self._text(self.group[0][0], end)) > self.chunking.tokens:
             overlap = self._overlap()
             yield from self._flush()
             self.group = overlap
@@ -183,13 +180,13 @@ class _Grouping:
         first, last = self.group[0][0], self.group[-1][1]
         if not _BLANK_LINE.search(self._text(last, start)) or zlib.crc32(text.encode()) % 2:
             return False
-        return weight(self._text(first, last)) >= TARGET_WEIGHT // 2
+        return weight(self._text(first, last)) >= self.chunking.tokens // 2
 
     def _overlap(self) -> list[tuple[int, int]]:
         """The last sentences of a chunk, which the next one repeats."""
         kept: list[tuple[int, int]] = []
         for start, end in reversed(self.group[1:]):
-            if weight(self._text(start, self.group[-1][1])) > OVERLAP_WEIGHT:
+            if weight(self._text(start, self.group[-1][1])) > self.chunking.overlap:
                 break
             kept.insert(0, (start, end))
         return kept

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from rag_service.domain.collections import Collection
+from rag_service.domain.documents import Chunking
 from rag_service.domain.errors import CollectionExists
 from rag_service.domain.search import SearchMode
 from rag_service.repository.rows import Rows, page_of
@@ -17,7 +18,8 @@ class CollectionRows(Rows):
     """Queries on collections."""
 
     async def add_collection(self, collection: Collection) -> None:
-        values = {key: value for key, value in asdict(collection).items() if key != "documents"}
+        values = {key: value for key, value in asdict(collection).items() if key not in ("documents", "chunking")}
+        values |= {"chunk_tokens": collection.chunking.tokens, "chunk_overlap": collection.chunking.overlap}
         try:
             values["default_mode"] = collection.default_mode.value
             await self._db.execute(collections.insert().values(values))
@@ -58,5 +60,6 @@ def _collection(row: Any) -> Collection:
         row.embedding_model,
         row.created_at,
         SearchMode(row.default_mode),
+        Chunking(row.chunk_tokens, row.chunk_overlap),
         row.documents,
     )

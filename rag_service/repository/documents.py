@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from chassis.database import PLATFORM
-from rag_service.domain.documents import Description, Document, DocumentStatus
+from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus
 from rag_service.domain.filters import Filter
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.rows import Rows, page_of
@@ -131,6 +131,8 @@ def _documents() -> sa.Select[Any]:
         collections.c.name.label("collection"),
         collections.c.vector_store,
         collections.c.embedding_model,
+        collections.c.chunk_tokens,
+        collections.c.chunk_overlap,
     )
     query = query.join(collections, collections.c.id == documents.c.collection_id)
     return query.where(documents.c.erasure_id.is_(None))
@@ -148,5 +150,6 @@ def _document(row: Any) -> Document:
         created_at=row.created_at,
         vector_store=row.vector_store,
         embedding_model=row.embedding_model,
+        chunking=Chunking(row.chunk_tokens, row.chunk_overlap),
         **{name: getattr(row, name) for name in STATE},
     )

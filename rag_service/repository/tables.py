@@ -38,6 +38,8 @@ collections = sa.Table(
     sa.Column("embedding_model", sa.Text, nullable=False),
     sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
     sa.Column("default_mode", sa.Text, nullable=False, server_default="hybrid"),
+    sa.Column("chunk_tokens", sa.Integer, nullable=False, server_default="400"),
+    sa.Column("chunk_overlap", sa.Integer, nullable=False, server_default="40"),
     sa.UniqueConstraint("tenant_id", "name"),
 )
 documents = sa.Table(

@@ -8,6 +8,7 @@ from uuid import uuid4
 from chassis.errors import Violation
 from chassis.pagination import Page, PageRequest
 from rag_service.domain.collections import DEFAULT_COLLECTION, Collection
+from rag_service.domain.documents import Chunking
 from rag_service.domain.errors import BadRequest, CollectionExists, CollectionNotFound
 from rag_service.domain.search import SearchMode
 from rag_service.domain.store import Store
@@ -15,6 +16,8 @@ from rag_service.domain.vectors import VectorStores
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MAX_DESCRIPTION_CHARACTERS = 500
+LEAST_TOKENS = 50
+MOST_TOKENS = 8000
 
 
 def bad(field: str, description: str) -> BadRequest:
@@ -38,17 +41,19 @@ class Collections:
         description: str = "",
         vector_store: str = "",
         default_mode: SearchMode | None = None,
+        chunking: Chunking | None = None,
     ) -> Collection:
         """BadRequest, CollectionExists."""
         if not _NAME.fullmatch(name):
             raise bad("name", "must have 1 to 64 characters of a-z, 0-9, - and _")
         _check_description(description)
+        _check_chunking(chunking or Chunking())
         if vector_store and vector_store not in self._stores.names:
             raise bad("vector_store", f"must be one of {', '.join(self._stores.names)}")
         if name == DEFAULT_COLLECTION:
             await self.find(tenant_id, name)
             raise CollectionExists
-        return await self._add(tenant_id, name, description, vector_store, default_mode)
+        return await self._add(tenant_id, name, description, vector_store, default_mode, chunking)
 
     async def change(
         self, tenant_id: str, name: str, *, description: str | None = None, default_mode: SearchMode | None = None
@@ -93,6 +98,7 @@ class Collections:
         description: str = "",
         vector_store: str = "",
         default_mode: SearchMode | None = None,
+        chunking: Chunking | None = None,
     ) -> Collection:
         made = Collection(
             id=str(uuid4()),
@@ -103,6 +109,7 @@ class Collections:
             embedding_model=self._embedding_model,
             created_at=self._clock(),
             default_mode=default_mode or SearchMode.HYBRID,
+            chunking=chunking or Chunking(),
         )
         async with self._store.transaction(tenant_id) as repository:
             await repository.add_collection(made)
@@ -112,3 +119,10 @@ class Collections:
 def _check_description(description: str) -> None:
     if len(description) > MAX_DESCRIPTION_CHARACTERS:
         raise bad("description", f"must have at most {MAX_DESCRIPTION_CHARACTERS} characters")
+
+
+def _check_chunking(chunking: Chunking) -> None:
+    if not LEAST_TOKENS <= chunking.tokens <= MOST_TOKENS:
+        raise bad("chunk_tokens", f"must be from {LEAST_TOKENS} to {MOST_TOKENS}")
+    if not 0 <= chunking.overlap <= chunking.tokens // 2:
+        raise bad("chunk_overlap", "must be at most half of chunk_tokens")

@@ -231,6 +231,7 @@ class Documents:
             created_at=self._clock(),
             vector_store=collection.vector_store,
             embedding_model=collection.embedding_model,
+            chunking=collection.chunking,
         )
 
     def _metadata(self, text: str) -> Mapping[str, Any]:

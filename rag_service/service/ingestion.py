@@ -139,7 +139,7 @@ class Ingestion:
 
     async def _stage_chunks(self, document: Document, text: Text) -> None:
         latest = document.latest
-        source = Source(document.id, latest.title, latest.metadata, text.page_starts, text.headings)
+        source = Source(document.id, latest.title, latest.metadata, text.page_starts, text.headings, document.chunking)
         count = 0
         with text.path.open(encoding="utf-8", newline="") as file:
             found = chunks(source, segments(file.read))

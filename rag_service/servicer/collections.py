@@ -8,6 +8,7 @@ from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 from chassis.errors import PlatformError
 from chassis.pagination import PageRequest
 from rag_service.domain.collections import Collection
+from rag_service.domain.documents import Chunking
 from rag_service.domain.vectors import VectorStores
 from rag_service.service.collections import Collections
 from rag_service.servicer.wire import MODE_NUMBERS, MODES, tenant, time_of
@@ -20,8 +21,15 @@ class CollectionsServicer(RagServiceServicer):
     _vectors: VectorStores
 
     async def CreateCollection(self, request: pb.CreateCollectionRequest, _: Any) -> pb.CreateCollectionResponse:
+        tokens = request.chunk_tokens or Chunking().tokens
+        overlap = request.chunk_overlap if request.HasField("chunk_overlap") else tokens // 10
         made = await self._collections.create(
-            tenant(), request.name, request.description, request.vector_store, MODES.get(request.default_mode)
+            tenant(),
+            request.name,
+            request.description,
+            request.vector_store,
+            MODES.get(request.default_mode),
+            Chunking(tokens, overlap),
         )
         return pb.CreateCollectionResponse(collection=_collection(made))
 
@@ -60,4 +68,6 @@ def _collection(row: Collection) -> pb.Collection:
         vector_store=row.vector_store,
         embedding_model=row.embedding_model,
         default_mode=MODE_NUMBERS[row.default_mode],
+        chunk_tokens=row.chunking.tokens,
+        chunk_overlap=row.chunking.overlap,
     )

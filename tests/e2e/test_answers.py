@@ -55,6 +55,12 @@ def test_search_options_and_a_collections_mode(tenant: Tenant) -> None:
     measured = client.post(f"{RAG}/evaluations", json={"queries": golden, "modes": ["dense"], "apply": True}).json()
     assert measured["default_mode"] == "dense"
     assert search(client)["mode"] == "dense"
+    made = client.post(f"{RAG}/collections", json={"name": "short", "chunk_tokens": 60}).json()
+    assert (made["chunk_tokens"], made["chunk_overlap"]) == (60, 6)
+    assert (
+        client.post(f"{RAG}/collections", json={"name": "x", "chunk_tokens": 60, "chunk_overlap": 31}).status_code
+        == 422
+    )
     assert client.patch(f"{RAG}/collections/none", json={"default_mode": "dense"}).status_code == 404
 
 

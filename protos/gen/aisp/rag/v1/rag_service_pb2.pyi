@@ -97,16 +97,20 @@ ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason
 ERROR_REASON_TOO_MANY_CONVERSATIONS: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "description", "vector_store", "default_mode")
+    __slots__ = ("name", "description", "vector_store", "default_mode", "chunk_tokens", "chunk_overlap")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_OVERLAP_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     vector_store: str
     default_mode: SearchMode
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
+    chunk_tokens: int
+    chunk_overlap: int
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ...) -> None: ...
 
 class UpdateCollectionRequest(_message.Message):
     __slots__ = ("name", "default_mode", "description")
@@ -708,7 +712,7 @@ class VectorStore(_message.Message):
     def __init__(self, name: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., health: _Optional[str] = ...) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model", "default_mode")
+    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model", "default_mode", "chunk_tokens", "chunk_overlap")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -717,6 +721,8 @@ class Collection(_message.Message):
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_OVERLAP_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
@@ -725,7 +731,9 @@ class Collection(_message.Message):
     vector_store: str
     embedding_model: str
     default_mode: SearchMode
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
+    chunk_tokens: int
+    chunk_overlap: int
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ...) -> None: ...
 
 class Document(_message.Message):
     __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type", "ready_version", "sha256")
