@@ -1,7 +1,7 @@
 """`eval`: how well search finds, through the public API, on a collection of texts with judged questions.
 
 The directory has corpus.jsonl, a `{"id", "title", "text"}` a line, and queries.jsonl, an `{"text", "relevant": [ids]}`
-a line. It is measured on the running platform, in a tenant of its own.
+a line. It is measured on the running platform, in a tenant of its own, on each vector store that is configured.
 """
 
 import json
@@ -33,22 +33,30 @@ def evaluate(settings: LocalSettings, directory: Path) -> None:
     queries = read_lines(directory / "queries.jsonl")
     console = Console(highlight=False)
     with tenant_client(settings) as client:
-        started = time.monotonic()
-        ids = {
-            row["id"]: client.post(DOCUMENTS, json={"text": row["text"], "title": row.get("title", "")[:500]})
-            .raise_for_status()
-            .json()["id"]
-            for row in track(corpus, "uploading", console=console)
-        }
-        wait_ready(client, len(corpus))
-        console.print(f"{len(corpus)} documents are ready after {time.monotonic() - started:.0f} s")
-        judged = [
-            {"query": row["text"], "relevant": [ids[name] for name in row["relevant"] if name in ids]}
-            for row in queries
-        ]
-        golden = [row for row in judged if row["relevant"]]
-        answer = client.post("/api/v1/services/rag/evaluations", json={"queries": golden})
-        console.print(report(answer.raise_for_status().json()))
+        stores = client.get("/api/v1/services/providers").raise_for_status().json()["vector_stores"]
+        for store in (store["name"] for store in stores if store["health"] == "ok"):
+            collection = {"name": f"eval-{store}", "vector_store": store}
+            client.post("/api/v1/services/rag/collections", json=collection).raise_for_status()
+            started = time.monotonic()
+            ids = upload(client, corpus, collection["name"], console)
+            console.print(f"{len(corpus)} documents are ready on {store} after {time.monotonic() - started:.0f} s")
+            judged = [
+                {"query": row["text"], "relevant": [ids[name] for name in row["relevant"] if name in ids]}
+                for row in queries
+            ]
+            body = {"queries": [row for row in judged if row["relevant"]], "collection": collection["name"]}
+            answer = client.post("/api/v1/services/rag/evaluations", json=body)
+            console.print(report(answer.raise_for_status().json()))
+
+
+def upload(client: httpx.Client, corpus: list[dict[str, Any]], collection: str, console: Console) -> dict[str, str]:
+    """Takes in the texts and waits until they are ready; the documents' ids by the texts'."""
+    ids = {}
+    for row in track(corpus, "uploading", console=console):
+        body = {"text": row["text"], "title": row.get("title", "")[:500], "collection": collection}
+        ids[row["id"]] = client.post(DOCUMENTS, json=body).raise_for_status().json()["id"]
+    wait_ready(client, len(corpus), collection)
+    return ids
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -87,13 +95,14 @@ def tenant_client(settings: LocalSettings) -> Iterator[httpx.Client]:
         raise LocalError(f"the platform at {run['base_url']} did not answer: {error}") from error
 
 
-def wait_ready(client: httpx.Client, count: int) -> None:
-    """Returns when that many documents are ready. LocalError if one fails or it takes too long."""
+def wait_ready(client: httpx.Client, count: int, collection: str = "") -> None:
+    """Returns when that many documents of a collection are ready. LocalError if one fails or it takes too long."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         ready, cursor = 0, ""
         while True:
-            page = client.get(DOCUMENTS, params={"limit": PAGE} | ({"cursor": cursor} if cursor else {}))
+            asked: dict[str, str | int] = {"limit": PAGE, "collection": collection, "cursor": cursor}
+            page = client.get(DOCUMENTS, params={key: value for key, value in asked.items() if value})
             rows = page.raise_for_status().json()
             failed = [row for row in rows["data"] if row["status"] == "failed"]
             if failed:
