@@ -70,6 +70,10 @@ class GatewaySection(Section):
     """Reserved for an answer that the client did not bound."""
     checkpoint_seconds: float = Field(default=1, gt=0, le=60)
     """How often a stream without a bound tells the meter what it has used; so late it ends where a limit is reached."""
+    drained_plans: tuple[str, ...] = ()
+    """Plans whose streams are read on when their client leaves, up to the two bounds; others are cancelled at once."""
+    drained_seconds: float = Field(default=30, gt=0, le=600)
+    drained_tokens: int = Field(default=2048, ge=1)
     heartbeat_seconds: float = Field(default=15, gt=0, le=300)
     """A comment is sent on an event stream that was silent for so long."""
     attempts_per_minute: int = Field(default=300, ge=1)

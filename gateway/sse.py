@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
@@ -102,39 +103,74 @@ def to_the_end(scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[
     return heard
 
 
+@dataclass(slots=True)
+class Departure:
+    """What becomes of work whose client leaves: it ends at once, or may go on for so many seconds and bytes."""
+
+    seconds: float = 0
+    bytes: int = 0
+    gone: bool = False
+
+    def exhausted(self, size: int) -> bool:
+        """Whether what is made for nobody is more than it may be, now that `size` more bytes were."""
+        if self.gone:
+            self.bytes -= size
+        return self.bytes < 0
+
+
 async def until_disconnect(
-    scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None]
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[Any]],
+    work: Coroutine[Any, Any, None],
+    departure: Departure | None = None,
 ) -> None:
-    """Does the work; cancels it as soon as the client is gone."""
+    """Does the work; when the client is gone, cancels it at once, or when its time is up."""
+    departure = departure or Departure()
     extension = scope.get("extensions", {}).get(GONE)
     if extension is None:
-        await _watching(receive, work)
+        await _watching(receive, work, departure)
         return
     watch = extension["watch"]
-    task, gone = asyncio.current_task(), False
+    task, ended = asyncio.current_task(), False
     assert task is not None
+    timer: asyncio.TimerHandle | None = None
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        task.cancel()
 
     def leave() -> None:
-        nonlocal gone
-        gone = True
-        task.cancel()
+        nonlocal timer
+        departure.gone = True
+        if departure.seconds:
+            timer = asyncio.get_running_loop().call_later(departure.seconds, end)
+        else:
+            end()
 
     watch(leave)
     try:
         await work
     except asyncio.CancelledError:
-        if not gone or task.uncancel():
+        if not ended or task.uncancel():
             raise
     finally:
         watch(None)
+        if timer is not None:
+            timer.cancel()
 
 
-async def _watching(receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None]) -> None:
+async def _watching(
+    receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, None], departure: Departure
+) -> None:
     """The same under a server that tells of the client's leaving to nobody but who receives."""
     task = asyncio.ensure_future(work)
     watcher = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() and departure.seconds:
+            departure.gone = True
+            await asyncio.wait({task}, timeout=departure.seconds)
         if not task.done():
             task.cancel()
             with suppress(asyncio.CancelledError):

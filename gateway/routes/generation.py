@@ -23,7 +23,7 @@ from gateway.routes.faces.face import Asked, Face, documents_of
 from gateway.routes.faces.messages import MessagesFace
 from gateway.routes.faces.responses import ResponsesFace
 from gateway.settings import GatewaySection
-from gateway.sse import Heartbeats, until_disconnect
+from gateway.sse import Departure, Heartbeats, until_disconnect
 
 log = structlog.get_logger()
 
@@ -86,7 +86,14 @@ class GenerationRoute:
         said = ",".join((envelope.format_version, *envelope.format_features)).encode()
         marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
         serve = partial(self._stream, asked.choices) if asked.stream else self._complete
-        await until_disconnect(scope, receive, serve(state, envelope, work, marks, send))
+        departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
+        await until_disconnect(scope, receive, serve(state, envelope, work, marks, send), departure)
+
+    def _departure(self, plan: str, *, stream: bool) -> Departure:
+        settings = self._settings
+        if not stream or plan not in settings.drained_plans:
+            return Departure()
+        return Departure(settings.drained_seconds, settings.drained_tokens * BYTES_OF_AN_EVENT)
 
     async def _complete(
         self, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
@@ -99,6 +106,7 @@ class GenerationRoute:
     async def _stream(
         self, choices: int, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
+        departure: Departure = state["departure"]
         async with self._gate.admitted(state, "", work, marks) as call:
             request = pb.StreamCompleteRequest(envelope=envelope)
             async with aclosing(self._clients.llm.StreamComplete(request, **call.options)) as parts:
@@ -113,6 +121,10 @@ class GenerationRoute:
                     async with aclosing(self._events(call, started, work, parts, choices)) as events:
                         async for event in events:
                             await stream.send(event)
+                            if departure.exhausted(len(event)):
+                                break
+                # What nobody read was used all the same.
+                call.partial = call.partial or departure.gone
             await send(raw.part(b"", more=False))
 
     async def _events(

@@ -11,6 +11,7 @@ class TextCompletions(OpenAIWire):
     """The format."""
 
     path = "/completions"
+    least_logprobs = 1
 
     def read(self, body: bytes) -> dict[str, Any]:
         return read_prompt(body)

@@ -16,6 +16,7 @@ from llm_service.adapters.provider_errors import error_of
 from llm_service.domain.calls import Answer, Call, Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
+from llm_service.policy.several import Several, several_of
 from llm_service.policy.sse import EventSplitter, data_of
 from llm_service.policy.tokens import estimate_tokens, joined, tokens_of
 
@@ -26,6 +27,8 @@ class OpenAIWire:
     """A format whose answers have `choices` and `usage`. `local`: of the engine that this service keeps running."""
 
     path: str
+    least_logprobs: bool | int = True
+    """Asks for the probability of each token, and no other's."""
 
     def __init__(self, *, local: bool = False) -> None:
         self._local = local
@@ -37,6 +40,8 @@ class OpenAIWire:
         document, body = self.read(call.body), call.body
         if self._local:
             document = self.for_local(document)
+            if several_of(document) is not None:
+                document["logprobs"] = document.get("logprobs") or self.least_logprobs
             body = orjson.dumps(document)
         if document.get("model") != deployment.upstream_model:
             body = with_member(body, document, "model", orjson.dumps(deployment.upstream_model))
@@ -60,6 +65,10 @@ class OpenAIWire:
         tokens = tokens_of(usage) if isinstance(usage, dict) and usage else _estimate(call, len(body))
         if self._local:
             document["model"] = call.model
+            if several := self.several(call):
+                several.take(document)
+                document["usage"] = (usage or {}) | several.usage(tokens)
+                tokens = several.tokens(tokens)
             self.mend_local(document)
             body = orjson.dumps(document)
         return Answer(body, Ending(tokens, _finish_of(document)))
@@ -70,6 +79,10 @@ class OpenAIWire:
     def public_name(self, call: Call) -> str:
         """The model's name as events must tell it; empty: as they do."""
         return call.model if self._local else ""
+
+    def several(self, call: Call) -> Several | None:
+        """Counts the answers of the local engine, where there are several."""
+        return several_of(self.read(call.body)) if self._local else None
 
     def read(self, body: bytes) -> dict[str, Any]:
         """The client's document, checked. BadDocument."""
@@ -91,6 +104,7 @@ class OpenAIRelay:
         self._call = call
         self._wire = wire
         self._public_name = wire.public_name(call)
+        self._several = wire.several(call)
         self._splitter = EventSplitter()
         self._tokens: Tokens | None = None
         self._finish = ""
@@ -135,11 +149,16 @@ class OpenAIRelay:
             return b"" if self._public_name else event
         if document.get("error"):
             raise error_of(document["error"])
+        if self._several:
+            self._several.take(document)
         usage, finish = document.get("usage"), _finish_of(document)
         self._finish = finish or self._finish
         if not isinstance(usage, dict) or not usage:
             return self._renamed(event, document)
         told = tokens_of(usage)
+        if self._several:
+            document["usage"] = usage | self._several.usage(told)
+            told = self._several.tokens(told)
         self._tokens = joined(self._tokens, told) if self._tokens else told
         if self._call.include_usage:
             return self._renamed(event, document)

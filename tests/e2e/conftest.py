@@ -21,7 +21,7 @@ import pytest
 from tests.standins.openai_provider import OpenAIProvider, in_thread
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
             "AI_PLATFORM_MODELS_DIR": models,
             "AI_PLATFORM_GATEWAY__PORT": "0",
             "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
+            "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
+            "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
+            "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES": "15",
             "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
             "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
         }

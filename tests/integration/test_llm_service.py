@@ -74,6 +74,30 @@ async def test_the_local_model_answers_whole_and_streamed(stub: LlmServiceStub) 
     assert all(b'"usage"' not in part.data for part in parts)
 
 
+@pytest.mark.parametrize(
+    ("form", "asked"),
+    [
+        (pb.FORMAT_CHAT_COMPLETIONS, {"messages": [{"role": "user", "content": "Tell a long story."}], "n": 2}),
+        (pb.FORMAT_COMPLETIONS, {"prompt": ["Once upon a time", "One, two, three,"]}),
+    ],
+)
+async def test_every_answer_to_a_request_is_counted(
+    stub: LlmServiceStub, form: pb.Format, asked: dict[str, object]
+) -> None:
+    body = orjson.dumps({"model": LOCAL, "max_tokens": 6, "temperature": 0} | asked)
+    asking = pb.Envelope(model=LOCAL, format=form, body=body, include_usage=True)
+    whole = await stub.Complete(pb.CompleteRequest(envelope=asking), context=CONTEXT)
+    document = orjson.loads(whole.body)
+    assert [choice["finish_reason"] for choice in document["choices"]] == ["length", "length"]
+    assert all(not choice.get("logprobs") for choice in document["choices"])
+    assert document["usage"]["completion_tokens"] == 12
+    streamed = [part async for part in stub.StreamComplete(pb.StreamCompleteRequest(envelope=asking), context=CONTEXT)]
+    for completion in (whole.completion, streamed[-1].completion):
+        units = {line.unit: line.amount for line in completion.usage.lines}
+        assert units[usage_pb2.UNIT_OUTPUT_TOKENS] == 12
+    assert b'"logprobs":{' not in b"".join(part.data for part in streamed)
+
+
 async def test_a_json_schema_binds_the_local_model(stub: LlmServiceStub) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
