@@ -11,11 +11,12 @@ from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstrea
 from llm_service.adapters.registry import KINDS
 from llm_service.adapters.supervisor import LocalEngine
 from llm_service.adapters.wire import WireModel
-from llm_service.domain.calls import LanguageModel
+from llm_service.domain.calls import Format, LanguageModel
 from llm_service.policy.responses.translation import ResponsesByChat
 from llm_service.policy.translation.pairs import ChatByMessages, MessagesByChat
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
 from llm_service.service.translating import Translating
+from llm_service.service.unspoken import Perhaps, Without
 from llm_service.settings import Settings
 
 
@@ -77,7 +78,11 @@ def providers(settings: Settings, upstreams: Mapping[str, Upstream], clients: Cl
 def translating(model: LanguageModel, default_output_tokens: int) -> LanguageModel:
     """Whatever format the model speaks, it is asked in any: what comes as responses goes on as chat completions."""
     conversations = Translating(model, (MessagesByChat(), ChatByMessages(default_output_tokens, time.time)))
-    return Translating(conversations, (ResponsesByChat(),))
+    whole = Translating(conversations, (ResponsesByChat(),))
+    if not conversations.speaks(Format.RESPONSES):
+        return whole
+    by_chat = Translating(Without(conversations, Format.RESPONSES), (ResponsesByChat(),))
+    return Perhaps(whole, by_chat, Format.RESPONSES, time.monotonic)
 
 
 def _fixed(address: str) -> Callable[[], str | None]:

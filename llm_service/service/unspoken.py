@@ -1,0 +1,99 @@
+"""A wrapper of LanguageModel for a format that a kind of provider speaks, and a single server of that kind may not.
+
+Whatever imitates OpenAI is reached by OpenAI's settings, and much of it has no responses: what such a server says it
+does not know (404, and nothing about a model) is asked by translation, for a while without trying first.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.errors import ProviderRefused
+from llm_service.domain.models import Deployment, Health
+
+REMEMBERED_SECONDS = 600.0
+MOST_REMEMBERED = 10_000
+
+
+class Without:
+    """The model as if it did not speak one format."""
+
+    def __init__(self, inner: LanguageModel, form: Format) -> None:
+        self._inner = inner
+        self._form = form
+
+    def speaks(self, form: Format) -> bool:
+        return form is not self._form and self._inner.speaks(form)
+
+    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+        return await self._inner.complete(deployment, call)
+
+    def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+        return self._inner.stream(deployment, call)
+
+    def health(self, deployment: Deployment) -> Health:
+        return self._inner.health(deployment)
+
+
+class Perhaps:
+    """Asks `inner`, or `translated` where a server turned out not to know the format."""
+
+    def __init__(
+        self, inner: LanguageModel, translated: LanguageModel, form: Format, clock: Callable[[], float]
+    ) -> None:
+        self._inner = inner
+        self._translated = translated
+        self._form = form
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        """Until when a deployment is not tried, by its key."""
+
+    def speaks(self, form: Format) -> bool:
+        return self._inner.speaks(form)
+
+    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+        if not self._known(deployment, call):
+            try:
+                return await self._inner.complete(deployment, call)
+            except ProviderRefused as error:
+                if not self._unspoken(call, error):
+                    raise
+        answer = await self._translated.complete(deployment, call)
+        self._remember(deployment, call)
+        return answer
+
+    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+        if not self._known(deployment, call):
+            started = False
+            try:
+                async with aclosing(self._inner.stream(deployment, call)) as events:
+                    async for event in events:
+                        started = True
+                        yield event
+            except ProviderRefused as error:
+                if started or not self._unspoken(call, error):
+                    raise
+            else:
+                return
+        async with aclosing(self._translated.stream(deployment, call)) as events:
+            async for event in events:
+                self._remember(deployment, call)
+                yield event
+
+    def health(self, deployment: Deployment) -> Health:
+        return self._inner.health(deployment)
+
+    def _known(self, deployment: Deployment, call: Call) -> bool:
+        return call.format is self._form and self._until.get(deployment.key, 0) > self._clock()
+
+    def _unspoken(self, call: Call, error: ProviderRefused) -> bool:
+        told = error.metadata
+        return call.format is self._form and told.get("provider_status") == "404" and "code" not in told
+
+    def _remember(self, deployment: Deployment, call: Call) -> None:
+        if self._known(deployment, call):
+            return
+        # Clients may invent models behind a provider's prefix: what is remembered of them is bounded.
+        if len(self._until) >= MOST_REMEMBERED:
+            self._until.clear()
+        self._until[deployment.key] = self._clock() + REMEMBERED_SECONDS
