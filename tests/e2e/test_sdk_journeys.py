@@ -98,6 +98,7 @@ def test_images_and_files_pass_or_are_refused(
     assert caught.value.code == "unsupported"
 
 
+@pytest.mark.parametrize("sdk", ["/v1"], indirect=True)
 def test_probabilities_choices_and_seeds(sdk: openai.OpenAI) -> None:
     asked: dict[str, Any] = {"model": LOCAL, "messages": HELLO, "max_tokens": 6, "seed": 7, "temperature": 1.5}
     first = sdk.chat.completions.create(**asked, n=2, logprobs=True, top_logprobs=2)
@@ -110,6 +111,7 @@ def test_probabilities_choices_and_seeds(sdk: openai.OpenAI) -> None:
     assert len(texts) == 1
 
 
+@pytest.mark.parametrize("sdk", ["/api/v1"], indirect=True)
 def test_completions_of_the_local_model(sdk: openai.OpenAI) -> None:
     asked: dict[str, Any] = {"model": LOCAL, "max_tokens": 4, "temperature": 0}
     one = sdk.completions.create(**asked, prompt="The capital of France is", logprobs=2)
