@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -13,16 +14,17 @@ def client_address(peer: str, forwarded: Sequence[bytes], proxies: Sequence[Netw
     Each proxy appends whom it heard, so only the right end can be believed. What is no address ends the walk at the
     one before it. An IPv4 address in IPv6's clothes is told as IPv4. Empty without a peer (a UNIX socket).
     """
+    if not proxies:
+        return _told(peer)
     address = _parse(peer)
     if address is None:
         return ""
-    if proxies:
-        heard = [part for value in forwarded for part in value.decode("latin-1").split(",")]
-        while any(address in network for network in proxies) and heard:
-            further = _parse(heard.pop())
-            if further is None:
-                break
-            address = further
+    heard = [part for value in forwarded for part in value.decode("latin-1").split(",")]
+    while any(address in network for network in proxies) and heard:
+        further = _parse(heard.pop())
+        if further is None:
+            break
+        address = further
     return str(address)
 
 
@@ -32,6 +34,13 @@ def throttled_as(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return address
+
+
+@lru_cache(10_000)
+def _told(text: str) -> str:
+    """An address as it is told. Remembered: a client has one for all its requests."""
+    address = _parse(text)
+    return "" if address is None else str(address)
 
 
 def _parse(text: str) -> Address | None:

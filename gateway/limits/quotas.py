@@ -1,6 +1,7 @@
 """What is left of each limit, and the headers that tell of it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Header = tuple[bytes, bytes]
@@ -63,18 +64,25 @@ def _budgets(quotas: Sequence[Quota]) -> list[Header]:
 def _rate_limits(timed: Sequence[Quota]) -> list[Header]:
     if not timed:
         return []
-    policies = ", ".join(f'"{quota.name}";q={quota.limit};w={WINDOW_SECONDS[quota.name]}' for quota in timed)
-    states = ", ".join(f'"{quota.name}";r={quota.remaining};t={round(quota.reset_seconds)}' for quota in timed)
-    found = [(b"ratelimit-policy", policies.encode()), (b"ratelimit", states.encode())]
-    for kind in ("requests", "tokens"):
-        named = [quota for quota in timed if quota.name.startswith(kind)] or (
-            [quota for quota in timed if quota.name.startswith("management")] if kind == "requests" else []
-        )
-        if named:
-            least = min(named, key=lambda quota: quota.remaining)
+    states = ", ".join([f'"{quota.name}";r={quota.remaining};t={round(quota.reset_seconds)}' for quota in timed])
+    policies = _policies(tuple([(quota.name, quota.limit) for quota in timed]))
+    found = [(b"ratelimit-policy", policies), (b"ratelimit", states.encode())]
+    least: dict[str, Quota] = {}
+    for quota in timed:
+        kind = quota.name.partition("_")[0]
+        if kind not in least or quota.remaining < least[kind].remaining:
+            least[kind] = quota
+    for kind, told in (("requests", least.get("requests") or least.get("management")), ("tokens", least.get("tokens"))):
+        if told is not None:
             found += [
-                (f"x-ratelimit-limit-{kind}".encode(), str(least.limit).encode()),
-                (f"x-ratelimit-remaining-{kind}".encode(), str(least.remaining).encode()),
-                (f"x-ratelimit-reset-{kind}".encode(), f"{least.reset_seconds:g}s".encode()),
+                (f"x-ratelimit-limit-{kind}".encode(), str(told.limit).encode()),
+                (f"x-ratelimit-remaining-{kind}".encode(), str(told.remaining).encode()),
+                (f"x-ratelimit-reset-{kind}".encode(), f"{told.reset_seconds:g}s".encode()),
             ]
     return found
+
+
+@lru_cache(1000)
+def _policies(limits: Sequence[tuple[str, int]]) -> bytes:
+    """What does not change from answer to answer."""
+    return ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS[name]}' for name, limit in limits).encode()
