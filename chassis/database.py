@@ -28,6 +28,7 @@ NAMING = {
 AWAY = ("08", "53", "57P0")
 """Classes of SQLSTATE: no connection, no room, and a server that is started or stopped."""
 
+SET_TENANT = text("SELECT set_config('aisp.tenant', :tenant, true)")
 PLATFORM = "*"
 """Stands for all tenants, where the platform itself acts: a log-in by address, a sweep, an operator's list."""
 
@@ -104,7 +105,7 @@ class Database:
         try:
             async with self._engine.begin() as connection:
                 # Local to the transaction: the connection's next user must not inherit it.
-                await connection.execute(text("SELECT set_config('aisp.tenant', :tenant, true)"), {"tenant": tenant_id})
+                await connection.execute(SET_TENANT, {"tenant": tenant_id})
                 yield connection
         except (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError) as error:
             raise DatabaseUnavailable from error

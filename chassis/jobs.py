@@ -146,6 +146,7 @@ class JobRunner:
         self._poll = poll_seconds
         self._lease_seconds = lease_seconds
         self._running: Counter[str] = Counter()
+        self._claiming = _claiming(table, list(handlers), lease_seconds)
 
     async def run(self) -> None:
         """Runs until cancelled; then the jobs under way are cancelled too, and another runner takes them up."""
@@ -173,18 +174,10 @@ class JobRunner:
         return [tenant_id for tenant_id, count in self._running.items() if count >= share]
 
     async def _claim(self) -> tuple[Job, bytes] | None:
-        table = self._table
-        due = sa.select(table.c.id).where(
-            table.c.run_at <= sa.func.now(),
-            table.c.kind.in_(list(self._handlers)),
-            table.c.tenant_id.not_in(self._full()),
-        )
-        due = due.order_by(table.c.run_at).limit(1).with_for_update(skip_locked=True)
-        change = table.update().where(table.c.id == due.scalar_subquery())
-        change = change.values(attempts=sa.func.abs(table.c.attempts) + 1, run_at=_in_seconds(self._lease_seconds))
         try:
             async with self._database.platform() as connection:
-                row = (await connection.execute(change.returning(*table.c))).one_or_none()
+                found = await connection.execute(self._claiming, {"full": list(self._full())})
+                row = found.one_or_none()
         except PlatformError as error:
             log.warning("cannot take jobs", reason=error.reason)
             return None
@@ -252,6 +245,21 @@ class JobRunner:
     def _mine(self, job: Job) -> sa.ColumnElement[bool]:
         """Who lost its lease to another changes nothing any more."""
         return sa.and_(self._table.c.id == job.id, self._table.c.attempts == job.attempt)
+
+
+def _claiming(table: sa.Table, kinds: list[str], lease_seconds: float) -> sa.Executable:
+    """Takes the job that has been due for longest, of no tenant in `full`. Made once: it is asked for several times a
+    second for as long as a process lives.
+    """
+    due = sa.select(table.c.id).where(
+        table.c.run_at <= sa.func.now(),
+        table.c.kind.in_(kinds),
+        table.c.tenant_id.not_in(sa.bindparam("full", expanding=True, type_=table.c.tenant_id.type)),
+    )
+    due = due.order_by(table.c.run_at).limit(1).with_for_update(skip_locked=True)
+    change = table.update().where(table.c.id == due.scalar_subquery())
+    change = change.values(attempts=sa.func.abs(table.c.attempts) + 1, run_at=_in_seconds(lease_seconds))
+    return change.returning(*table.c)
 
 
 def _in_seconds(seconds: float) -> sa.ColumnElement[Any]:

@@ -11,6 +11,15 @@ from auth_service.repository.tables import Rows, changes
 CHANNEL = "aisp_auth_changes"
 
 
+SINCE = (
+    sa.select(changes)
+    .where(changes.c.version > sa.bindparam("since", type_=changes.c.version.type))
+    .order_by(changes.c.version)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+"""Made once: each gateway has it asked at every heartbeat."""
+
+
 class ChangeRows(Rows):
     """Queries on the stream of changes."""
 
@@ -24,8 +33,11 @@ class ChangeRows(Rows):
             await self._db.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
 
     async def changes_since(self, version: int, limit: int) -> tuple[list[Change], bool]:
-        query = sa.select(changes).where(changes.c.version > version).order_by(changes.c.version).limit(limit)
-        found = [Change(row.version, Subject(row.subject), row.subject_id) for row in await self._db.execute(query)]
+        rows = await self._db.execute(SINCE, {"since": version, "most": limit})
+        found = [Change(row.version, Subject(row.subject), row.subject_id) for row in rows]
+        if not found:
+            # None that is newer, so none that is newer was forgotten.
+            return [], False
         oldest = (await self._db.execute(sa.select(sa.func.min(changes.c.version)))).scalar_one()
         forgotten = bool(version and oldest is not None and oldest > version + 1)
         return found, forgotten
