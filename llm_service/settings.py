@@ -53,6 +53,14 @@ class ResponsesSettings(Section):
     """How often expired ones are removed."""
 
 
+class AnswerCacheSettings(Section):
+    """Answers that callers let be kept."""
+
+    max_seconds: int = Field(default=86_400, ge=1, le=2_592_000)
+    max_bytes: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    """Of one answer; a larger one is not kept."""
+
+
 class LlmSection(Endpoint):
     """The service itself."""
 
@@ -72,6 +80,7 @@ class LlmSection(Endpoint):
     catalogue_seconds: float = Field(default=5, gt=0, le=3600)
     """How often the catalogue is read again, beside whenever the database tells of a change."""
     guardrails: GuardrailSettings = GuardrailSettings()
+    answer_cache: AnswerCacheSettings = AnswerCacheSettings()
     local: LocalEngineSettings = LocalEngineSettings()
     responses: ResponsesSettings = ResponsesSettings()
 

@@ -17,6 +17,7 @@ from gateway.edge import Receive, Scope, Send
 from gateway.errors import render_event
 from gateway.limits.meter import Line
 from gateway.routes import raw
+from gateway.routes.caching import cache_headers, cache_wish
 from gateway.routes.faces.chat import ChatCompletionsFace
 from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face, documents_of
@@ -83,6 +84,8 @@ class GenerationRoute:
         envelope, work = self._envelope(asked, body)
         envelope.format_version, *_ = raw.listed_header(scope, VERSION, 1, MAX_VERSION_CHARACTERS) or ("",)
         envelope.format_features.extend(raw.listed_header(scope, FEATURES, MAX_FEATURES, MAX_FEATURE_CHARACTERS))
+        if caching := cache_wish(scope):
+            envelope.caching.CopyFrom(caching)
         said = ",".join((envelope.format_version, *envelope.format_features)).encode()
         marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
         serve = partial(self._stream, asked.choices) if asked.stream else self._complete
@@ -183,6 +186,7 @@ def _told(answered: Any, call: Call) -> list[tuple[bytes, bytes]]:
         (b"x-aisp-model", quote(answered.served_by.upstream_model, safe=NAME_CHARACTERS).encode()),
         (b"x-aisp-attempts", str(answered.attempts).encode()),
     ]
+    headers += cache_headers(answered)
     if call.replayed:
         headers.append((b"idempotency-replayed", b"true"))
     return headers

@@ -24,13 +24,15 @@ from chassis.notifications import ANYTHING, Listener
 from chassis.outbound import Outbound
 from chassis.server import App, run_server
 from chassis.tenant_rows import TenantRows
+from llm_service.adapters.answer_cache import ValkeyAnswerCache
 from llm_service.adapters.guards.makers import Guards
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
 from llm_service.app.providers import clients, providers, upstreams
-from llm_service.domain.calls import LanguageModel
+from llm_service.domain.calls import Call, LanguageModel
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
 from llm_service.repository.store import PostgresStore
+from llm_service.service.caching import Cached, CacheRules
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
 from llm_service.service.guardrails import Guardrails
@@ -64,6 +66,7 @@ class Parts:
     open_providers: tuple[str, ...]
     vault: Envelope
     outbound: Outbound
+    answers: ValkeyAnswerCache
 
 
 @asynccontextmanager
@@ -71,7 +74,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service, connected; everything is closed on leaving."""
     cache = _cache(settings)
     answers = ValkeyAnswerStore(cache)
-    async with connected(settings) as parts:
+    async with connected(settings, cache) as parts:
         answering = responses(settings, parts)
         work = [*_background(settings, parts), _sweep(answering, settings.llm.responses.sweep_seconds)]
         background = [asyncio.create_task(one) for one in work]
@@ -81,7 +84,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 services=("aisp.llm.v1.LlmService",),
                 ready=partial(_ready, parts),
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
-                erase=together(TenantRows(parts.database, metadata).erase, answers.erase),
+                erase=together(TenantRows(parts.database, metadata).erase, answers.erase, parts.answers.erase),
             )
         finally:
             for task in background:
@@ -91,7 +94,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Parts]:
+async def connected(settings: Settings, cache: Redis) -> AsyncIterator[Parts]:
     """The database and the providers."""
     local = settings.llm.local
     engine = LocalEngine(EngineOptions(settings.model_file, local.threads, local.slots, local.context_length))
@@ -117,14 +120,22 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
             open_providers=tuple(name for name, one in known.items() if not one.local and one.address()),
             vault=_vault(settings),
             outbound=outbound,
+            answers=ValkeyAnswerCache(cache),
         )
 
 
 def responses(settings: Settings, parts: Parts) -> Responses:
     """What answers every call: the stored conversation outermost, so that all of it is judged; then the guardrails."""
     router = Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
+    completions = Completions(router, parts.providers)
+
+    async def model_of(call: Call) -> str:
+        return (await router.route(call)).model
+
+    kept = settings.llm.answer_cache
+    cached = Cached(completions, parts.answers, model_of, CacheRules(kept.max_seconds, kept.max_bytes))
     screens = ScreenBook(parts.store, _guards(settings, parts), settings.llm.guardrails.seconds)
-    screened = Screened(Completions(router, parts.providers), screens, TEXTS, settings.llm.guardrails.window)
+    screened = Screened(cached, screens, TEXTS, settings.llm.guardrails.window)
     return Responses(screened, parts.store, _rules(settings.llm.responses))
 
 

@@ -51,6 +51,15 @@ PLAIN = Dialect()
 
 
 @dataclass(frozen=True, slots=True)
+class Caching:
+    """That an answer may come out of the cache, and be kept in it."""
+
+    max_age_seconds: int
+    refresh: bool = False
+    """Whether it must be made anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A request: the client's document, and what was decided about it."""
 
@@ -63,6 +72,7 @@ class Call:
     """Whose call it is, and under which request: out of the signed context."""
     tally: Tally = field(default_factory=Tally)
     dialect: Dialect = PLAIN
+    caching: Caching | None = None
     max_output_tokens: int = 0
     """What the model writes at most, as the catalogue has it; 0: not known."""
 
@@ -94,6 +104,8 @@ class Served:
     model: str
     deployment: Deployment
     attempts: int
+    age_seconds: int | None = None
+    """Of an answer out of the cache; None: it was made for this call."""
 
     @property
     def provider(self) -> str:

@@ -14,13 +14,15 @@ from prometheus_client import Histogram
 from chassis.context import current
 from chassis.errors import InvalidArgument
 from chassis.telemetry import CALL_BUCKETS
-from llm_service.domain.calls import Call, Dialect, Ending, Format, Generator, Served
+from llm_service.domain.calls import Caching, Call, Dialect, Ending, Format, Generator, Served
 
 log = structlog.get_logger()
 
 FIRST_EVENT = Histogram(
     "aisp_llm_first_event_seconds", "Time to a stream's first event", ["provider"], buckets=CALL_BUCKETS
 )
+CACHE, CACHE_MODEL = "cache", "response-cache"
+"""Provider and model of what the cache of answers served, in the ledger and the price book."""
 FORMATS = {
     pb.FORMAT_CHAT_COMPLETIONS: Format.CHAT_COMPLETIONS,
     pb.FORMAT_COMPLETIONS: Format.COMPLETIONS,
@@ -53,7 +55,9 @@ class CompletionsServicer(LlmServiceServicer):
                     served = event
                     FIRST_EVENT.labels(served.deployment.provider).observe(time.perf_counter() - begun)
                     yield pb.StreamCompleteResponse(
-                        started=pb.Started(served_by=_served_by(served), attempts=served.attempts)
+                        started=pb.Started(
+                            served_by=_served_by(served), attempts=served.attempts, age_seconds=served.age_seconds
+                        )
                     )
                 elif served is not None:
                     _tell(call, served, event)
@@ -73,14 +77,27 @@ def _call(envelope: pb.Envelope) -> Call:
         tenant_id=calling.tenant_id,
         request_id=calling.request_id,
         dialect=Dialect(envelope.format_version, tuple(envelope.format_features)),
+        caching=_caching(envelope),
     )
+
+
+def _caching(envelope: pb.Envelope) -> Caching | None:
+    if not envelope.HasField("caching"):
+        return None
+    if envelope.caching.max_age_seconds < 1:
+        raise InvalidArgument("caching.max_age_seconds must be 1 or more.")
+    return Caching(envelope.caching.max_age_seconds, envelope.caching.refresh)
 
 
 def _served_by(served: Served) -> pb.ServedBy:
     return pb.ServedBy(provider=served.provider, upstream_model=served.deployment.upstream_model, model=served.model)
 
 
-def _completion(served: Served, ending: Ending) -> pb.Completion:
+def _lines(served: Served, ending: Ending) -> list[usage_pb2.UsageLine]:
+    if served.age_seconds is not None:
+        # No provider was asked: what it costs is the platform's own price, whatever the model.
+        hit = usage_pb2.UNIT_CACHE_HITS
+        return [usage_pb2.UsageLine(service="llm", model=CACHE_MODEL, provider=CACHE, unit=hit, amount=1, attempt=1)]
     tokens = ending.tokens
     amounts = {
         usage_pb2.UNIT_INPUT_TOKENS: tokens.input - tokens.cached - tokens.cache_written,
@@ -89,7 +106,7 @@ def _completion(served: Served, ending: Ending) -> pb.Completion:
         usage_pb2.UNIT_OUTPUT_TOKENS: tokens.output - tokens.reasoning,
         usage_pb2.UNIT_REASONING_TOKENS: tokens.reasoning,
     }
-    lines = [
+    return [
         usage_pb2.UsageLine(
             service="llm",
             model=served.model,
@@ -101,11 +118,15 @@ def _completion(served: Served, ending: Ending) -> pb.Completion:
         for unit, amount in amounts.items()
         if amount
     ]
+
+
+def _completion(served: Served, ending: Ending) -> pb.Completion:
     return pb.Completion(
-        usage=usage_pb2.Usage(lines=lines),
+        usage=usage_pb2.Usage(lines=_lines(served, ending)),
         finish_reason=ending.finish_reason,
         served_by=_served_by(served),
         attempts=served.attempts,
+        age_seconds=served.age_seconds,
     )
 
 
@@ -116,6 +137,7 @@ def _tell(call: Call, served: Served, ending: Ending) -> None:
         provider=served.provider,
         deployment=served.deployment.id,
         attempts=served.attempts,
+        cached=served.age_seconds is not None,
         input_tokens=ending.tokens.input,
         output_tokens=ending.tokens.output,
         finish_reason=ending.finish_reason,

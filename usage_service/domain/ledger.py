@@ -20,6 +20,7 @@ class Unit(Enum):
     STORED_BYTES = "stored_bytes"
     CACHE_WRITE_TOKENS = "cache_write_tokens"
     REASONING_TOKENS = "reasoning_tokens"
+    CACHE_HITS = "cache_hits"
     REQUESTS = "requests"
     """Told by nobody: a line of it is added where the answering model has a price by the request."""
 

@@ -131,5 +131,5 @@ def roll_up(events: Iterable[LedgerEvent]) -> dict[str, list[Rollup]]:
 
 def _amounts(line: PricedLine) -> Amounts:
     field = _FIELD.get(line.line.unit)
-    # The requests themselves are counted by the event.
+    # The requests themselves are counted by the event, and a hit of the cache is one.
     return Amounts(**({field: line.line.amount} if field else {}), cost_nano_usd=line.cost_nano_usd)

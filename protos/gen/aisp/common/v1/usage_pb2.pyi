@@ -19,6 +19,7 @@ class Unit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNIT_CACHE_WRITE_TOKENS: _ClassVar[Unit]
     UNIT_REASONING_TOKENS: _ClassVar[Unit]
     UNIT_REQUESTS: _ClassVar[Unit]
+    UNIT_CACHE_HITS: _ClassVar[Unit]
 UNIT_UNSPECIFIED: Unit
 UNIT_INPUT_TOKENS: Unit
 UNIT_CACHED_INPUT_TOKENS: Unit
@@ -29,6 +30,7 @@ UNIT_STORED_BYTES: Unit
 UNIT_CACHE_WRITE_TOKENS: Unit
 UNIT_REASONING_TOKENS: Unit
 UNIT_REQUESTS: Unit
+UNIT_CACHE_HITS: Unit
 
 class Usage(_message.Message):
     __slots__ = ("lines",)

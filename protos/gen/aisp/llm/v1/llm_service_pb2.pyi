@@ -125,40 +125,54 @@ class StreamCompleteResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ...) -> None: ...
 
 class Envelope(_message.Message):
-    __slots__ = ("model", "format", "body", "include_usage", "format_version", "format_features")
+    __slots__ = ("model", "format", "body", "include_usage", "format_version", "format_features", "caching")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_USAGE_FIELD_NUMBER: _ClassVar[int]
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    CACHING_FIELD_NUMBER: _ClassVar[int]
     model: str
     format: Format
     body: bytes
     include_usage: bool
     format_version: str
     format_features: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ..., body: _Optional[bytes] = ..., include_usage: bool = ..., format_version: _Optional[str] = ..., format_features: _Optional[_Iterable[str]] = ...) -> None: ...
+    caching: Caching
+    def __init__(self, model: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ..., body: _Optional[bytes] = ..., include_usage: bool = ..., format_version: _Optional[str] = ..., format_features: _Optional[_Iterable[str]] = ..., caching: _Optional[_Union[Caching, _Mapping]] = ...) -> None: ...
+
+class Caching(_message.Message):
+    __slots__ = ("max_age_seconds", "refresh")
+    MAX_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_FIELD_NUMBER: _ClassVar[int]
+    max_age_seconds: int
+    refresh: bool
+    def __init__(self, max_age_seconds: _Optional[int] = ..., refresh: bool = ...) -> None: ...
 
 class Started(_message.Message):
-    __slots__ = ("served_by", "attempts")
+    __slots__ = ("served_by", "attempts", "age_seconds")
     SERVED_BY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     served_by: ServedBy
     attempts: int
-    def __init__(self, served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+    age_seconds: int
+    def __init__(self, served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ..., age_seconds: _Optional[int] = ...) -> None: ...
 
 class Completion(_message.Message):
-    __slots__ = ("usage", "finish_reason", "served_by", "attempts")
+    __slots__ = ("usage", "finish_reason", "served_by", "attempts", "age_seconds")
     USAGE_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     SERVED_BY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     usage: _usage_pb2.Usage
     finish_reason: str
     served_by: ServedBy
     attempts: int
-    def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+    age_seconds: int
+    def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ..., age_seconds: _Optional[int] = ...) -> None: ...
 
 class ServedBy(_message.Message):
     __slots__ = ("provider", "upstream_model", "model")
