@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.standins.openai_provider import OpenAIProvider, in_thread
+from tests.standins.openai_provider import Behaviour, OpenAIProvider, in_thread
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 300
@@ -85,18 +85,36 @@ def join(tenant: Tenant, role: str) -> Colleague:
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[OpenAIProvider]:
-    """What the platform that this suite starts knows as openai, and as hf."""
+    """What the platform that this suite starts knows as openai, as anthropic, and as hf."""
     if "AISP_BASE_URL" in os.environ:
         pytest.skip("a platform that runs elsewhere does not know our stand-in")
     with in_thread() as provider:
         yield provider
 
 
+@pytest.fixture
+def served(provider: OpenAIProvider) -> Callable[[Behaviour], str]:
+    """Has the stand-in behave so under a name of its own; the name, without a provider's prefix."""
+
+    def serve(behaviour: Behaviour) -> str:
+        name = f"m-{uuid4().hex[:8]}"
+        provider.behaviours[name] = behaviour
+        return name
+
+    return serve
+
+
 @pytest.fixture(scope="session")
 def upstreams(request: pytest.FixtureRequest) -> dict[str, str]:
     """The variables by which the platform finds the stand-in."""
     address = request.getfixturevalue("provider").address
-    return {"OPENAI_BASE_URL": address, "HF_BASE_URL": address, "OPENAI_API_KEY": "sk-upstream-canary"}
+    return {
+        "OPENAI_BASE_URL": address,
+        "OPENAI_API_KEY": "sk-upstream-canary",
+        "ANTHROPIC_BASE_URL": address.removesuffix("/v1"),
+        "ANTHROPIC_API_KEY": "sk-upstream-canary",
+        "HF_BASE_URL": address,
+    }
 
 
 @pytest.fixture(scope="session")

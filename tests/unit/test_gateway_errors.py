@@ -101,7 +101,7 @@ def test_openais_error_has_its_four_keys() -> None:
         (Unauthenticated("x"), 401, "authentication_error"),
         (PermissionDenied("x"), 403, "permission_error"),
         (NotFound("x"), 404, "not_found_error"),
-        (AlreadyExists("x"), 409, "invalid_request_error"),
+        (AlreadyExists("x"), 409, "conflict_error"),
         (errors.BodyTooLarge(), 413, "request_too_large"),
         (ResourceExhausted("x"), 429, "rate_limit_error"),
         (Internal("x"), 500, "api_error"),
