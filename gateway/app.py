@@ -36,6 +36,7 @@ from gateway.routes import (
     catalogue,
     collections,
     conversations,
+    counting,
     deletions,
     documents,
     embeddings,
@@ -149,7 +150,7 @@ class Lifespan:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._state: dict[str, Any] = {}
-        self.hot = {path: _Late(self._state, path) for path in (*generation.PATHS, embeddings.PATH)}
+        self.hot = {path: _Late(self._state, path) for path in (*generation.PATHS, counting.PATH, embeddings.PATH)}
         self.readiness = Readiness()
 
     def __call__(self, _api: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
@@ -184,6 +185,7 @@ class Lifespan:
                 "authenticator": authenticator,
                 "throttle": Throttle(section.attempts_per_minute),
                 embeddings.PATH: embeddings.EmbeddingsRoute(gate, clients, section),
+                counting.PATH: counting.CountingRoute(gate, clients, section),
                 **generation.routes(gate, clients, section),
             }
             background = [

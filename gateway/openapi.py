@@ -143,6 +143,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         paths["/v1/completions"] = {"post": _raw("completions", "language models", "CompletionRequest")}
         paths["/v1/responses"] = {"post": _raw("responses", "language models", "ResponseRequest")}
         paths["/v1/embeddings"] = {"post": _raw("embeddings", "embeddings", "EmbeddingRequest")}
+        paths["/v1/messages/count_tokens"] = {"post": _raw("countTokens", "language models", "CountTokensRequest")}
         paths["/v1/messages"] = {"post": _raw("messages", "language models", "MessagesRequest")}
         for path, operations in paths.items():
             for operation in operations.values():
@@ -163,13 +164,14 @@ def _add_schemas(schemas: dict[str, Any]) -> None:
     schemas["AnthropicError"] = ANTHROPIC_ERROR
     schemas["MessagesRequest"] = MESSAGES_REQUEST
     schemas["ResponseRequest"] = RESPONSE_REQUEST
+    schemas["CountTokensRequest"] = MESSAGES_REQUEST | {"required": ["model", "messages"]}
     schemas["EmbeddingRequest"] = EMBEDDING_REQUEST
 
 
 def _raw(operation_id: str, tag: str, schema: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     answer: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
-    if schema != "EmbeddingRequest":
+    if schema not in ("EmbeddingRequest", "CountTokensRequest"):
         answer["text/event-stream"] = {"schema": {"type": "string"}}
     return {
         "operationId": operation_id,

@@ -75,6 +75,8 @@ class LlmSection(Endpoint):
     queue: int = Field(default=1024, ge=0, le=1_000_000)
     queue_seconds: float = Field(default=30, gt=0, le=3600)
     max_answer_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    count_seconds: float = Field(default=3, gt=0, le=60)
+    """Given to a provider that counts tokens, before they are estimated."""
     default_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)
     """May be written where the client does not say, and the provider wants to be told."""
     catalogue_seconds: float = Field(default=5, gt=0, le=3600)

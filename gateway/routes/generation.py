@@ -11,6 +11,7 @@ from aisp.llm.v1 import llm_service_pb2 as pb
 
 from chassis.document import read_object
 from chassis.errors import PlatformError
+from chassis.tokens import body_tokens
 from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
@@ -34,7 +35,6 @@ VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
 MAX_VERSION_CHARACTERS = 32
 MAX_FEATURES, MAX_FEATURE_CHARACTERS = 32, 128
 NAME_CHARACTERS = "/:@+,.-_~"
-BYTES_OF_A_TOKEN = 4
 BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
 
@@ -80,10 +80,11 @@ class GenerationRoute:
         state["caller"].require("inference")
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
-        asked = self._face.read(read_object(body, self._face.deciding))
-        envelope, work = self._envelope(asked, body)
-        envelope.format_version, *_ = raw.listed_header(scope, VERSION, 1, MAX_VERSION_CHARACTERS) or ("",)
-        envelope.format_features.extend(raw.listed_header(scope, FEATURES, MAX_FEATURES, MAX_FEATURE_CHARACTERS))
+        document = read_object(body, self._face.deciding)
+        asked = self._face.read(document)
+        envelope, work = self._envelope(asked, body, body_tokens(body, document))
+        envelope.format_version, features = dialect(scope)
+        envelope.format_features.extend(features)
         if caching := cache_wish(scope):
             envelope.caching.CopyFrom(caching)
         said = ",".join((envelope.format_version, *envelope.format_features)).encode()
@@ -159,11 +160,11 @@ class GenerationRoute:
             number = next((told.get("sequence_number", -1) for told in reversed(documents_of(last))), -1) + 1
             yield render_event(error, self._face.path, "", number)
 
-    def _envelope(self, asked: Asked, body: bytes) -> tuple[pb.Envelope, Work]:
+    def _envelope(self, asked: Asked, body: bytes, tokens: int) -> tuple[pb.Envelope, Work]:
         work = Work(
             "llm",
             model=asked.model,
-            tokens=len(body) // BYTES_OF_A_TOKEN,
+            tokens=tokens,
             output_tokens=(self._settings.default_output_tokens if asked.output_bound is None else asked.output_bound)
             * asked.choices,
             output_bounded=asked.output_bound is not None,
@@ -172,6 +173,12 @@ class GenerationRoute:
             model=asked.model, format=self._face.format, body=body, include_usage=asked.include_usage
         )
         return envelope, work
+
+
+def dialect(scope: Scope) -> tuple[str, list[str]]:
+    """The version of the format and its trial features, as the client's headers say. BadBody beyond their bounds."""
+    version, *_ = raw.listed_header(scope, VERSION, 1, MAX_VERSION_CHARACTERS) or ("",)
+    return version, raw.listed_header(scope, FEATURES, MAX_FEATURES, MAX_FEATURE_CHARACTERS)
 
 
 def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, GenerationRoute]:

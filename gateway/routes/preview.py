@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from chassis.errors import InvalidArgument, Violation
+from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
 from gateway.admission import Call, Work
 from gateway.limits.quotas import MARK, Quota
 from gateway.routes import raw
@@ -17,7 +18,6 @@ from gateway.settings import GatewaySection
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/usage", tags=["usage"])
 
-BYTES_OF_A_TOKEN = 4
 MAX_MODEL = 200
 BOUNDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
@@ -128,7 +128,7 @@ def _answer(body: Mapping[str, Any], _: GatewaySection) -> Work:
 
 
 def _tokens(body: Mapping[str, Any]) -> int:
-    return len(orjson.dumps(body)) // BYTES_OF_A_TOKEN
+    return body_tokens(orjson.dumps(body), body)
 
 
 DEFAULT_PASSAGES = 5

@@ -12,6 +12,11 @@ class ChatCompletions(OpenAIWire):
 
     path = "/chat/completions"
 
+    def __init__(self, *, local: bool = False) -> None:
+        super().__init__(local=local)
+        # llama.cpp counts; of others it is not known.
+        self.counting = "/chat/completions/input_tokens" if local else ""
+
     def read(self, body: bytes) -> dict[str, Any]:
         return read_chat(body)
 

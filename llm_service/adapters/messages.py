@@ -32,6 +32,7 @@ class Messages:
     """The format."""
 
     path = "/v1/messages"
+    counting = "/v1/messages/count_tokens"
 
     def headers(self, call: Call) -> Mapping[str, str]:
         said = {"anthropic-version": call.dialect.version or OLDEST_VERSION}

@@ -29,6 +29,7 @@ class OpenAIWire:
     path: str
     least_logprobs: bool | int = True
     """Asks for the probability of each token, and no other's."""
+    counting = ""
 
     def __init__(self, *, local: bool = False) -> None:
         self._local = local

@@ -27,6 +27,7 @@ class Responses:
     """The format."""
 
     path = "/responses"
+    counting = ""
 
     def headers(self, call: Call) -> Mapping[str, str]:
         del call

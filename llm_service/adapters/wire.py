@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
+import orjson
+
 from llm_service.adapters.http import ProviderHttp
 from llm_service.domain.calls import Answer, Call, Ending, Format
 from llm_service.domain.errors import ProviderBadAnswer, Unsupported
@@ -33,6 +35,8 @@ class Wire(Protocol):
 
     path: str
     """Behind the provider's base address."""
+    counting: str
+    """Where the provider counts what a document would be read as; empty: nowhere."""
 
     def headers(self, call: Call) -> Mapping[str, str]:
         """What is said beside the document."""
@@ -80,6 +84,20 @@ class WireModel:
         except EventTooLarge as error:
             raise ProviderBadAnswer from error
         yield relay.ending()
+
+    def counts(self, form: Format) -> bool:
+        return form in self._wires and bool(self._wires[form].counting)
+
+    async def count(self, deployment: Deployment, call: Call) -> int | None:
+        if not self.counts(call.format):
+            return None
+        wire = self._wires[call.format]
+        document = wire.document(deployment, call, stream=False)
+        body = await self._http.post(deployment, wire.counting, document, wire.headers(call))
+        try:
+            return int(orjson.loads(body)["input_tokens"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise ProviderBadAnswer from error
 
     def _wire(self, form: Format) -> Wire:
         found = self._wires.get(form)

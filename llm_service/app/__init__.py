@@ -27,14 +27,15 @@ from chassis.tenant_rows import TenantRows
 from llm_service.adapters.answer_cache import ValkeyAnswerCache
 from llm_service.adapters.guards.makers import Guards
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
-from llm_service.app.providers import clients, providers, upstreams
-from llm_service.domain.calls import Call, LanguageModel
+from llm_service.app.providers import clients, counters, providers, upstreams
+from llm_service.domain.calls import Call, InputCounter, LanguageModel
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
 from llm_service.repository.store import PostgresStore
 from llm_service.service.caching import Cached, CacheRules
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
+from llm_service.service.counting import Counting
 from llm_service.service.guardrails import Guardrails
 from llm_service.service.offers import Offers
 from llm_service.service.responses import Responses, StorageRules
@@ -63,6 +64,7 @@ class Parts:
     engine: LocalEngine
     uses_engine: bool
     providers: Mapping[str, LanguageModel]
+    counters: Mapping[str, InputCounter]
     open_providers: tuple[str, ...]
     vault: Envelope
     outbound: Outbound
@@ -116,6 +118,7 @@ async def connected(settings: Settings, cache: Redis) -> AsyncIterator[Parts]:
             engine=engine,
             uses_engine=uses_engine,
             providers=providers(settings, known, http),
+            counters=counters(settings, known, http),
             # The local engine has but the one model that the catalogue names.
             open_providers=tuple(name for name, one in known.items() if not one.local and one.address()),
             vault=_vault(settings),
@@ -126,7 +129,7 @@ async def connected(settings: Settings, cache: Redis) -> AsyncIterator[Parts]:
 
 def responses(settings: Settings, parts: Parts) -> Responses:
     """What answers every call: the stored conversation outermost, so that all of it is judged; then the guardrails."""
-    router = Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
+    router = _router(parts)
     completions = Completions(router, parts.providers)
 
     async def model_of(call: Call) -> str:
@@ -139,11 +142,16 @@ def responses(settings: Settings, parts: Parts) -> Responses:
     return Responses(screened, parts.store, _rules(settings.llm.responses))
 
 
+def _router(parts: Parts) -> Router:
+    return Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
+
+
 def servicer(settings: Settings, parts: Parts, answering: Responses) -> LlmServicer:
     """What the service does."""
     guards, most = _guards(settings, parts), settings.llm.guardrails.most
     return LlmServicer(
         answering,
+        Counting(_router(parts), parts.counters),
         answering,
         Offers(parts.catalogue, parts.tenancies, parts.providers),
         Guardrails(parts.store, guards, parts.vault, partial(datetime.now, UTC), lambda: str(uuid4()), most),

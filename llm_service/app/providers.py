@@ -11,7 +11,7 @@ from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstrea
 from llm_service.adapters.registry import KINDS
 from llm_service.adapters.supervisor import LocalEngine
 from llm_service.adapters.wire import WireModel
-from llm_service.domain.calls import Format, LanguageModel
+from llm_service.domain.calls import Format, InputCounter, LanguageModel
 from llm_service.policy.responses.translation import ResponsesByChat
 from llm_service.policy.translation.pairs import ChatByMessages, MessagesByChat
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
@@ -73,6 +73,16 @@ def providers(settings: Settings, upstreams: Mapping[str, Upstream], clients: Cl
         breaking = Breaking(bounded, failures=llm.breaker_failures, pause_seconds=llm.breaker_pause_seconds)
         wrapped[name] = Retrying(breaking, RetryPolicy(attempts=llm.attempts))
     return wrapped
+
+
+def counters(settings: Settings, upstreams: Mapping[str, Upstream], clients: Clients) -> dict[str, InputCounter]:
+    """Who counts: asked once, since an estimate is always at hand."""
+    times, llm = settings.llm.timeouts, settings.llm
+    limits = HttpLimits(llm.count_seconds, times.between_bytes, llm.count_seconds, llm.max_answer_bytes)
+    return {
+        name: WireModel(ProviderHttp(clients, upstream, limits), KINDS[name].wires())
+        for name, upstream in upstreams.items()
+    }
 
 
 def translating(model: LanguageModel, default_output_tokens: int) -> LanguageModel:

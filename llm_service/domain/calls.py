@@ -124,6 +124,16 @@ class Generator(Protocol):
         """Who answers, then whole events, then the ending. Closing it cancels the call."""
 
 
+class InputCounter(Protocol):
+    """A provider that counts what its models would read."""
+
+    def counts(self, form: Format) -> bool:
+        """Whether it counts documents of this format."""
+
+    async def count(self, deployment: Deployment, call: Call) -> int | None:
+        """Tokens; None where it does not count. One of the Provider* errors, BadDocument or Unsupported."""
+
+
 class LanguageModel(Protocol):
     """A provider of models. Wrapped for translation, retry, breaker and limits; adapters have none of these."""
 

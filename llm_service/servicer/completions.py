@@ -37,7 +37,7 @@ class CompletionsServicer(LlmServiceServicer):
     _generator: Generator
 
     async def Complete(self, request: pb.CompleteRequest, _: Any) -> pb.CompleteResponse:
-        call = _call(request.envelope)
+        call = read_call(request.envelope)
         answer, served = await self._generator.complete(call)
         _tell(call, served, answer.ending)
         return pb.CompleteResponse(body=answer.body, completion=_completion(served, answer.ending))
@@ -45,7 +45,7 @@ class CompletionsServicer(LlmServiceServicer):
     async def StreamComplete(
         self, request: pb.StreamCompleteRequest, _: Any
     ) -> AsyncIterator[pb.StreamCompleteResponse]:
-        call, begun = _call(request.envelope), time.perf_counter()
+        call, begun = read_call(request.envelope), time.perf_counter()
         served: Served | None = None
         async with aclosing(self._generator.stream(call)) as events:
             async for event in events:
@@ -64,7 +64,8 @@ class CompletionsServicer(LlmServiceServicer):
                     yield pb.StreamCompleteResponse(completion=_completion(served, event))
 
 
-def _call(envelope: pb.Envelope) -> Call:
+def read_call(envelope: pb.Envelope) -> Call:
+    """What was asked, and by whom."""
     form = FORMATS.get(envelope.format)
     if form is None or not envelope.model:
         raise InvalidArgument("The envelope needs a model and a known format.")

@@ -12,6 +12,7 @@ from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstrea
 from llm_service.adapters.messages import Messages, api_key
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Call, Dialect, Ending, Format, Tokens
+from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
 from tests.standins.anthropic_provider import answers, events, message, stream
 from tests.standins.openai_provider import OpenAIProvider, fails, running, sends
@@ -99,6 +100,17 @@ async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: WireM
     _, ending = await collect(model, call())
     assert ending.tokens.input > 0
     assert 10 <= ending.tokens.output <= 100
+
+
+async def test_tokens_are_counted_by_the_provider(provider: OpenAIProvider, model: WireModel) -> None:
+    provider.behaviour = fails(200, b'{"input_tokens": 42}')
+    assert await model.count(DEPLOYMENT, call()) == 42
+    assert provider.paths[-1] == "/v1/messages/count_tokens"
+    assert provider.received[-1] == DOCUMENT | {"model": "upstream-name"}
+    for body in (b"{}", b"<html>", b'{"input_tokens": null}'):
+        provider.behaviour = fails(200, body)
+        with pytest.raises(ProviderBadAnswer):
+            await model.count(DEPLOYMENT, call())
 
 
 def told(kind: str, text: str = "boom") -> bytes:

@@ -15,6 +15,7 @@ from tests.e2e.conftest import Tenant
 from tests.e2e.journeys import (
     CALLS,
     HELLO,
+    LOCAL,
     PIXEL,
     ROME,
     TEXT,
@@ -24,9 +25,10 @@ from tests.e2e.journeys import (
     calling,
     headers,
     received,
+    told,
 )
 from tests.standins import anthropic_provider as wire
-from tests.standins.openai_provider import Behaviour, OpenAIProvider, completion
+from tests.standins.openai_provider import Behaviour, OpenAIProvider, completion, fails
 
 
 @pytest.fixture(params=["", "/api"])
@@ -132,6 +134,39 @@ def test_structured_parse(
     sent = received(provider, name)[0]
     wanted = sent["output_config"]["format"] if maker == "anthropic" else sent["response_format"]["json_schema"]
     assert set(wanted["schema"]["properties"]) == {"name", "people"}
+
+
+def test_tokens_are_counted_or_estimated_and_nothing_is_used(
+    sdk: anthropic.Anthropic, tenant: Tenant, provider: OpenAIProvider, served: Callable[[Behaviour], str]
+) -> None:
+    asked: Any = {"messages": HELLO, "system": "You are polite.", "tools": [TOOL]}
+    name = served(fails(200, b'{"input_tokens": 42}'))
+    counted = sdk.messages.with_raw_response.count_tokens(model=f"anthropic/{name}", **asked)
+    assert (counted.parse().input_tokens, counted.headers["x-aisp-tokens"]) == (42, "counted")
+    assert provider.paths[-1] == "/v1/messages/count_tokens"
+    assert headers(provider, name)["anthropic-version"] == "2026-10-21"
+    provider.behaviours[name] = fails(529, told("overloaded_error"))
+    for model in (f"anthropic/{name}", "openai/gpt-4o"):
+        estimated = sdk.messages.with_raw_response.count_tokens(model=model, **asked)
+        assert 20 < estimated.parse().input_tokens < 600
+        assert estimated.headers["x-aisp-tokens"] == "estimated"
+    with pytest.raises(anthropic.NotFoundError):
+        sdk.messages.count_tokens(model="no-such-model", **asked)
+    with pytest.raises(anthropic.BadRequestError, match="messages"):
+        sdk.messages.count_tokens(model="openai/gpt-4o", messages=[])
+    assert tenant.client.get("/api/v1/usage/events").json()["data"] == []
+
+
+def test_the_local_models_count_is_what_it_reads(tenant: Tenant) -> None:
+    rows = tenant.client.get("/v1/models").json()["data"]
+    if not any(row["id"] == LOCAL and row["health"] == "ok" for row in rows):
+        pytest.skip("no local model here")
+    sdk = anthropic.Anthropic(base_url=tenant.base_url, api_key=tenant.key, max_retries=0)
+    asked: Any = {"model": LOCAL, "messages": HELLO, "system": "You are polite and brief."}
+    counted = sdk.messages.with_raw_response.count_tokens(**asked)
+    assert counted.headers["x-aisp-tokens"] == "counted"
+    usage = sdk.messages.create(**asked, max_tokens=1).usage
+    assert counted.parse().input_tokens == usage.input_tokens + (usage.cache_read_input_tokens or 0)
 
 
 def test_what_was_used_is_booked_by_its_kinds(tenant: Tenant, served: Callable[[Behaviour], str]) -> None:

@@ -20,6 +20,7 @@ class OpenAIProvider:
         self.behaviours: dict[str, Behaviour] = {}
         self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.cancelled = asyncio.Event()
         self.address = ""
 
@@ -27,6 +28,7 @@ class OpenAIProvider:
         document = orjson.loads(await request.read())
         self.received.append(document)
         self.headers.append(dict(request.headers))
+        self.paths.append(request.path)
         try:
             return await self.behaviours.get(document.get("model", ""), self.behaviour)(request, document)
         except (asyncio.CancelledError, ConnectionResetError):

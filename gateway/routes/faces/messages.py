@@ -9,6 +9,7 @@ from gateway.routes.faces.face import Asked, documents_of
 from gateway.sse import event
 
 MAX_MODEL_CHARACTERS = 200
+DECIDING = ("model", "stream", "max_tokens")
 
 
 class MessagesFace:
@@ -16,7 +17,7 @@ class MessagesFace:
 
     path = "/v1/messages"
     format: pb.Format = pb.FORMAT_MESSAGES
-    deciding: tuple[str, ...] = ("model", "stream", "max_tokens")
+    deciding: tuple[str, ...] = DECIDING
     closing = b""
 
     def read(self, document: dict[str, Any]) -> Asked:

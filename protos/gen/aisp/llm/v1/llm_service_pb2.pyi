@@ -124,6 +124,22 @@ class StreamCompleteResponse(_message.Message):
     completion: Completion
     def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ...) -> None: ...
 
+class CountTokensRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: Envelope
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+
+class CountTokensResponse(_message.Message):
+    __slots__ = ("input_tokens", "exact", "provider")
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    input_tokens: int
+    exact: bool
+    provider: str
+    def __init__(self, input_tokens: _Optional[int] = ..., exact: bool = ..., provider: _Optional[str] = ...) -> None: ...
+
 class Envelope(_message.Message):
     __slots__ = ("model", "format", "body", "include_usage", "format_version", "format_features", "caching")
     MODEL_FIELD_NUMBER: _ClassVar[int]

@@ -62,6 +62,11 @@ class LlmServiceStub(object):
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.SerializeToString,
                 response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/CountTokens',
+                request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/aisp.llm.v1.LlmService/ListModels',
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.SerializeToString,
@@ -134,6 +139,13 @@ class LlmServiceServicer(object):
 
     def DeleteResponse(self, request, context):
         """Deletes a stored response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountTokens(self, request, context):
+        """Counts what a model would read of a request, without asking it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +227,11 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.DeleteResponse,
                     request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.FromString,
                     response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.CountTokensRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.CountTokensResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -389,6 +406,33 @@ class LlmService(object):
             '/aisp.llm.v1.LlmService/DeleteResponse',
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.SerializeToString,
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/CountTokens',
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.CountTokensRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.CountTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,
