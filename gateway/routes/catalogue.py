@@ -1,6 +1,7 @@
 """What there is: models of every kind, providers, prices, vector stores."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
@@ -30,7 +31,9 @@ class ModelNotFound(NotFound):
 async def list_models(services: Services, call: Call = managed("")) -> dict[str, Any]:
     """The models of every kind, with what they can do."""
     found, _ = await _models(services, call.context)
-    return {"object": "list", "data": [_openai_model(model) for model in found]}
+    data = [_public_model(model) for model in found]
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+    return {"object": "list", "data": data, "has_more": False, **ends}
 
 
 @router.get("/v1/models/{name:path}", responses=AUTHENTICATED | problems(404), operation_id="getModel")
@@ -39,7 +42,7 @@ async def get_model(name: str, services: Services, call: Call = managed("")) -> 
     found, _ = await _models(services, call.context)
     for model in found:
         if model["name"] == name:
-            return _openai_model(model)
+            return _public_model(model)
     raise ModelNotFound(f"The model {name[:200]} does not exist.", metadata={"param": "model"})
 
 
@@ -100,13 +103,17 @@ def _model(service: str, model: Any) -> dict[str, Any]:
     return document
 
 
-def _openai_model(model: dict[str, Any]) -> dict[str, Any]:
+def _public_model(model: dict[str, Any]) -> dict[str, Any]:
+    """As OpenAI's and Anthropic's SDKs read it, each by its own names."""
     hidden = ("name", "provider", "create_time_seconds")
     return {
         "id": model["name"],
         "object": "model",
         "created": model.get("create_time_seconds", 0),
         "owned_by": model["provider"],
+        "type": "model",
+        "display_name": model["name"],
+        "created_at": datetime.fromtimestamp(model.get("create_time_seconds", 0), UTC).isoformat(),
         **{key: value for key, value in model.items() if key not in hidden},
     }
 

@@ -71,6 +71,14 @@ def test_plain_and_streamed_as_the_provider_says_it(
 
 
 @pytest.mark.parametrize("maker", ["anthropic", "openai"])
+def test_models_are_listed_for_this_sdk_too(sdk: anthropic.Anthropic) -> None:
+    listed = {model.id: model for model in sdk.models.list()}
+    assert listed["claude-*"].type == "model"
+    assert listed[LOCAL].display_name == LOCAL
+    found = sdk.models.retrieve("claude-sonnet-4-5")
+    assert (found.id, found.created_at.year >= 2025) == ("claude-sonnet-4-5", True)
+
+
 def test_tools_parallel_calls_and_their_results(
     sdk: anthropic.Anthropic, provider: OpenAIProvider, served: Callable[[Behaviour], str], maker: str
 ) -> None:

@@ -92,6 +92,16 @@ def test_the_openai_sdk_asks_a_model_of_anthropics(
     assert caught.value.param == "seed"
 
 
+def test_bare_names_of_claude_reach_it_with_what_it_writes_at_most(
+    theirs: openai.OpenAI, provider: OpenAIProvider
+) -> None:
+    for name, most in (("claude-opus-4-1", 32_000), ("claude-of-tomorrow", 4096)):
+        provider.behaviours[name] = wire.answers(TEXT)
+        answer = theirs.chat.completions.create(model=name, messages=HELLO)
+        assert answer.choices[0].message.content == TEXT["text"]
+        assert received(provider, name)[-1]["max_tokens"] == most
+
+
 def test_the_openai_sdk_calls_tools_and_shows_images_there(
     theirs: openai.OpenAI, provider: OpenAIProvider, served: Callable[[Behaviour], str]
 ) -> None:

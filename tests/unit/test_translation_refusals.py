@@ -41,6 +41,10 @@ def c_image(**fields: str) -> dict[str, Any]:
     ("asked", "field"),
     [
         (M_ASKED | {"container": "c"}, "container"),
+        (
+            M_ASKED | {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}},
+            "context_management.edits.0",
+        ),
         (M_ASKED | {"mcp_servers": [{}]}, "mcp_servers"),
         (M_ASKED | {"tomorrows_field": 1}, "tomorrows_field"),
         (M_ASKED | {"max_tokens": 0}, "max_tokens"),
@@ -156,6 +160,23 @@ def test_reasoning_goes_back_to_the_model_that_signed_it_and_to_no_other() -> No
     assert request_to_chat(M_ASKED | {"messages": [*HELLO, told, *HELLO]})["messages"][1] == {
         "role": "assistant", "content": "a",
     }  # fmt: skip
+
+
+def test_what_an_agent_of_anthropics_sends_besides_is_understood() -> None:
+    """A request as coding agents make them: marks, an owner, thinking as the model likes, thinking to be cleared."""
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    asked = M_ASKED | {
+        "system": [{"type": "text", "text": "You write code."} | mark, {"type": "text", "text": "Be brief."} | mark],
+        "tools": [{"name": "read", "description": "d", "input_schema": {"type": "object"}} | mark],
+        "thinking": {"type": "adaptive"},
+        "metadata": {"user_id": "user_1"},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "stream": True,
+        "temperature": 1,
+    }
+    told = request_to_chat(asked)
+    assert told.keys() == {"model", "messages", "tools", "max_completion_tokens", "stream", "temperature", "user"}
+    assert [part["text"] for part in told["messages"][0]["content"]] == ["You write code.", "Be brief."]
 
 
 def test_images_in_a_tools_result_are_shown_by_the_user() -> None:

@@ -24,6 +24,7 @@ FIELDS = frozenset(
     (
         "model", "messages", "max_tokens", "system", "stop_sequences", "temperature", "top_p", "top_k", "metadata",
         "tools", "tool_choice", "thinking", "output_config", "service_tier", "speed", "stream", "cache_control",
+        "context_management",
     )
 )  # fmt: skip
 SAME = ("model", "temperature", "top_p", "top_k", "stream")
@@ -50,7 +51,16 @@ def request_to_chat(document: dict[str, Any]) -> dict[str, Any]:
         chat["service_tier"] = one_of(asked["service_tier"], TIERS_TO_CHAT, "service_tier")
     if asked.get("speed", "standard") != "standard":
         unsupported("speed")
+    _check_edits(asked)
     return chat | _tools(asked) | _thinking(asked) | _output(asked)
+
+
+def _check_edits(asked: dict[str, Any]) -> None:
+    """Of what is to be cleared from the context, thinking is never in it; results of tools would be missed."""
+    edits = given(member(asked, "context_management"), ("edits",), "context_management").get("edits", [])
+    for where, edit in objects(edits, "context_management.edits"):
+        if not str(edit.get("type")).startswith("clear_thinking_"):
+            unsupported(where)
 
 
 def _system(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
