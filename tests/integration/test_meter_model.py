@@ -246,7 +246,8 @@ class History:
         epoch, number = self.redis.fcall(PREFIX + "opening", 1, PARTITION, tenant)
         assert epoch
         flags = "ku" if kind == "t" else ""
-        self.call(function, first_is("OK"), tenant, kind, name, epoch, number, 1, flags, "standard", written, "", "0-0")
+        told = (epoch, number, 1, flags, "standard", written, "", "0-0", "", 0)
+        self.call(function, first_is("OK"), tenant, kind, name, *told)
 
     def flush(self) -> None:
         answers = self.pipeline.execute()

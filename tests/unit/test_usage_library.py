@@ -4,7 +4,7 @@ import hashlib
 
 from usage_service.adapters import library
 
-DIGEST = "7df9d2977666b707"
+DIGEST = "b9ed5ee26a8974c3"
 
 
 def test_another_text_is_another_revision() -> None:

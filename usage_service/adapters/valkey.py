@@ -87,12 +87,15 @@ class ValkeyMeter:
             subject.version, "".join(FLAGS[flag] for flag in subject.flags), subject.prices,
             _written("=", subject.limits.items()),
             f"{_written('=', subject.budgets.items())} {_written('~', subject.marks)}".strip(),
-            standing.position, *_used(standing),
+            standing.position, subject.plan, subject.plan_version, *_used(standing),
         )  # fmt: skip
         return bool(answer[0] == b"OK")
 
     async def invalidate(self, tenant_id: str) -> None:
         await self._call("invalidate", tenant_id, tenant_id)
+
+    async def set_plan(self, name: str, version: int) -> None:
+        await self._in_turn(range(PARTITIONS), lambda number: self._fcall("set_plan", partition(number), name, version))
 
     async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, int]) -> None:
         # One text, made once: as arguments a list of a thousand costs milliseconds for each of 256 partitions.

@@ -101,6 +101,9 @@ class Subject:
     marks: tuple[tuple[str, int], ...] = ()
     flags: tuple[str, ...] = ()
     prices: str = "standard"
+    plan: str = ""
+    """Of a tenant: what `limits` were made of, in this version."""
+    plan_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

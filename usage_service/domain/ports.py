@@ -26,6 +26,9 @@ class Meter(Protocol):
     async def invalidate(self, tenant_id: str) -> None:
         """Before its next admission the tenant, its keys and users are compiled anew. Call it after the commit."""
 
+    async def set_plan(self, name: str, version: int) -> None:
+        """Before its next admission each tenant on an older version of the plan is compiled anew. After the commit."""
+
     async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, int]) -> None:
         """Replaces a price list of partitions: by `provider|model|unit`, nano-dollars per million."""
 
@@ -57,8 +60,8 @@ class Repository(Protocol):
     async def put_plan(self, plan: Plan) -> Plan:
         """Makes or replaces it, under the next version."""
 
-    async def tenants_on(self, plan: str) -> list[str]:
-        """Ids."""
+    async def tenants_on(self, plan: str) -> int:
+        """How many."""
 
     async def list_prices(self) -> list[Price]:
         """All of them, oldest first."""

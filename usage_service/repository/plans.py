@@ -30,9 +30,9 @@ class PlanRows(Rows):
         )
         return _plan((await self._db.execute(statement.returning(*plans.c))).one())
 
-    async def tenants_on(self, plan: str) -> list[str]:
-        rows = await self._db.execute(sa.select(tenant_states.c.tenant_id).where(tenant_states.c.plan == plan))
-        return list(rows.scalars())
+    async def tenants_on(self, plan: str) -> int:
+        query = sa.select(sa.func.count()).select_from(tenant_states).where(tenant_states.c.plan == plan)
+        return int((await self._db.execute(query)).scalar_one())
 
     async def get_state(self, tenant_id: str) -> TenantState | None:
         query = sa.select(tenant_states).where(tenant_states.c.tenant_id == tenant_id)

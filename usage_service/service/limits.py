@@ -23,7 +23,6 @@ log = structlog.get_logger()
 
 OPENED = Counter("aisp_usage_partitions_opened_total", "Partitions of the meter opened for a server that started anew")
 COMPILE_ATTEMPTS = 5
-INVALIDATED_AT_ONCE = 64
 
 
 class Limits:
@@ -117,10 +116,8 @@ class Limits:
         async with self._store.platform() as repository:
             written = await repository.put_plan(plan)
             tenants = await repository.tenants_on(plan.name)
-        for first in range(0, len(tenants), INVALIDATED_AT_ONCE):
-            some = tenants[first : first + INVALIDATED_AT_ONCE]
-            await asyncio.gather(*(self._meter.invalidate(tenant_id) for tenant_id in some))
-        return written, len(tenants)
+        await self._meter.set_plan(written.name, written.version)
+        return written, tenants
 
     @staticmethod
     async def _plan(repository: Repository, name: str) -> Plan:
@@ -144,10 +141,14 @@ class Limits:
         async with self._store.transaction(tenant_id) as repository:
             state = await repository.get_state(tenant_id)
             assert state is not None, "put_state came first"
-            limits = effective_limits(await self._plan(repository, state.plan), state.limits)
+            plan = await self._plan(repository, state.plan)
+            limits = effective_limits(plan, state.limits)
             budgets = await repository.budgets_of([tenant_id])
             flags = (*subjects_with_budgets(budgets), *self._flags)
-            tenant = Subject("tenant", tenant_id, state.version, limits, flags=flags, prices=prices)
+            tenant = Subject(
+                "tenant", tenant_id, state.version, limits, flags=flags, prices=prices, plan=plan.name,
+                plan_version=plan.version,
+            )  # fmt: skip
             # A key without limits of its own, and a user, count only where the tenant says that some have budgets.
             wanted = [other for other in others if other.version or other.kind in flags]
             found: list[tuple[Subject, Standing]] = []

@@ -81,6 +81,11 @@ local function standing(partition, asked)
   if not (tenant.state.epoch == epoch and tenant.state.compiled == compiled and get(tenant, 'v') >= asked.version) then
     return nil, 'tenant'
   end
+  -- A plan is edited for all of its tenants by one number: each is compiled anew when it next asks.
+  local plan = tenant.state.plan or ''
+  if plan ~= '' and (tonumber(redis.call('HGET', partition .. ':plans', plan)) or 0) > get(tenant, 'pv') then
+    return nil, 'tenant'
+  end
   local found, flags = {tenant}, tenant.state.flags or ''
   for _, kind in ipairs({'k', 'u'}) do
     local id = kind == 'k' and asked.key or asked.user

@@ -92,8 +92,9 @@ local function check_names(written)
 end
 
 -- KEYS[1] partition. ARGV: tenant, kind (t k u), id, epoch, compile number, version, flags, price list, limits, budgets,
--- position, then for each measure of the ledger five items: its letter, and what was used in the last minute, day,
--- month and in all (b: in all). OK, or AGAIN: the tenant was invalidated, or the server started anew, meanwhile.
+-- position, a tenant's plan and its version, then for each measure of the ledger five items: its letter, and what was
+-- used in the last minute, day, month and in all (b: in all). OK, or AGAIN: the tenant was invalidated, or the server
+-- started anew, meanwhile.
 local function compile(keys, argv)
   local partition, tenant, kind, id = keys[1], argv[1], argv[2], argv[3]
   local number = redis.call('HGET', name_of(partition, 't', tenant, ''), 'c') or '0'
@@ -119,11 +120,10 @@ local function compile(keys, argv)
   end
   if not complete then
     local wanted = {tenant = tenant, kind = kind, id = id, position = argv[11], prices = argv[8]}
-    rebuild(partition, subject, read_tally(argv, 12), wanted, clock, was_there)
+    rebuild(partition, subject, read_tally(argv, 14), wanted, clock, was_there)
   end
-  for field, value in pairs({epoch = argv[4], compiled = argv[5], flags = argv[7], prices = argv[8]}) do
-    set(subject, field, value)
-  end
+  local told = {epoch = argv[4], compiled = argv[5], flags = argv[7], prices = argv[8], plan = argv[12], pv = argv[13]}
+  for field, value in pairs(told) do set(subject, field, value) end
   save(subject)
   return {'OK'}
 end
@@ -141,6 +141,13 @@ local function invalidate(keys, argv)
   local name = name_of(keys[1], 't', argv[1], '')
   redis.call('HINCRBY', name, 'c', 1)
   redis.call('EXPIRE', name, IDLE_SECONDS)
+  return {'OK'}
+end
+
+-- KEYS[1] partition. ARGV: plan, version. Every tenant on an older version of the plan is compiled anew before its next
+-- admission.
+local function set_plan(keys, argv)
+  redis.call('HSET', keys[1] .. ':plans', argv[1], text(amount(argv[2])))
   return {'OK'}
 end
 

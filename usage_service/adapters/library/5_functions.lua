@@ -189,6 +189,7 @@ register('reserve', reserve)
 register('preview', preview)
 register('compile', compile)
 register('set_prices', set_prices)
+register('set_plan', set_plan)
 -- What gives memory back, or says that it may be given back, works where there is none left.
 register('open', open, 'allow-oom')
 register('settle', settle, 'allow-oom')

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 3
-REVISION = 3
+REVISION = 4
 NAME = f"aisp_meter_v{VERSION}"
 
 
