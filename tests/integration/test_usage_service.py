@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from aisp.common.v1 import usage_pb2
 from aisp.usage.v1 import usage_service_pb2 as pb
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
 from prometheus_client import REGISTRY
@@ -15,7 +16,7 @@ from sqlalchemy import text
 
 from chassis.context import RequestContext
 from chassis.database import Database
-from chassis.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from chassis.errors import InvalidArgument, PermissionDenied, PlatformError, ResourceExhausted
 from chassis.jobs import Jobs
 from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
 from gateway.limits.meter import Admission, Line, Meter
@@ -195,6 +196,54 @@ async def test_a_job_reserves_and_settles_through_the_service(platform: Platform
     assert caught.value.metadata["limit"] == "tokens_per_minute"
     await platform.stub.Settle(pb.SettleRequest(lease_id=lease.lease_id), context=platform.context)
     await platform.stub.Reserve(request, context=platform.context)
+
+
+@pytest.mark.parametrize(
+    ("limit", "asked", "used"),
+    [
+        ({"characters_per_day": 1000}, {"characters": 600}, usage_pb2.UNIT_CHARACTERS),
+        ({"audio_seconds_per_day": 1}, {"audio_milliseconds": 600}, usage_pb2.UNIT_AUDIO_MILLISECONDS),
+        ({"cost_nano_usd_total": 1_000_000}, {"tokens": 60_000, "model": CHAT[0].model}, usage_pb2.UNIT_INPUT_TOKENS),
+        ({"storage_bytes": 1000}, {"storage_bytes": 600}, usage_pb2.UNIT_STORED_BYTES),
+        ({"requests_per_day": 1}, {"counts_request": True}, usage_pb2.UNIT_INPUT_TOKENS),
+    ],
+)
+async def test_work_behind_a_request_meets_every_kind_of_limit_and_is_booked_for_whom_it_is_done(
+    platform: Platform, limit: dict[str, int], asked: dict[str, object], used: usage_pb2.Unit
+) -> None:
+    """A job's step, under the context that its request left behind: a second one is refused until the first has told
+    that it used less; a checkpoint keeps the lease; what was used is in the books of the same tenant, user and key.
+    """
+    await platform.worker._prices.publish_changes()
+    operator = RequestContext("op", tenant_id=str(uuid4()), operator=True)
+    limits = pb.SetTenantLimitsRequest(tenant_id=platform.tenant, plan="enterprise", tenant_version=1, limits=limit)
+    await platform.stub.SetTenantLimits(limits, context=operator)
+    job = RequestContext("req-of-the-upload", tenant_id=platform.tenant, user_id="u", key_id="k")
+    request = pb.ReserveRequest(service="speech", **asked)  # type: ignore[arg-type]
+    lease = await platform.stub.Reserve(request, context=job)
+    with pytest.raises(ResourceExhausted) as caught:
+        await platform.stub.Reserve(request, context=job)
+    assert caught.value.metadata["limit"] == next(iter(limit))
+    assert "used" in caught.value.message
+    line = usage_pb2.UsageLine(service="speech", model=CHAT[0].model, provider="local", unit=used, amount=7)
+    usage = usage_pb2.Usage(lines=[line])
+    await platform.stub.Checkpoint(pb.CheckpointRequest(lease_id=lease.lease_id, usage=usage), context=job)
+    stranger = RequestContext("r", tenant_id=str(uuid4()))
+    with pytest.raises(PlatformError):
+        await platform.stub.Checkpoint(pb.CheckpointRequest(lease_id=lease.lease_id, usage=usage), context=stranger)
+    await platform.stub.Settle(pb.SettleRequest(lease_id=lease.lease_id, usage=usage), context=job)
+    if "requests_per_day" not in limit:
+        again = await platform.stub.Reserve(request, context=job)
+        await platform.stub.Settle(pb.SettleRequest(lease_id=again.lease_id), context=job)
+    await platform.settle()
+    (event,) = [
+        event
+        for event in (await platform.stub.ListEvents(pb.ListEventsRequest(), context=platform.context)).events
+        if event.id == lease.lease_id
+    ]
+    assert (event.request_id, event.user_id, event.key_id) == ("req-of-the-upload", "u", "k")
+    assert [row.usage.amount for row in event.lines] == [7]
+    assert event.amounts.requests == int(bool(asked.get("counts_request")))
 
 
 async def test_own_limits_replace_the_plans_and_are_in_force_at_once(platform: Platform) -> None:

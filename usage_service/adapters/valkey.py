@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import orjson
@@ -31,6 +32,8 @@ FLAGS = KINDS | {"unpriced": "p"}
 OPEN_PAUSE_SECONDS = 0.2
 OPEN_ATTEMPTS = 25
 CALLS_AT_ONCE = 16
+DIGEST = "#"
+"""Stands in a list of prices for the list itself: no price has such a name."""
 SCANNED = 1000
 """Keys that the store looks at before it lets others in."""
 T = TypeVar("T")
@@ -98,9 +101,18 @@ class ValkeyMeter:
         await self._in_turn(range(PARTITIONS), lambda number: self._fcall("set_plan", partition(number), name, version))
 
     async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, int]) -> None:
-        # One text, made once: as arguments a list of a thousand costs milliseconds for each of 256 partitions.
+        # One text, made once: as arguments a list of a thousand costs milliseconds for each of 256 partitions. One that
+        # has this very list, as after a restart, is left in peace: the server's log would grow by all of it.
         written = "".join(f"{price}\t{rate}\n" for price, rate in prices.items()).encode()
-        await self._in_turn(numbers, lambda number: self._fcall("set_prices", partition(number), name, written))
+        digest = str(int.from_bytes(sha256(written).digest()[:6], "big"))
+        text = f"{DIGEST}\t{digest}\n".encode() + written
+        wanted = list(numbers)
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for number in wanted:
+                pipeline.hget(f"{partition(number)}:prices:{name}", DIGEST)
+            there = await self._guard(pipeline.execute())
+        older = [number for number, found in zip(wanted, there, strict=True) if (found or b"").decode() != digest]
+        await self._in_turn(older, lambda number: self._fcall("set_prices", partition(number), name, text))
 
     async def reserve(self, work: Work, version: int) -> str:
         lease_id = new_lease_id()
@@ -119,8 +131,8 @@ class ValkeyMeter:
                 raise UnpricedModel
         binding = parse_limits(answer[2 : 2 + 5 * int(answer[1])])
         raise RateLimited(
-            f"The limit {binding[0].name} is exhausted.",
-            metadata={"limit": binding[0].name, "scope": binding[0].scope},
+            f"The limit {binding[0].name} is exhausted: {binding[0].used} of {binding[0].limit} used.",
+            metadata={"limit": binding[0].name, "scope": binding[0].scope, "remaining": str(binding[0].remaining)},
             violations=[Violation(state.name, f"{state.used} of {state.limit} used") for state in binding],
             retry_after=max(1.0, max(state.reset_ms for state in binding) / 1000),
         )

@@ -38,6 +38,11 @@ class LimitState:
     used: int
     reset_ms: int
 
+    @property
+    def remaining(self) -> int:
+        """What is left."""
+        return max(0, self.limit - self.used)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

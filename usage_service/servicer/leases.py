@@ -31,8 +31,9 @@ class LeasesServicer(UsageServiceServicer):
     async def Reserve(self, request: pb.ReserveRequest, _: Any) -> pb.ReserveResponse:
         calling = wire.caller()
         seconds = request.lease_seconds or DEFAULT_LEASE_SECONDS
-        if not 1 <= seconds <= MAX_LEASE_SECONDS or request.tokens < 0 or request.storage_bytes < 0:
-            raise InvalidArgument("tokens and storage_bytes must not be negative, lease_seconds 1 to 3600.")
+        amounts = (request.tokens, request.storage_bytes, request.characters, request.audio_milliseconds)
+        if not 1 <= seconds <= MAX_LEASE_SECONDS or min(amounts) < 0:
+            raise InvalidArgument("no amount may be negative, lease_seconds must be 1 to 3600.")
         work = Work(
             tenant_id=calling.tenant_id,
             request_id=calling.request_id,
@@ -43,6 +44,9 @@ class LeasesServicer(UsageServiceServicer):
             storage_bytes=request.storage_bytes,
             lease_seconds=seconds,
             counts_request=request.counts_request,
+            model=request.model,
+            characters=request.characters,
+            audio_milliseconds=request.audio_milliseconds,
         )
         return pb.ReserveResponse(lease_id=await self._leases.reserve(work))
 

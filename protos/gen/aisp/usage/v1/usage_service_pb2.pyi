@@ -94,18 +94,24 @@ class EnsureLimitsResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class ReserveRequest(_message.Message):
-    __slots__ = ("tokens", "storage_bytes", "lease_seconds", "service", "counts_request")
+    __slots__ = ("tokens", "storage_bytes", "lease_seconds", "service", "counts_request", "model", "characters", "audio_milliseconds")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     STORAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     COUNTS_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
     tokens: int
     storage_bytes: int
     lease_seconds: int
     service: str
     counts_request: bool
-    def __init__(self, tokens: _Optional[int] = ..., storage_bytes: _Optional[int] = ..., lease_seconds: _Optional[int] = ..., service: _Optional[str] = ..., counts_request: bool = ...) -> None: ...
+    model: str
+    characters: int
+    audio_milliseconds: int
+    def __init__(self, tokens: _Optional[int] = ..., storage_bytes: _Optional[int] = ..., lease_seconds: _Optional[int] = ..., service: _Optional[str] = ..., counts_request: bool = ..., model: _Optional[str] = ..., characters: _Optional[int] = ..., audio_milliseconds: _Optional[int] = ...) -> None: ...
 
 class ReserveResponse(_message.Message):
     __slots__ = ("lease_id",)
