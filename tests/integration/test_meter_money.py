@@ -13,6 +13,7 @@ pytestmark = BOTH_SERVERS
 
 __all__ = ["bench"]
 
+UNITS = ("input_tokens", "output_tokens")
 PRICES = {"local|m|input_tokens": 1_000_000, "local|m|output_tokens": 3_000_000} | {
     "|m|input_tokens": 1_000_000, "|m|output_tokens": 3_000_000,
 }  # fmt: skip
@@ -49,6 +50,22 @@ async def test_money_is_admitted_to_the_last_nano_dollar_by_a_hundred_at_once(be
     assert (len(admitted), len(refused)) == (25, 75)
     assert refused[0].metadata["limit"] == "cost_nano_usd_total"
     assert await bench.used("cost_nano_usd_total") == 1000
+
+
+async def test_work_without_a_bound_hears_that_its_money_is_used_up(bench: Bench) -> None:
+    """What a stream is ended by: the checkpoint after which a budget does not carry it any more, and no earlier."""
+    await priced(bench, budgets={"cost_nano_usd_per_month": 1000})
+    lease = await bench.meter.reserve(bench.admission(model="m", tokens=10, output_tokens=4000))
+    for output, exhausted in ((100, False), (330, False), (331, True)):
+        lease.lines = [
+            Line("llm", "m", "local", "input_tokens", 10),
+            Line("llm", "m", "local", "output_tokens", output),
+        ]
+        await bench.meter.checkpoint(lease)
+        assert bool(lease.exhausted) == exhausted
+    assert [row.name for row in lease.exhausted] == ["cost_nano_usd_per_month"]
+    await bench.meter.settle(lease, lease.lines, "partial")
+    assert await bench.used("cost_nano_usd_per_month") == 10 + 331 * 3
 
 
 async def test_a_price_by_the_request_is_counted_once_by_the_model_that_answered(bench: Bench) -> None:

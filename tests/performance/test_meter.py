@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -21,9 +21,8 @@ from chassis.settings import RedisSettings
 from gateway.limits.meter import Admission, Lease, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.integration.meter_gateways import never
-from usage_service.adapters.valkey import PARTITIONS, ValkeyMeter, number_of, partition
+from usage_service.adapters.valkey import PARTITIONS, PREFIX, ValkeyMeter, number_of, partition
 from usage_service.domain.ledger import START
-from usage_service.domain.limits import Standing, Subject
 
 FIGURES = "AISP_FIGURES" in os.environ
 NUMBERS = (1, 4, 6, 9, 12)
@@ -62,9 +61,15 @@ class Store:
     async def tenants(self, first: int, count: int, limits: Sequence[str]) -> list[str]:
         """So many, compiled with these limits."""
         names = [str(UUID(int=number)) for number in range(first, first + count)]
-        for start in range(0, count, 32):
-            some = names[start : start + 32]
-            await asyncio.gather(*(self._compile(name, dict.fromkeys(limits, 10**12)) for name in some))
+        written = " ".join(f"{limit}={10**12}" for limit in limits)
+        epochs = {number: (await self.functions.opening(name)).epoch for number, name in _by_partition(names).items()}
+        for start in range(0, count, 1_000):
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                for name in names[start : start + 1_000]:
+                    number = number_of(name)
+                    told = (name, "t", name, epochs[number], 0, 0, "", "standard", written, "", START, "", 0)
+                    pipeline.fcall(PREFIX + "compile", 1, partition(number), *told)
+                assert {answer[0] for answer in await pipeline.execute()} == {b"OK"}
         return names
 
     async def microseconds(self, tenants: Sequence[str]) -> tuple[float, float, float]:
@@ -109,9 +114,9 @@ class Store:
             for key in keys
         }
 
-    async def _compile(self, tenant: str, limits: Mapping[str, int]) -> None:
-        opening = await self.functions.opening(tenant)
-        await self.functions.compile(tenant, opening, Subject("tenant", tenant, 0, limits), Standing())
+
+def _by_partition(tenants: Sequence[str]) -> dict[int, str]:
+    return {number_of(tenant): tenant for tenant in tenants}
 
 
 def asked(tenant: str) -> Admission:
