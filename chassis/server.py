@@ -9,11 +9,13 @@ from typing import Any
 
 import grpc
 import structlog
+from aisp.encryption.v1.encryption_service_pb2_grpc import add_EncryptionServiceServicer_to_server
 from aisp.erasure.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis.context import Verifier
+from chassis.encryption_wire import EncryptionServicer, Reencrypt
 from chassis.erasure import Erase
 from chassis.erasure_wire import ErasureServicer
 from chassis.interceptors import ContextLayer, ErrorLayer, Layers, LogLayer, TraceLayer
@@ -55,6 +57,8 @@ class App:
     """Further interceptors, inside the common layers."""
     erase: Erase | None = None
     """Removes a deleted tenant. None only for the service that keeps the deletions."""
+    reencrypt: Reencrypt | None = None
+    """Encrypts secrets at rest anew, in a service that keeps some."""
 
 
 Compose = Callable[[Any], contextlib.AbstractAsyncContextManager[App]]
@@ -96,6 +100,8 @@ async def listening(
         app.register(table)
         if app.erase is not None:
             add_ErasureServiceServicer_to_server(ErasureServicer(app.erase), table)
+        if app.reencrypt is not None:
+            add_EncryptionServiceServicer_to_server(EncryptionServicer(app.reencrypt), table)
     relay = Relay(methods, settings.relay, verifier)
     if settings.relay.enabled:
         await _listen(relay, endpoint)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aisp.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from aisp.encryption.v1.encryption_service_pb2_grpc import EncryptionServiceStub
 from aisp.erasure.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceStub
@@ -33,6 +34,8 @@ class Clients:
     speech: SpeechServiceStub
     erasure: Mapping[str, ErasureServiceStub]
     """By short name, those that keep something of tenants, auth apart."""
+    encryption: Mapping[str, EncryptionServiceStub]
+    """By short name, those that keep secrets of tenants, auth apart."""
 
 
 @asynccontextmanager
@@ -65,4 +68,5 @@ async def connect(settings: Settings) -> AsyncIterator[Clients]:
                 name: ErasureServiceStub(one)
                 for name, one in zip(NAMES[1:], (usage, rag, llm, embedding, speech), strict=True)
             },
+            encryption={"usage": EncryptionServiceStub(usage), "llm": EncryptionServiceStub(llm)},
         )

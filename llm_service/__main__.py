@@ -1,8 +1,8 @@
-"""`python -m llm_service serve | migrate`."""
+"""`python -m llm_service serve | migrate | reencrypt`."""
 
 from chassis.command import Command
-from llm_service.app import serve
+from llm_service.app import reencrypt, serve
 from llm_service.settings import Settings
 
 if __name__ == "__main__":
-    Command("llm_service", Settings, serve).main()
+    Command("llm_service", Settings, serve).verb("reencrypt", reencrypt).main()

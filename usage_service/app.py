@@ -23,6 +23,7 @@ from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.jobs import JobRunner, Jobs
 from chassis.ops import Readiness, serve_ops
 from chassis.outbound import Outbound
+from chassis.sealed_rows import SealedRows
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import ConfigurationError, RedisSettings
 from chassis.tenant_rows import TenantRows
@@ -30,6 +31,7 @@ from usage_service.adapters.messenger import OutboundMessenger
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PARTITIONS, ValkeyMeter, close, new_lease_id, number_of
 from usage_service.domain.webhooks import DELIVER
+from usage_service.repository.sealed import SEALED
 from usage_service.repository.store import PostgresStore
 from usage_service.repository.tables import jobs, metadata
 from usage_service.service.budgets import Budgets, Spendings
@@ -153,6 +155,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                     Erasure(parts.store, parts.meter).erase,
                     stored.erase,
                 ),
+                reencrypt=SealedRows(parts.database, parts.vault, SEALED).reencrypt,
             )
     finally:
         await close(answers)
@@ -249,6 +252,13 @@ async def compose_worker(settings: Settings) -> AsyncIterator[Worker]:
     """The worker, connected."""
     async with connected(settings) as parts:
         yield Worker(parts, ValkeyEvents(parts.client, settings.usage.kept_hours * 3600), settings)
+
+
+async def reencrypt(settings: Settings, _arguments: list[str]) -> None:
+    """Encrypts under the current secret what is still under a previous one."""
+    async with connected(settings) as parts:
+        for table, number in (await SealedRows(parts.database, parts.vault, SEALED).reencrypt()).items():
+            print(f"{table}: {number} secrets were encrypted anew")  # noqa: T201  # a command's answer
 
 
 async def rebuild(settings: Settings, arguments: list[str]) -> None:

@@ -53,9 +53,9 @@ async def audit(settings: Settings, arguments: list[str]) -> None:
 
 
 async def keys(settings: Settings, arguments: list[str]) -> None:
-    """`keys list | rotate [--at-once] | reencrypt`: the key pairs of access tokens, and what is encrypted at rest."""
+    """`keys list | rotate [--at-once]`: the key pairs of access tokens."""
     parser = argparse.ArgumentParser(prog="python -m auth_service keys")
-    parser.add_argument("what", choices=["list", "rotate", "reencrypt"])
+    parser.add_argument("what", choices=["list", "rotate"])
     parser.add_argument("--at-once", action="store_true", help="the old keys were stolen: their tokens end now")
     asked = parser.parse_args(arguments)
     async with alone(settings) as parts:
@@ -63,12 +63,15 @@ async def keys(settings: Settings, arguments: list[str]) -> None:
         try:
             if asked.what == "rotate":
                 await signing.rotate(at_once=asked.at_once)
-            if asked.what == "reencrypt":
-                renewed, heads = await signing.encrypt_anew(), await parts.use_cases.audit.sign_heads_anew()
-                print(f"{renewed} signing keys and {heads} heads of the audit log are under the current secret")  # noqa: T201
-                return
             for key in await signing.living():
                 until = f", retires {key.retires_at.isoformat()}" if key.retires_at else ""
                 print(f"{key.id}: signs from {key.active_at.isoformat()}{until}")  # noqa: T201  # a command's answer
         except PlatformError as error:
             raise ConfigurationError(error.message) from error
+
+
+async def reencrypt(settings: Settings, _arguments: list[str]) -> None:
+    """Encrypts under the current secret what is still under a previous one, and signs the heads of the audit log."""
+    async with alone(settings) as parts:
+        renewed, heads = await parts.use_cases.signing.encrypt_anew(), await parts.use_cases.audit.sign_heads_anew()
+    print(f"{renewed} signing keys and {heads} heads of the audit log are under the current secret")  # noqa: T201

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from aisp.auth.v1 import signing_pb2 as pb
+from aisp.encryption.v1.encryption_service_pb2 import ReencryptSecretsRequest
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
@@ -61,9 +62,14 @@ async def rotate(
 
 @router.post(f"{PREFIX}/encryption/renew", responses=AUTHENTICATED, operation_id="adminReencrypt")
 async def reencrypt(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
-    """Encrypts under the current secret what is still under a previous one, which can be thrown away then."""
+    """Encrypts under the current secret what is still under a previous one, in every service that keeps secrets. When
+    it answers, the previous one can be thrown away; if a service is away, it is asked for again.
+    """
     done = await services.auth.ReencryptSecrets(pb.ReencryptSecretsRequest(), context=call.context)
-    return {"signing_keys": done.signing_keys, "audit_heads": done.audit_heads}
+    renewed = {"signing_keys": done.signing_keys, "audit_heads": done.audit_heads}
+    for stub in services.encryption.values():
+        renewed |= (await stub.ReencryptSecrets(ReencryptSecretsRequest(), context=call.context)).renewed
+    return renewed
 
 
 def _key(key: pb.SigningKey) -> dict[str, Any]:

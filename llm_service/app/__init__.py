@@ -22,6 +22,7 @@ from chassis.errors import PlatformError, Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.notifications import ANYTHING, Listener
 from chassis.outbound import Outbound
+from chassis.sealed_rows import SealedRows
 from chassis.server import App, run_server
 from chassis.tenant_rows import TenantRows
 from llm_service.adapters.answer_cache import ValkeyAnswerCache
@@ -31,6 +32,7 @@ from llm_service.app.providers import clients, counters, providers, upstreams
 from llm_service.domain.calls import Call, InputCounter, LanguageModel
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
+from llm_service.repository.sealed import SEALED
 from llm_service.repository.store import PostgresStore
 from llm_service.service.caching import Cached, CacheRules
 from llm_service.service.catalogue import Catalogue
@@ -87,6 +89,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 ready=partial(_ready, parts),
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
                 erase=together(TenantRows(parts.database, metadata).erase, answers.erase, parts.answers.erase),
+                reencrypt=SealedRows(parts.database, parts.vault, SEALED).reencrypt,
             )
         finally:
             for task in background:
@@ -156,6 +159,13 @@ def servicer(settings: Settings, parts: Parts, answering: Responses) -> LlmServi
         Offers(parts.catalogue, parts.tenancies, parts.providers),
         Guardrails(parts.store, guards, parts.vault, partial(datetime.now, UTC), lambda: str(uuid4()), most),
     )
+
+
+async def reencrypt(settings: Settings, _arguments: list[str]) -> None:
+    """Encrypts under the current secret what is still under a previous one."""
+    async with connected(settings) as parts:
+        for table, number in (await SealedRows(parts.database, parts.vault, SEALED).reencrypt()).items():
+            print(f"{table}: {number} secrets were encrypted anew")  # noqa: T201  # a command's answer
 
 
 async def serve(settings: Settings) -> None:

@@ -1,5 +1,5 @@
-"""Identity as it runs: PostgreSQL, two Valkeys, the auth, usage and embedding services and several gateways, as
-processes of their own, with the launcher's own settings and keys.
+"""Identity as it runs: PostgreSQL, two Valkeys, the auth, usage, llm and embedding services and several gateways, as
+processes of their own, with the launcher's own settings and keys. No language model is started.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from deploy.local.settings import load_local
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
 OPERATOR, OPERATORS_PASSWORD = "operator@example.com", "battery staple of an operator"
-SERVICES = ("auth_service", "usage_service", "embedding_service")
+SERVICES = ("auth_service", "usage_service", "embedding_service", "llm_service")
 
 
 class Cluster:
     """Started by `running`."""
 
     def __init__(self, directory: Path, gateways: int, settings: Mapping[str, str]) -> None:
-        self._settings = dict(settings)
+        self._settings = {"AI_PLATFORM_LLM__LOCAL__ENABLED": "false", **settings}
         known = {"AI_PLATFORM_DATA_DIR": str(directory / "data"), "AI_PLATFORM_MODELS_DIR": models()}
         with mock.patch.dict(os.environ, known):
             self.platform = Platform(load_local(), port=0)
@@ -67,8 +67,8 @@ class Cluster:
             await ensure_databases(platform.postgres.admin_dsn, platform.database, platform.role_passwords)
 
         asyncio.run(prepare())
-        for name in ("auth_service", "usage_service"):
-            self.command(name, "migrate", environment=platform.migrating)
+        for name in ("auth_service", "usage_service", "llm_service"):
+            self.command(name, "migrate")
         self.command("auth_service", "operator", "--email", OPERATOR)
         for process in self.processes.values():
             process.start()
@@ -88,19 +88,23 @@ class Cluster:
             assert time.monotonic() < deadline, (label, process.last_words())
             time.sleep(0.1)
 
-    def restart(self, label: str, **settings: str) -> None:
-        """Stops it, and starts it with other settings."""
-        process = self.processes[label]
-        process.stop()
-        process._environment |= settings  # what a deployment would change
-        process.start()
-        for one in (label, *(name for name in self.processes if name.startswith("gateway"))):
-            self.ready(one)
+    def restart(self, *labels: str, **settings: str) -> None:
+        """Stops them, and starts them with other settings."""
+        chosen = [self.processes[label] for label in labels]
+        for process in chosen:
+            process.ask_to_stop()
+        for process in chosen:
+            process.stop()
+            process._environment |= settings  # what a deployment would change
+            process.start()
+        for label in (*labels, *(name for name in self.processes if name.startswith("gateway"))):
+            self.ready(label)
 
-    def command(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None, **settings: str) -> str:
+    def command(self, name: str, *arguments: str, **settings: str) -> str:
         """What `python -m NAME ...` prints."""
-        told = dict(environment or self.platform.environment(name)) | self._settings | settings
-        told |= {"AI_PLATFORM_OPERATOR__PASSWORD": OPERATORS_PASSWORD}
+        migrates = arguments[:1] == ("migrate",)
+        told = self.platform.migrating if migrates else self.platform.environment(name) | self._settings
+        told |= {"AI_PLATFORM_OPERATOR__PASSWORD": OPERATORS_PASSWORD, **settings}
         command = [sys.executable, "-m", name, *arguments]
         done = subprocess.run(command, env=told, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Three gateway processes before real services: revocation under load, key pairs over HTTP, PostgreSQL stopped."""
 
 import asyncio
+import json
 import os
 import statistics
 import subprocess
@@ -199,21 +200,32 @@ def test_key_pairs_over_http_old_tokens_work_through_the_overlap(cluster: Cluste
 
 
 def test_a_new_encryption_secret_over_restarts(cluster: Cluster) -> None:
+    """In every service that keeps secrets, by one call, and then by the commands."""
     before = cluster.register()
-    new, old = "n" * 20 + "0123456789" * 2, "o" * 20 + "0123456789" * 2
-    cluster.restart("auth_service", AI_PLATFORM_ENCRYPTION__SECRET=old)
-    cluster.restart("auth_service", AI_PLATFORM_ENCRYPTION__SECRET=new, AI_PLATFORM_ENCRYPTION__PREVIOUS=f'["{old}"]')
+    headers = bearer(before["access_token"])
+    hook = {"url": "https://example.com/hooks", "event_types": ["budget.exhausted"]}
+    httpx.post(f"{cluster.urls[0]}/api/v1/webhooks", json=hook, headers=headers).raise_for_status()
+    one, two = (letter * 20 + "0123456789" * 2 for letter in "ab")
+    keeping = ("auth_service", "usage_service", "usage_service-worker", "llm_service")
+    # What was encrypted before there was a secret for it opens still, and is encrypted anew.
+    cluster.restart(*keeping, AI_PLATFORM_ENCRYPTION__SECRET=one)
     with cluster.operator() as operator:
         renewed = operator.post("/api/v1/admin/encryption/renew").raise_for_status().json()
-        assert renewed["signing_keys"] >= 1
-        assert renewed["audit_heads"] >= 1
-        assert operator.post("/api/v1/admin/encryption/renew").json()["signing_keys"] == 0
-    cluster.restart("auth_service", AI_PLATFORM_ENCRYPTION__PREVIOUS="[]")
+        assert (renewed["signing_keys"] >= 1, renewed["audit_heads"] >= 1) == (True, True)
+        assert (renewed["webhooks"], renewed["provider_keys"]) == (1, 0)
+        again = operator.post("/api/v1/admin/encryption/renew").json()
+        assert (again["signing_keys"], again["webhooks"]) == (0, 0)
+    told = {"AI_PLATFORM_ENCRYPTION__SECRET": two, "AI_PLATFORM_ENCRYPTION__PREVIOUS": json.dumps([one])}
+    assert "signing keys and" in cluster.command("auth_service", "reencrypt", **told)
+    assert cluster.command("usage_service", "reencrypt", **told) == "webhooks: 1 secrets were encrypted anew\n"
+    assert cluster.command("llm_service", "reencrypt", **told).startswith("provider_keys: 0 secrets were")
+    # The old ones are thrown away: all that was there works on.
+    cluster.restart(*keeping, AI_PLATFORM_ENCRYPTION__SECRET=two)
     log_in = {"email": before["email"], "password": before["password"]}
     assert httpx.post(f"{cluster.urls[0]}/api/v1/auth/token", json=log_in, timeout=30).status_code == 200
-    told = cluster.command("auth_service", "audit", "verify", AI_PLATFORM_ENCRYPTION__SECRET=new)
-    assert f"{before['id']}: " in told
-    assert "is not" not in told
+    chains = cluster.command("auth_service", "audit", "verify", AI_PLATFORM_ENCRYPTION__SECRET=two)
+    assert f"{before['id']}: " in chains
+    assert "not here" not in chains
 
 
 def test_postgresql_stopped_tokens_work_on_and_the_rest_is_told(cluster: Cluster) -> None:
