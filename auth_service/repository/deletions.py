@@ -71,8 +71,8 @@ class DeletionRows(Rows):
         removed: dict[str, int] = {}
 
         async def delete(table: sa.Table, *where: sa.ColumnElement[bool]) -> None:
-            number = (await self._db.execute(table.delete().where(*where))).rowcount
-            removed[table.name] = removed.get(table.name, 0) + number
+            number, name = (await self._db.execute(table.delete().where(*where))).rowcount, f"{table.name}"
+            removed[name] = removed.get(name, 0) + number
 
         # An operator's account is the platform's: it is never removed with a tenant.
         found = sa.select(users.c.id).where(users.c.id.in_(self._of_no_other_tenant(tenant_id)), ~users.c.operator)

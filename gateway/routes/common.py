@@ -116,7 +116,9 @@ def managed(scope: str, *, operator: bool = False, audit: str = "", platform: bo
             async with audited(clients(request), call.context, deed) as call.deed:
                 yield call
 
-    admitted.audit = audit  # type: ignore[attr-defined]  # by which a test sees that no route is forgotten
+    # By which tests see that no route is forgotten.
+    admitted.audit = audit  # type: ignore[attr-defined]
+    admitted.needs = "operator" if operator else scope or "anybody"  # type: ignore[attr-defined]
     # Recorded before the answer is sent, so that who has it finds it in the log.
     return Depends(admitted, scope="function" if audit else None)
 

@@ -163,9 +163,10 @@ def servicer(settings: Settings, parts: Parts, answering: Responses) -> LlmServi
 
 async def reencrypt(settings: Settings, _arguments: list[str]) -> None:
     """Encrypts under the current secret what is still under a previous one."""
-    async with connected(settings) as parts:
-        for table, number in (await SealedRows(parts.database, parts.vault, SEALED).reencrypt()).items():
-            print(f"{table}: {number} secrets were encrypted anew")  # noqa: T201  # a command's answer
+    async with Database(settings.database, "llm") as database:
+        renewed = await SealedRows(database, _vault(settings), SEALED).reencrypt()
+    for table, number in renewed.items():
+        print(f"{table}: {number} secrets were encrypted anew")  # noqa: T201  # a command's answer
 
 
 async def serve(settings: Settings) -> None:
