@@ -71,6 +71,8 @@ class Document:
     version: int = 1
     ready_version: int = 0
     run: int = 1
+    claim: str = ""
+    """Of the worker that took it last: what another one, whose lease ran out, still writes does not count."""
     vector_store: str = ""
     embedding_model: str = ""
     chunking: Chunking = Chunking()
@@ -183,6 +185,9 @@ class DocumentQueries(Protocol):
 
     async def put_version(self, tenant_id: str, document: Document) -> None:
         """Writes version, run, description and state of a document that is there (and locked)."""
+
+    async def claim_document(self, tenant_id: str, document: Document, claim: str) -> Document | None:
+        """Takes it for a worker; None if there is nothing to do any more."""
 
     async def set_progress(self, tenant_id: str, document: Document) -> bool:
         """Writes its state; False if its run is over."""

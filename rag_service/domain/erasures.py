@@ -65,7 +65,7 @@ class ErasureQueries(Protocol):
     async def erase_quotes(self, tenant_id: str, document_id: str) -> int:
         """Of the document, in what is kept of answers; how many."""
 
-    async def remove_document(self, tenant_id: str, document_id: str) -> None:
-        """Its row, and all rows that belong to it."""
+    async def remove_document(self, tenant_id: str, document_id: str) -> bool:
+        """Its row, and all rows that belong to it; whether it was there."""
 
     async def end_erasure(self, tenant_id: str, erasure_id: str, at: datetime) -> None: ...

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents, jobs
 
 DESCRIBED = ("title", "file_name", "media_type", "metadata", "bytes", "sha256")
+GOING_ON = (DocumentStatus.QUEUED.value, DocumentStatus.RUNNING.value)
 STATE = ("stage", "progress", "error", "chunks", "version", "ready_version", "run")
 
 
@@ -70,6 +71,10 @@ class DocumentRows(Rows):
         change = documents.update().where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
         await self._db.execute(change.values(_values(document)))
 
+    async def claim_document(self, tenant_id: str, document: Document, claim: str) -> Document | None:
+        change = documents.update().where(_wanted(tenant_id, document)).values(claim=claim)
+        return replace(document, claim=claim) if (await self._db.execute(change)).rowcount else None
+
     async def set_progress(self, tenant_id: str, document: Document) -> bool:
         change = documents.update().where(current(tenant_id, document))
         change = change.values(
@@ -104,8 +109,13 @@ def identity(described: Description) -> str:
 
 
 def current(tenant_id: str, document: Document) -> sa.ColumnElement[bool]:
-    """The document's row, while its run is not over."""
+    """The document's row, while its run is not over and no other worker has taken it."""
+    return sa.and_(_wanted(tenant_id, document), documents.c.claim == document.claim)
+
+
+def _wanted(tenant_id: str, document: Document) -> sa.ColumnElement[bool]:
     return sa.and_(
+        documents.c.status.in_(GOING_ON),
         documents.c.tenant_id == tenant_id,
         documents.c.id == document.id,
         documents.c.run == document.run,
@@ -151,5 +161,6 @@ def _document(row: Any) -> Document:
         vector_store=row.vector_store,
         embedding_model=row.embedding_model,
         chunking=Chunking(row.chunk_tokens, row.chunk_overlap),
+        claim=row.claim,
         **{name: getattr(row, name) for name in STATE},
     )

@@ -75,13 +75,13 @@ class ErasureRows(Rows):
         sums = {name: held.get(name, 0) + counts.get(name, 0) for name in COUNTED}
         await self._db.execute(change.values(counts=sums))
 
-    async def remove_document(self, tenant_id: str, document_id: str) -> None:
+    async def remove_document(self, tenant_id: str, document_id: str) -> bool:
         for table in (probes, stale_vectors):
             await self._db.execute(
                 table.delete().where(table.c.tenant_id == tenant_id, table.c.document_id == document_id)
             )
         gone = documents.delete().where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
-        await self._db.execute(gone)
+        return bool((await self._db.execute(gone)).rowcount)
 
     async def end_erasure(self, tenant_id: str, erasure_id: str, at: datetime) -> None:
         change = erasures.update().where(erasures.c.tenant_id == tenant_id, erasures.c.id == erasure_id)

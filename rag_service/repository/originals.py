@@ -37,8 +37,10 @@ class OriginalRows(Rows):
     async def set_metered(self, tenant_id: str, document_id: str, version: int) -> None:
         await self._set(tenant_id, document_id, version, metered=True)
 
-    async def set_release_lease(self, tenant_id: str, document_id: str, version: int, lease: str) -> None:
-        await self._set(tenant_id, document_id, version, release_lease=lease)
+    async def set_release_lease(self, tenant_id: str, document_id: str, version: int, lease: str) -> str:
+        first = sa.case((originals.c.release_lease == "", lease), else_=originals.c.release_lease)
+        change = originals.update().where(_which(tenant_id, document_id, version)).values(release_lease=first)
+        return str((await self._db.execute(change.returning(originals.c.release_lease))).scalar_one_or_none() or "")
 
     async def delete_original(self, tenant_id: str, document_id: str, version: int) -> None:
         await self._db.execute(originals.delete().where(_which(tenant_id, document_id, version)))

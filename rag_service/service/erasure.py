@@ -135,8 +135,8 @@ class Eraser:
             counts["quotes"] = await repository.erase_quotes(document.tenant_id, document.id)
         counts["found"] = await self._probe(document, probes)
         async with self._store.transaction(document.tenant_id) as repository:
-            await repository.remove_document(document.tenant_id, document.id)
-            await repository.add_counts(document.tenant_id, erasure_id, counts)
+            if await repository.remove_document(document.tenant_id, document.id):
+                await repository.add_counts(document.tenant_id, erasure_id, counts)
         if counts["found"]:
             log.error("erased documents are still found", erasure_id=erasure_id, document_id=document.id, **counts)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 
@@ -76,12 +77,14 @@ class Ingestion:
         try:
             if document.status in (DocumentStatus.QUEUED, DocumentStatus.RUNNING):
                 async with self._watch.over(document):
-                    await self._ingest(document)
+                    await self._ingest(await self._claimed(document))
         except ExtractionFailed as error:
             await self._fail(document, str(error))
         except RunOver:
             log.info("ingestion stopped", document_id=document.id, run=document.run)
+            # What is stale is left to whoever took over.
             await self._leave(document)
+            return
         await self._tidy(job)
 
     async def failed(self, job: Job, error: PlatformError) -> None:
@@ -105,6 +108,14 @@ class Ingestion:
                 if original.version < ready.version:
                     await release(repository, document.id, original.version)
         log.info("document ready", document_id=document.id, version=ready.version, chunks=ready.chunks)
+
+    async def _claimed(self, document: Document) -> Document:
+        """From here on only what this worker writes counts: one that was thought dead may still be at it."""
+        async with self._store.transaction(document.tenant_id) as repository:
+            claimed = await repository.claim_document(document.tenant_id, document, str(uuid4()))
+        if claimed is None:
+            raise RunOver
+        return claimed
 
     async def _stage(self, document: Document) -> Document:
         """Text out of the original, chunks out of the text, into the database."""
@@ -211,8 +222,9 @@ class Ingestion:
 
     async def _fail(self, document: Document, reason: str) -> None:
         log.warning("document failed", document_id=document.id, why=reason)
-        failed = document.at(DocumentStatus.FAILED, "done", 100, reason[:MAX_REASON_CHARACTERS])
         async with self._store.transaction(document.tenant_id) as repository:
+            held = await repository.claim_document(document.tenant_id, document, str(uuid4()))
+            failed = (held or document).at(DocumentStatus.FAILED, "done", 100, reason[:MAX_REASON_CHARACTERS])
             if await repository.set_progress(document.tenant_id, failed):
                 await announce(repository, failed)
 

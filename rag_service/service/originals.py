@@ -15,7 +15,7 @@ from rag_service.domain.documents import ObjectStore, original_key, text_key
 from rag_service.domain.jobs import RELEASE
 from rag_service.domain.originals import Original
 from rag_service.domain.store import Repository, Store
-from rag_service.domain.usage import Meter
+from rag_service.domain.usage import Meter, Tally
 
 ABANDONED_SECONDS = 900
 """So long after its beginning an upload that has no document is given up."""
@@ -66,10 +66,14 @@ class Originals:
             await self._meter.settle_stored(original.lease, original.bytes)
         lease = original.release_lease
         if not lease:
-            lease = await self._meter.reserve()
+            fresh = await self._meter.reserve()
             async with self._store.transaction(tenant_id) as repository:
                 await repository.set_metered(tenant_id, document_id, version)
-                await repository.set_release_lease(tenant_id, document_id, version, lease)
+                lease = await repository.set_release_lease(tenant_id, document_id, version, fresh)
+            if lease != fresh:
+                await self._meter.settle(fresh, Tally())
+            if not lease:
+                return  # another worker has done it
         keys = [original_key(tenant_id, document_id, version), text_key(tenant_id, document_id, version)]
         await self._objects.delete(keys)
         await self._meter.settle_stored(lease, -original.bytes)

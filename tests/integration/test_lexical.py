@@ -60,6 +60,7 @@ class Library:
     async def write(self, document: Document, *texts: Counter[str]) -> None:
         rows = [Chunk(str(uuid4()), place, "", 0, 0, 0, "", "", text) for place, text in enumerate(texts)]
         async with self.store.transaction(self.tenant) as repository:
+            await repository.put_version(self.tenant, document)
             assert await repository.stage_chunks(self.tenant, document, rows)
             assert await repository.swap_chunks(self.tenant, document)
         self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}

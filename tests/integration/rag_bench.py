@@ -1,0 +1,128 @@
+"""A rag_service whose worker is a process of its own, on the real PostgreSQL, for tests that kill it or time it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from aisp.rag.v1 import rag_service_pb2 as pb
+from aisp.rag.v1.rag_service_pb2_grpc import RagServiceStub
+from pydantic import SecretStr
+
+from chassis.context import RequestContext
+from chassis.database import url
+from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
+from rag_service.app import compose
+from rag_service.settings import Peer, RagSection, Settings
+from tests.integration.conftest import ROOT, Serve
+from tests.standins.rag_peers import Peers, rag_peers
+
+PART = 256 * 1024
+
+
+@dataclass
+class Bench:
+    """The service, called over the wire; its peers; the worker's process, if it runs."""
+
+    stub: RagServiceStub
+    peers: Peers
+    environment: Mapping[str, str]
+    log: Path
+    owner: asyncpg.Connection
+    tenant: str = field(default_factory=lambda: str(uuid4()))
+    process: asyncio.subprocess.Process | None = None
+
+    def calling(self, tenant: str = "") -> RequestContext:
+        return RequestContext("r", tenant_id=tenant or self.tenant, user_id="u")
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "rag_service", "worker", env=dict(self.environment), stdout=log, stderr=log
+            )
+
+    async def kill(self) -> None:
+        if self.process is not None:
+            if self.process.returncode is None:
+                self.process.send_signal(signal.SIGKILL)
+            await self.process.wait()
+            self.process = None
+
+    async def upload(self, content: bytes, tenant: str = "", **described: Any) -> pb.Document:
+        async def parts() -> AsyncIterator[pb.UploadDocumentRequest]:
+            yield pb.UploadDocumentRequest(description=pb.DocumentDescription(**described))
+            for start in range(0, len(content), PART):
+                yield pb.UploadDocumentRequest(content=content[start : start + PART])
+
+        answer = await self.stub.UploadDocument(parts(), context=self.calling(tenant))
+        document: pb.Document = answer.document
+        return document
+
+    async def document(self, document_id: str, tenant: str = "") -> pb.Document:
+        request = pb.GetDocumentRequest(id=document_id)
+        document: pb.Document = (await self.stub.GetDocument(request, context=self.calling(tenant))).document
+        return document
+
+    async def ended(self, document_id: str, seconds: float = 180, tenant: str = "") -> pb.Document:
+        async with asyncio.timeout(seconds):
+            while True:
+                document = await self.document(document_id, tenant)
+                if document.status >= pb.DOCUMENT_STATUS_READY:
+                    return document
+                assert self.process is None or self.process.returncode is None, self.log.read_text()[-3000:]
+                await asyncio.sleep(0.05)
+
+    async def quiet(self, seconds: float = 120) -> None:
+        """Until no job is left."""
+        async with asyncio.timeout(seconds):
+            while await self.owner.fetchval("SELECT count(*) FROM jobs WHERE run_at < now() + interval '5 minutes'"):
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def rag_bench(
+    database: DatabaseSettings, valkey: RedisSettings, serve: Serve, directory: Path, embedding: str = "", **rag: Any
+) -> AsyncIterator[Bench]:
+    """Its worker is not started yet. `embedding`: the address of another embedding service; `rag`: settings."""
+    wire = WireSettings(secret=SecretStr(ROOT.decode()))
+    section = {"job_lease_seconds": 1, "poll_seconds": 0.05, "worker_ops_port": 0} | rag
+    base = Settings(database=database, redis=valkey, wire=wire, data_dir=directory)
+    async with rag_peers(base) as peers:
+        embedding = embedding or peers.embedding_address
+        settings = base.model_copy(
+            update={
+                "rag": RagSection(**section),
+                "embedding": Peer(address=embedding),
+                "usage": Peer(address=peers.usage_address),
+            }
+        )
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ":".join(sys.path)),
+            "AI_PLATFORM_DATA_DIR": str(directory),
+            "AI_PLATFORM_WIRE__SECRET": ROOT.decode(),
+            "AI_PLATFORM_DATABASE__HOST": database.host,
+            "AI_PLATFORM_DATABASE__PORT": str(database.port),
+            "AI_PLATFORM_DATABASE__PASSWORD": database.password.get_secret_value(),
+            "AI_PLATFORM_EMBEDDING__ADDRESS": embedding,
+            "AI_PLATFORM_USAGE__ADDRESS": peers.usage_address,
+        } | {f"AI_PLATFORM_RAG__{name.upper()}": str(value) for name, value in section.items()}
+        dsn = url(database, "rag", owner=True).set(drivername="postgresql").render_as_string(hide_password=False)
+        owner = await asyncpg.connect(dsn)
+        await owner.execute("SELECT set_config('aisp.tenant', '*', false)")
+        try:
+            async with serve("rag_service", settings, compose) as channel:
+                bench = Bench(RagServiceStub(channel), peers, environment, directory / "worker.log", owner)
+                try:
+                    yield bench
+                finally:
+                    await bench.kill()
+        finally:
+            await owner.close()

@@ -1,0 +1,253 @@
+"""Ingestion beside the bare model on the same texts in one run, in processor time; and the memory that it takes.
+
+The share that is measured: what the bare ONNX model needs in one process (tokens, batches by length, vectors) of what
+all processes together need that ingest the same passages: worker, embedding service and PostgreSQL. Where the processor
+is the limit, that is the ratio of the throughputs; unlike a wall clock it can be measured on a busy machine.
+"""
+
+import asyncio
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
+from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from aisp.rag.v1 import rag_service_pb2 as pb
+
+from chassis.client import Channel, read_service_config
+from chassis.context import Keyring, RequestContext
+from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings
+from deploy.local.process import free_port
+from rag_service.policy.chunking import Source, chunks, embedded_text, segments
+from tests.integration.conftest import ROOT, Serve, migrated, serve  # noqa: F401  # fixtures
+from tests.integration.rag_bench import Bench, rag_bench
+from tests.standins import files
+
+MODELS = Path(os.environ.get("AI_PLATFORM_MODELS_DIR", ".data/models")).resolve()
+PASSAGES = int(os.environ.get("AISP_INGEST_PASSAGES", "48"))
+"""`make test` takes a few; the figures in the notes are of more."""
+MEGABYTES = int(os.environ.get("AISP_INGEST_MEGABYTES", "12"))
+LEAST_SHARE = 0.9 if PASSAGES >= 400 else 0.4
+"""With few passages, what a document costs once weighs more, and so does that a worker looks for work meanwhile."""
+TICKS = os.sysconf("SC_CLK_TCK")
+WORDS = ("harbour", "lantern", "meadow", "granite", "willow", "copper", "falcon", "orchard", "tunnel", "violet")
+
+BARE = """
+import json, resource, sys
+from pathlib import Path
+from embedding_service import policy
+from embedding_service.adapters.local_onnx import LocalOnnx
+texts = json.load(sys.stdin)
+model = LocalOnnx(Path(sys.argv[1]), threads=2, batch_tokens=8192, max_input_tokens=512, max_call_tokens=10**9)
+model._load()
+used = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+before = used()
+ids = model._tokenize(texts)
+for group in policy.batches([len(row) for row in ids], 8192):
+    model._infer([ids[index] for index in group])
+print(json.dumps({"seconds": used() - before, "tokens": sum(map(len, ids))}))
+"""
+
+
+def story(passages: int, seed: int = 1) -> str:
+    """A text of about so many passages."""
+    rng = random.Random(seed)  # noqa: S311  # the same text each time
+
+    def paragraph() -> str:
+        return " ".join(" ".join(rng.choices(WORDS, k=11)).capitalize() + "." for _ in range(20))
+
+    return "\n\n".join(paragraph() for _ in range(passages))
+
+
+def processor_seconds(pid: int) -> float:
+    """Of a process and of its children that have ended."""
+    return sum(int(field) for field in stat(pid)[11:15]) / TICKS
+
+
+def stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return ["0"] * 20
+
+
+def with_children(pid: int) -> float:
+    """Of a process and all of its children."""
+    others = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return processor_seconds(pid) + sum(processor_seconds(other) for other in others if stat(other)[1] == str(pid))
+
+
+def peak_megabytes(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+
+
+def bare_model(texts: Sequence[str]) -> dict[str, float]:
+    """Processor seconds and tokens of the model alone, in a process of its own."""
+    command = [sys.executable, "-c", BARE, str(MODELS / "embedding")]
+    ran = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(ran.stdout)
+    return told
+
+
+@asynccontextmanager
+async def embedding_process(valkey: RedisSettings, log: Path) -> AsyncIterator[tuple[str, int]]:
+    """The real embedding service, without its cache; its address and pid."""
+    address = f"127.0.0.1:{free_port()}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ":".join(sys.path)),
+        "AI_PLATFORM_WIRE__SECRET": ROOT.decode(),
+        "AI_PLATFORM_MODELS_DIR": str(MODELS),
+        "AI_PLATFORM_REDIS__HOST": valkey.host,
+        "AI_PLATFORM_REDIS__PORT": str(valkey.port),
+        "AI_PLATFORM_REDIS__PASSWORD": valkey.password.get_secret_value(),
+        "AI_PLATFORM_EMBEDDING__ADDRESS": address,
+        "AI_PLATFORM_EMBEDDING__OPS_PORT": "0",
+        "AI_PLATFORM_EMBEDDING__CACHE_SECONDS": "0",
+    }
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "embedding_service", "serve", env=environment, stdout=file, stderr=file
+        )
+    try:
+        keyring = Keyring("rag_service", root=ROOT)
+        async with (
+            asyncio.timeout(90),
+            Channel(
+                address,
+                keyring=keyring,
+                callee="embedding_service",
+                service_config=read_service_config(),
+                relay=RelaySettings(enabled=False),
+            ) as channel,
+        ):
+            stub = EmbeddingServiceStub(channel)
+            while not await _loaded(stub):
+                assert process.returncode is None
+                await asyncio.sleep(0.3)
+        yield address, process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _loaded(stub: EmbeddingServiceStub) -> bool:
+    try:
+        found = await stub.ListModels(embedding_pb.ListModelsRequest(), context=RequestContext("r", tenant_id="t"))
+    except Exception:  # noqa: BLE001  # it is starting
+        return False
+    return bool(found.models[0].health == "ok")
+
+
+async def waited_for(bench: Bench, document_id: str) -> pb.Document:
+    """Without asking all the time, which would cost, too."""
+    while True:
+        request = pb.GetDocumentRequest(id=document_id, wait_seconds=30)
+        document: pb.Document = (await bench.stub.GetDocument(request, context=bench.calling())).document
+        if document.status >= pb.DOCUMENT_STATUS_READY:
+            return document
+
+
+@pytest.mark.skipif(not (MODELS / "embedding").exists(), reason="no model files: run `make models`")
+async def test_ingestion_costs_little_beside_the_model(
+    migrated: Callable[[str], DatabaseSettings],  # noqa: F811
+    valkey: RedisSettings,
+    serve: Serve,  # noqa: F811
+    tmp_path: Path,
+    record_property: Callable[..., None],
+) -> None:
+    text = story(PASSAGES)
+    async with (
+        embedding_process(valkey, tmp_path / "embedding.log") as (address, embedding_pid),
+        rag_bench(migrated("rag_service"), valkey, serve, tmp_path, address, poll_seconds=0.25) as bench,
+    ):
+        await bench.start()
+        warm = await bench.upload(story(2, 9).encode(), title="Warm")
+        await bench.ended(warm.id, 120)
+        assert bench.process is not None
+        server = int(stat(await bench.owner.fetchval("SELECT pg_backend_pid()"))[1])
+        worker = bench.process.pid
+
+        def used() -> dict[str, float]:
+            return {
+                "embedding service": processor_seconds(embedding_pid),
+                "worker": processor_seconds(worker),
+                "database": with_children(server),
+            }
+
+        before, began = used(), time.monotonic()
+        document = await bench.upload(text.encode(), title="Story")
+        ready = await waited_for(bench, document.id)
+        seconds = time.monotonic() - began
+        assert ready.status == pb.DOCUMENT_STATUS_READY, ready.error
+        each = {name: round(value - before[name], 2) for name, value in used().items()}
+        spent = sum(each.values())
+        found = chunks(Source(document.id, "Story", {}), segments(io.StringIO(text).read))
+        texts = [embedded_text("Story", chunk.heading, chunk.text) for chunk in found]
+        bare = await asyncio.to_thread(bare_model, texts)
+    share = bare["seconds"] / spent
+    told: dict[str, Any] = {
+        "passages": len(texts),
+        "tokens": bare["tokens"],
+        "bare CPU s": round(bare["seconds"], 2),
+        "ingestion CPU s": each,
+        "share": round(share, 3),
+        "wall s": round(seconds, 1),
+    }
+    print(told)  # with -s
+    record_property("ingestion", str(told))
+    assert ready.chunks == len(texts)
+    assert share >= LEAST_SHARE, told
+
+
+async def test_memory_does_not_grow_with_the_text(
+    migrated: Callable[[str], DatabaseSettings],  # noqa: F811
+    valkey: RedisSettings,
+    serve: Serve,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """The worker's peak, with a text of a few megabytes and with a large one; up to the moment when all is staged."""
+    most: dict[str, Any] = {"max_document_bytes": 1 << 30, "max_text_characters": 1 << 30, "max_chunks": 10_000_000}
+    peaks = []
+    async with rag_bench(
+        migrated("rag_service"), valkey, serve, tmp_path, extraction_text_bytes=1 << 30, **most
+    ) as bench:
+        for megabytes in (2, MEGABYTES):
+            part = story(400, megabytes).encode()
+            content = b"\n\n".join([part] * (megabytes * (1 << 20) // len(part) + 1))
+            await bench.start()
+            document = await bench.upload(content, title="Large")
+            async with asyncio.timeout(60 + 3 * megabytes):
+                while (now := await bench.document(document.id)).stage not in ("embedding", "indexing", "done"):
+                    await asyncio.sleep(0.2)
+            assert now.status in (pb.DOCUMENT_STATUS_RUNNING, pb.DOCUMENT_STATUS_READY), now.error
+            assert bench.process is not None
+            peaks.append(peak_megabytes(bench.process.pid))
+            await bench.kill()
+            await bench.owner.execute("DELETE FROM jobs; DELETE FROM documents")
+    print({"megabytes": (2, MEGABYTES), "worker's peak in MB": peaks})  # with -s
+    assert peaks[1] - peaks[0] < 64, peaks
+
+
+async def test_a_pdf_of_1600_pages_stays_under_the_limit(tmp_path: Path) -> None:
+    """The process that extracts it: 2,048 MB are allowed by default."""
+    from rag_service.adapters.extraction import ExtractionLimits, ProcessExtractor
+
+    lines = [f"Line {number} tells of harbours, lanterns and what stands between them." for number in range(40)]
+    content = await asyncio.to_thread(files.pdf, [[f"Chapter {page}", *lines] for page in range(1600)])
+    original = tmp_path / "original"
+    original.write_bytes(content)
+    limits = ExtractionLimits(120, 2048, 64 << 20, 1)
+    text = await ProcessExtractor(limits).extract(original, "a.pdf", "application/pdf", tmp_path)
+    assert len(text.page_starts) == 1600
+    assert text.characters > 4_000_000
