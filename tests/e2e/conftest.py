@@ -138,7 +138,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
             "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
             "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
             "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
-            "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES": "15",
             "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
             "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
         }
