@@ -83,6 +83,8 @@ class LlmSection(Endpoint):
     """How often the catalogue is read again, beside whenever the database tells of a change."""
     guardrails: GuardrailSettings = GuardrailSettings()
     answer_cache: AnswerCacheSettings = AnswerCacheSettings()
+    max_aliases: int = Field(default=200, ge=0, le=100_000)
+    """Of models, that one tenant may have."""
     local: LocalEngineSettings = LocalEngineSettings()
     responses: ResponsesSettings = ResponsesSettings()
 

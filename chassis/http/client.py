@@ -136,19 +136,24 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
         self._lines = lines
+        self._named: dict[bytes, bytes] | None = None
 
     def __getitem__(self, name: str) -> str:
-        wanted = name.lower().encode()
-        for found, value in reversed(self._lines):
-            if found.lower() == wanted:
-                return value.decode("latin-1")
-        raise KeyError(name)
+        value = self._by_name().get(name.lower().encode())
+        if value is None:
+            raise KeyError(name)
+        return value.decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:
-        return iter({name.decode("latin-1").lower() for name, _ in self._lines})
+        return iter(name.decode("latin-1") for name in self._by_name())
 
     def __len__(self) -> int:
-        return len({name.lower() for name, _ in self._lines})
+        return len(self._by_name())
+
+    def _by_name(self) -> dict[bytes, bytes]:
+        if self._named is None:
+            self._named = {name.lower(): value for name, value in self._lines}
+        return self._named
 
 
 class Response:

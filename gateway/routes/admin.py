@@ -1,9 +1,8 @@
-"""For operators: tenants, plans, prices, the catalogue."""
+"""For operators: tenants."""
 
 from typing import Annotated, Any, Literal
 
 from aisp.auth.v1 import auth_service_pb2 as auth_pb
-from aisp.llm.v1 import llm_service_pb2 as llm_pb
 from aisp.usage.v1 import usage_service_pb2 as usage_pb
 from fastapi import APIRouter
 from pydantic import Field
@@ -104,22 +103,6 @@ async def patch_tenant(
         ensure = usage_pb.EnsureLimitsRequest(plan=tenant.plan, tenant_version=tenant.version)
         await services.usage.EnsureLimits(ensure, context=RequestContext(call.context.request_id, tenant_id=tenant.id))
     return document
-
-
-@router.get("/models", responses=AUTHENTICATED, operation_id="adminListModels")
-async def list_models(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
-    """The catalogue of language models."""
-    found = await services.llm.ListModels(llm_pb.ListModelsRequest(), context=call.context)
-    models = [
-        {
-            "name": model.name,
-            "provider": model.provider,
-            "capabilities": list(model.capabilities),
-            "context_length": model.context_length,
-        }
-        for model in found.models
-    ]
-    return {"data": models, "next_cursor": None}
 
 
 async def _check_plan(services: Services, call: Call, plan: str | None) -> None:

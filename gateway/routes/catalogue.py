@@ -9,7 +9,7 @@ from aisp.llm.v1 import llm_service_pb2 as llm_pb
 from aisp.rag.v1 import rag_service_pb2 as rag_pb
 from aisp.speech.v1 import speech_service_pb2 as speech_pb
 from aisp.usage.v1 import prices_pb2
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from chassis.context import RequestContext
 from chassis.errors import NotFound, PlatformError
@@ -19,6 +19,8 @@ from gateway.routes.common import AUTHENTICATED, Services, StrictRoute, managed,
 
 router = APIRouter(route_class=StrictRoute, tags=["catalogue"])
 
+Prices = dict[tuple[str, str], dict[str, int]]
+"""Nano-dollars for a million of each unit, by provider and model."""
 HEALTH = {llm_pb.HEALTH_OK: "ok", llm_pb.HEALTH_FAILING: "failing", llm_pb.HEALTH_NOT_CONFIGURED: "not_configured"}
 
 
@@ -28,20 +30,20 @@ class ModelNotFound(NotFound):
 
 
 @router.get("/v1/models", responses=AUTHENTICATED, operation_id="listModels")
-async def list_models(services: Services, call: Call = managed("")) -> dict[str, Any]:
-    """The models of every kind, with what they can do."""
+async def list_models(request: Request, services: Services, call: Call = managed("")) -> dict[str, Any]:
+    """The models of every kind that the caller may use, with what they can do and cost."""
     found, _ = await _models(services, call.context)
-    data = [_public_model(model) for model in found]
+    data = [_public_model(model) for model in found if _permitted(request, model)]
     ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
     return {"object": "list", "data": data, "has_more": False, **ends}
 
 
 @router.get("/v1/models/{name:path}", responses=AUTHENTICATED | problems(404), operation_id="getModel")
-async def get_model(name: str, services: Services, call: Call = managed("")) -> dict[str, Any]:
+async def get_model(name: str, request: Request, services: Services, call: Call = managed("")) -> dict[str, Any]:
     """One model."""
     found, _ = await _models(services, call.context)
     for model in found:
-        if model["name"] == name:
+        if model["name"] == name and _permitted(request, model):
             return _public_model(model)
     raise ModelNotFound(f"The model {name[:200]} does not exist.", metadata={"param": "model"})
 
@@ -49,18 +51,13 @@ async def get_model(name: str, services: Services, call: Call = managed("")) -> 
 @router.get("/api/v1/services/providers", responses=AUTHENTICATED, operation_id="listProviders")
 async def list_providers(services: Services, call: Call = managed("")) -> dict[str, Any]:
     """Providers with their models, capabilities, health and prices; and the vector stores."""
-    (models, down), prices, stores = await asyncio.gather(
-        _models(services, call.context), _prices(services, call.context), _stores(services, call.context)
-    )
+    (models, down), stores = await asyncio.gather(_models(services, call.context), _stores(services, call.context))
     providers: dict[str, dict[str, Any]] = {}
     for model in models:
         entry = providers.setdefault(model["provider"], {"name": model["provider"], "services": [], "models": []})
         if model["service"] not in entry["services"]:
             entry["services"].append(model["service"])
-        entry["models"].append(
-            {key: value for key, value in model.items() if key != "provider"}
-            | {"prices": prices.get((model["provider"], model["name"]), {})}
-        )
+        entry["models"].append({key: value for key, value in model.items() if key != "provider"})
     rank = ("ok", "failing", "not_configured")
     for entry in providers.values():
         entry["health"] = min((model["health"] for model in entry["models"]), key=rank.index)
@@ -68,15 +65,22 @@ async def list_providers(services: Services, call: Call = managed("")) -> dict[s
     return {"data": data, "vector_stores": stores, "unavailable_services": down}
 
 
+def _permitted(request: Request, model: dict[str, Any]) -> bool:
+    """Whether the caller's key may use it; what the tenant may not use is not there at all."""
+    names = request.state.caller.models
+    return not names or model["name"] in names
+
+
 async def _models(services: Clients, calling: RequestContext) -> tuple[list[dict[str, Any]], list[str]]:
     """The models of all services, and the services that did not answer."""
     names = ("llm", "embedding", "speech")
-    answers = await asyncio.gather(
+    asked = asyncio.gather(
         services.llm.ListModels(llm_pb.ListModelsRequest(), context=calling),
         services.embedding.ListModels(embedding_pb.ListModelsRequest(), context=calling),
         services.speech.ListModels(speech_pb.ListModelsRequest(), context=calling),
         return_exceptions=True,
     )
+    answers, prices = await asyncio.gather(asked, _prices(services, calling))
     found: list[dict[str, Any]] = []
     down = []
     for name, answer in zip(names, answers, strict=True):
@@ -85,11 +89,11 @@ async def _models(services: Clients, calling: RequestContext) -> tuple[list[dict
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            found += [_model(name, model) for model in answer.models]
+            found += [_model(name, model, prices) for model in answer.models]
     return found, down
 
 
-def _model(service: str, model: Any) -> dict[str, Any]:
+def _model(service: str, model: Any, prices: Prices) -> dict[str, Any]:
     document = {
         "name": model.name,
         "service": service,
@@ -97,9 +101,17 @@ def _model(service: str, model: Any) -> dict[str, Any]:
         "capabilities": list(model.capabilities),
         "health": HEALTH.get(model.health, "failing") if service == "llm" else model.health,
     }
-    for field in ("context_length", "dimensions", "create_time_seconds"):
+    for field in ("context_length", "max_output_tokens", "dimensions", "create_time_seconds", "alias_of"):
         if value := getattr(model, field, 0):
             document[field] = value
+    if at := getattr(model, "shutdown_time_seconds", 0):
+        document["shutdown_at"] = datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    if len(served_by := getattr(model, "providers", ())) > 1:
+        document["providers"] = list(served_by)
+    priced = getattr(model, "price_key", "") or document.get("alias_of") or model.name
+    # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
+    spelt = (priced, priced.removeprefix(f"{model.provider}/"))
+    document["prices"] = next((prices[model.provider, one] for one in spelt if (model.provider, one) in prices), {})
     return document
 
 
@@ -118,13 +130,13 @@ def _public_model(model: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _prices(services: Clients, calling: RequestContext) -> dict[tuple[str, str], dict[str, int]]:
+async def _prices(services: Clients, calling: RequestContext) -> Prices:
     """Nano-dollars for a million units, by provider and model."""
     try:
         rows = (await services.usage.ListPrices(prices_pb2.ListPricesRequest(), context=calling)).prices
     except PlatformError:
         return {}
-    prices: dict[tuple[str, str], dict[str, int]] = {}
+    prices: Prices = {}
     for row in rows:
         prices.setdefault((row.provider, row.model), {})[UNITS[row.unit]] = row.nano_usd_per_million
     return prices

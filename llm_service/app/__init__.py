@@ -21,15 +21,17 @@ from chassis.erasure import together
 from chassis.errors import PlatformError, Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.notifications import ANYTHING, Listener
-from chassis.outbound import Outbound
+from chassis.outbound import Outbound, check_url
 from chassis.sealed_rows import SealedRows
 from chassis.server import App, run_server
 from chassis.tenant_rows import TenantRows
+from llm_service.adapters.allowances import SharedPauses, ValkeyAllowances
 from llm_service.adapters.answer_cache import ValkeyAnswerCache
 from llm_service.adapters.guards.makers import Guards
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
-from llm_service.app.providers import clients, counters, providers, upstreams
+from llm_service.app.providers import clients, counters, kinds, providers, upstreams
 from llm_service.domain.calls import Call, InputCounter, LanguageModel
+from llm_service.domain.providers import Providers
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
 from llm_service.repository.sealed import SEALED
@@ -39,25 +41,30 @@ from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
 from llm_service.service.counting import Counting
 from llm_service.service.guardrails import Guardrails
+from llm_service.service.models import Models
 from llm_service.service.offers import Offers
+from llm_service.service.provider_keys import ProviderKeys
 from llm_service.service.responses import Responses, StorageRules
 from llm_service.service.router import Router
+from llm_service.service.rules import Rules
 from llm_service.service.screening import Screened
 from llm_service.service.screens import ScreenBook
 from llm_service.service.tenancies import Tenancies
-from llm_service.servicer import LlmServicer
+from llm_service.servicer import LlmServicer, UseCases
 from llm_service.settings import ResponsesSettings, Settings
 
 log = structlog.get_logger()
 
 NAME = "llm_service"
+LIMITS_SECONDS = 0.5
+"""That a call waits for the store which counts what a deployment takes; then it goes uncounted."""
 TENANCY_SECONDS = 60.0
 """After which a tenant's keys, aliases and rules are read again, even if nothing was heard of them."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the use cases need. `open_providers`: each of their models is reached as PROVIDER/NAME."""
+    """What the use cases need."""
 
     database: Database
     store: PostgresStore
@@ -67,24 +74,25 @@ class Parts:
     uses_engine: bool
     providers: Mapping[str, LanguageModel]
     counters: Mapping[str, InputCounter]
-    open_providers: tuple[str, ...]
+    kinds: Providers
     vault: Envelope
     outbound: Outbound
     answers: ValkeyAnswerCache
+    cache: Redis
+    pauses: SharedPauses
 
 
 @asynccontextmanager
 async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service, connected; everything is closed on leaving."""
-    cache = _cache(settings)
-    answers = ValkeyAnswerStore(cache)
-    async with connected(settings, cache) as parts:
-        answering = responses(settings, parts)
-        work = [*_background(settings, parts), _sweep(answering, settings.llm.responses.sweep_seconds)]
+    async with connected(settings) as parts:
+        answers = ValkeyAnswerStore(parts.cache)
+        cases = use_cases(settings, parts)
+        work = [*_background(settings, parts), _sweep(cases.responses, settings.llm.responses.sweep_seconds)]
         background = [asyncio.create_task(one) for one in work]
         try:
             yield App(
-                register=partial(add_LlmServiceServicer_to_server, servicer(settings, parts, answering)),
+                register=partial(add_LlmServiceServicer_to_server, LlmServicer(cases)),
                 services=("aisp.llm.v1.LlmService",),
                 ready=partial(_ready, parts),
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
@@ -95,11 +103,10 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            await cache.aclose()
 
 
 @asynccontextmanager
-async def connected(settings: Settings, cache: Redis) -> AsyncIterator[Parts]:
+async def connected(settings: Settings) -> AsyncIterator[Parts]:
     """The database and the providers."""
     local = settings.llm.local
     engine = LocalEngine(EngineOptions(settings.model_file, local.threads, local.slots, local.context_length))
@@ -111,8 +118,12 @@ async def connected(settings: Settings, cache: Redis) -> AsyncIterator[Parts]:
         Database(settings.database, "llm") as database,
         clients(settings) as http,
         Outbound(settings.outbound) as outbound,
+        _cache(settings, 5) as cache,
+        _cache(settings, LIMITS_SECONDS) as counting,
+        # What is listened to may be silent for long.
+        _cache(settings, None) as listening,
     ):
-        store = PostgresStore(database)
+        store, pauses = PostgresStore(database), SharedPauses(listening)
         yield Parts(
             database=database,
             store=store,
@@ -120,19 +131,19 @@ async def connected(settings: Settings, cache: Redis) -> AsyncIterator[Parts]:
             tenancies=Tenancies(store, time.monotonic, TENANCY_SECONDS),
             engine=engine,
             uses_engine=uses_engine,
-            providers=providers(settings, known, http),
             counters=counters(settings, known, http),
-            # The local engine has but the one model that the catalogue names.
-            open_providers=tuple(name for name, one in known.items() if not one.local and one.address()),
+            providers=providers(settings, known, http, ValkeyAllowances(counting), pauses),
+            kinds=kinds(known),
             vault=_vault(settings),
             outbound=outbound,
             answers=ValkeyAnswerCache(cache),
+            cache=cache,
+            pauses=pauses,
         )
 
 
-def responses(settings: Settings, parts: Parts) -> Responses:
+def responses(settings: Settings, parts: Parts, router: Router) -> Responses:
     """What answers every call: the stored conversation outermost, so that all of it is judged; then the guardrails."""
-    router = _router(parts)
     completions = Completions(router, parts.providers)
 
     async def model_of(call: Call) -> str:
@@ -145,19 +156,25 @@ def responses(settings: Settings, parts: Parts) -> Responses:
     return Responses(screened, parts.store, _rules(settings.llm.responses))
 
 
-def _router(parts: Parts) -> Router:
-    return Router(parts.catalogue, parts.tenancies, parts.vault, parts.open_providers)
-
-
-def servicer(settings: Settings, parts: Parts, answering: Responses) -> LlmServicer:
+def use_cases(settings: Settings, parts: Parts) -> UseCases:
     """What the service does."""
+    store, vault, catalogue, tenancies = parts.store, parts.vault, parts.catalogue, parts.tenancies
+    router = Router(catalogue, tenancies, vault, parts.kinds.open)
+    answering = responses(settings, parts, router)
     guards, most = _guards(settings, parts), settings.llm.guardrails.most
-    return LlmServicer(
-        answering,
-        Counting(_router(parts), parts.counters),
-        answering,
-        Offers(parts.catalogue, parts.tenancies, parts.providers),
-        Guardrails(parts.store, guards, parts.vault, partial(datetime.now, UTC), lambda: str(uuid4()), most),
+
+    def check_address(url: str) -> str:
+        return str(check_url(url, settings.outbound, "base_url"))
+
+    return UseCases(
+        generator=answering,
+        counting=Counting(router, parts.counters),
+        responses=answering,
+        offers=Offers(catalogue, tenancies, parts.providers),
+        models=Models(store, parts.kinds),
+        keys=ProviderKeys(store, vault, parts.kinds, check_address, _new_id),
+        rules=Rules(store, router, settings.llm.max_aliases),
+        guardrails=Guardrails(store, guards, vault, partial(datetime.now, UTC), _new_id, most),
     )
 
 
@@ -167,6 +184,10 @@ async def reencrypt(settings: Settings, _arguments: list[str]) -> None:
         renewed = await SealedRows(database, _vault(settings), SEALED).reencrypt()
     for table, number in renewed.items():
         print(f"{table}: {number} secrets were encrypted anew")  # noqa: T201  # a command's answer
+
+
+def _new_id() -> str:
+    return str(uuid4())
 
 
 async def serve(settings: Settings) -> None:
@@ -187,6 +208,7 @@ def _background(settings: Settings, parts: Parts) -> list[Coroutine[Any, Any, No
     work = [
         _refresh(parts.catalogue, changed, settings.llm.catalogue_seconds),
         Listener(dsn, CHANNEL, heard).run(),
+        parts.pauses.run(),
     ]
     return [*work, parts.engine.run()] if parts.uses_engine else work
 
@@ -231,10 +253,11 @@ def _vault(settings: Settings) -> Envelope:
     return settings.envelope(f"{NAME}/provider-keys", own)
 
 
-def _cache(settings: Settings) -> Redis:
+def _cache(settings: Settings, seconds: float | None) -> Redis:
+    """`seconds`: for which an answer is waited."""
     store = settings.cache or settings.redis
     password = store.password.get_secret_value() or None
-    return Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+    return Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=2, socket_timeout=seconds)
 
 
 async def _refresh(catalogue: Catalogue, changed: asyncio.Event, seconds: float) -> None:

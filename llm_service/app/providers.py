@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from chassis.http import Http
 from chassis.outbound import guarded
 from chassis.resilience import RetryPolicy
+from llm_service.adapters.allowances import SharedPauses, ValkeyAllowances
 from llm_service.adapters.http import Clients, HttpLimits, ProviderHttp, Upstream
 from llm_service.adapters.registry import KINDS
 from llm_service.adapters.supervisor import LocalEngine
 from llm_service.adapters.wire import WireModel
 from llm_service.domain.calls import Format, InputCounter, LanguageModel
+from llm_service.domain.providers import Providers
 from llm_service.policy.responses.translation import ResponsesByChat
 from llm_service.policy.translation.pairs import ChatByMessages, MessagesByChat
+from llm_service.service.allowed import Allowed
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
 from llm_service.service.translating import Translating
 from llm_service.service.unspoken import Perhaps, Without
@@ -55,16 +58,29 @@ def upstreams(settings: Settings, engine: LocalEngine, *, uses_engine: bool) -> 
     return found
 
 
-def providers(settings: Settings, upstreams: Mapping[str, Upstream], clients: Clients) -> dict[str, LanguageModel]:
-    """Outermost first: retries, the breaker, places, translation, the count of attempts; then the wire."""
+def kinds(upstreams: Mapping[str, Upstream]) -> Providers:
+    """The same as data."""
+    without = frozenset(name for name, one in upstreams.items() if not one.local and one.address() is None)
+    return Providers(frozenset(upstreams), without)
+
+
+def providers(
+    settings: Settings,
+    upstreams: Mapping[str, Upstream],
+    clients: Clients,
+    allowances: ValkeyAllowances,
+    pauses: SharedPauses,
+) -> dict[str, LanguageModel]:
+    """Outermost first: retries, the breaker, places, limits, translation, the count of attempts; then the wire."""
     llm, times = settings.llm, settings.llm.timeouts
     limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
     wrapped: dict[str, LanguageModel] = {}
     for name, upstream in upstreams.items():
-        http = ProviderHttp(clients, upstream, limits)
+        http = ProviderHttp(clients, upstream, limits, pauses.heard)
         running, waiting = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
+        asked = translating(Counted(WireModel(http, KINDS[name].wires())), llm.default_output_tokens)
         bounded = Bounded(
-            translating(Counted(WireModel(http, KINDS[name].wires())), llm.default_output_tokens),
+            Allowed(asked, allowances, pauses, llm.queue_seconds),
             running=running,
             waiting=waiting,
             wait_seconds=llm.queue_seconds,

@@ -45,11 +45,16 @@ def not_found(name: str) -> ModelNotFound:
     return ModelNotFound(f"The model {name[:200]} does not exist.", metadata={"param": "model"})
 
 
+def allowed(rules: ModelRules, asked: str, name: str) -> bool:
+    """Whether the tenant's rules name the model, as it was `asked` for or by its own name."""
+    bounds = (patterns for patterns in (rules.granted, rules.allowed) if patterns is not None)
+    return all(fits_any(patterns, name) or fits_any(patterns, asked) for patterns in bounds)
+
+
 def check_allowed(rules: ModelRules, asked: str, name: str) -> None:
-    """ModelNotAllowed unless the tenant's rules name the model, as it was `asked` for or by its own name."""
-    for patterns in (rules.granted, rules.allowed):
-        if patterns is not None and not (fits_any(patterns, name) or fits_any(patterns, asked)):
-            raise ModelNotAllowed(f"This tenant may not use the model {asked[:200]}.", metadata={"param": "model"})
+    """ModelNotAllowed unless it is."""
+    if not allowed(rules, asked, name):
+        raise ModelNotAllowed(f"This tenant may not use the model {asked[:200]}.", metadata={"param": "model"})
 
 
 def places(model: Model, tenancy: Tenancy, needs: Needs) -> list[tuple[Deployment, ProviderKey | None]]:

@@ -24,4 +24,3 @@ WAIT_SECONDS = Histogram(
     "aisp_llm_queue_seconds", "How long calls waited for a place, those that got none included", ["provider"],
     buckets=CALL_BUCKETS,
 )  # fmt: skip
-PAUSES = Counter("aisp_llm_pauses_total", "Times that a provider's headers asked for a pause", ["provider"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from llm_service.domain.calls import LanguageModel
 from llm_service.domain.models import Deployment, Health, Model
 from llm_service.domain.tenancy import Tenancy
-from llm_service.policy.names import fits_any
+from llm_service.policy.routing import allowed
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.tenancies import Tenancies
 
@@ -33,17 +33,18 @@ class Offers:
     async def to(self, tenant_id: str) -> list[Offer]:
         """By name, aliases last."""
         tenancy = await self._tenancies.of(tenant_id)
-        found = {
+        seen = {
             model.name: Offer(model, self.health(model, tenancy))
             for model in self._catalogue.models()
-            if _visible(model, tenant_id, tenancy)
+            if not model.tenants or tenant_id in model.tenants
         }
-        aliases = [
-            replace(found[target], model=replace(found[target].model, name=alias), alias_of=target)
-            for alias, target in tenancy.aliases.items()
-            if target in found
+        named = [(name, name) for name in seen]
+        named += [(alias, target) for alias, target in tenancy.aliases.items() if target in seen]
+        return [
+            seen[name] if asked == name else _renamed(asked, seen[name])
+            for asked, name in named
+            if allowed(tenancy.rules, asked, name)
         ]
-        return [*found.values(), *aliases]
 
     def health(self, model: Model, tenancy: Tenancy) -> Health:
         """Of its best deployment."""
@@ -58,8 +59,5 @@ class Offers:
         return Health.OK if found is Health.NOT_CONFIGURED and own else found
 
 
-def _visible(model: Model, tenant_id: str, tenancy: Tenancy) -> bool:
-    if model.tenants and tenant_id not in model.tenants:
-        return False
-    rules = tenancy.rules
-    return all(patterns is None or fits_any(patterns, model.name) for patterns in (rules.granted, rules.allowed))
+def _renamed(alias: str, offer: Offer) -> Offer:
+    return replace(offer, model=replace(offer.model, name=alias), alias_of=offer.model.name)

@@ -28,7 +28,7 @@ class OpenAIProvider:
         document = orjson.loads(await request.read())
         self.received.append(document)
         self.headers.append(dict(request.headers))
-        self.paths.append(request.path)
+        self.paths.append(request.raw_path)
         try:
             return await self.behaviours.get(document.get("model", ""), self.behaviour)(request, document)
         except (asyncio.CancelledError, ConnectionResetError):

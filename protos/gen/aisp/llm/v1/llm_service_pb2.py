@@ -24,61 +24,62 @@ _sym_db = _symbol_database.Default()
 
 from aisp.common.v1 import usage_pb2 as aisp_dot_common_dot_v1_dot_usage__pb2
 from aisp.llm.v1 import guardrails_pb2 as aisp_dot_llm_dot_v1_dot_guardrails__pb2
+from aisp.llm.v1 import catalogue_pb2 as aisp_dot_llm_dot_v1_dot_catalogue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61isp/llm/v1/llm_service.proto\x12\x0b\x61isp.llm.v1\x1a\x1a\x61isp/common/v1/usage.proto\x1a\x1c\x61isp/llm/v1/guardrails.proto\":\n\x0f\x43ompleteRequest\x12\'\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.Envelope\"M\n\x10\x43ompleteResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12+\n\ncompletion\x18\x02 \x01(\x0b\x32\x17.aisp.llm.v1.Completion\"@\n\x15StreamCompleteRequest\x12\'\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.Envelope\"\x89\x01\n\x16StreamCompleteResponse\x12\'\n\x07started\x18\x01 \x01(\x0b\x32\x14.aisp.llm.v1.StartedH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12-\n\ncompletion\x18\x03 \x01(\x0b\x32\x17.aisp.llm.v1.CompletionH\x00\x42\x07\n\x05\x65vent\"=\n\x12\x43ountTokensRequest\x12\'\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.Envelope\"L\n\x13\x43ountTokensResponse\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\r\n\x05\x65xact\x18\x02 \x01(\x08\x12\x10\n\x08provider\x18\x03 \x01(\t\"\xbb\x01\n\x08\x45nvelope\x12\r\n\x05model\x18\x01 \x01(\t\x12#\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x13.aisp.llm.v1.Format\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x15\n\rinclude_usage\x18\x04 \x01(\x08\x12\x16\n\x0e\x66ormat_version\x18\x05 \x01(\t\x12\x17\n\x0f\x66ormat_features\x18\x06 \x03(\t\x12%\n\x07\x63\x61\x63hing\x18\x07 \x01(\x0b\x32\x14.aisp.llm.v1.Caching\"3\n\x07\x43\x61\x63hing\x12\x17\n\x0fmax_age_seconds\x18\x01 \x01(\x05\x12\x0f\n\x07refresh\x18\x02 \x01(\x08\"o\n\x07Started\x12(\n\tserved_by\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.ServedBy\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12\x18\n\x0b\x61ge_seconds\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_age_seconds\"\xaf\x01\n\nCompletion\x12$\n\x05usage\x18\x01 \x01(\x0b\x32\x15.aisp.common.v1.Usage\x12\x15\n\rfinish_reason\x18\x02 \x01(\t\x12(\n\tserved_by\x18\x03 \x01(\x0b\x32\x15.aisp.llm.v1.ServedBy\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x12\x18\n\x0b\x61ge_seconds\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_age_seconds\"C\n\x08ServedBy\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x16\n\x0eupstream_model\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\")\n\x12GetResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"#\n\x13GetResponseResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\"e\n\x1dListResponseInputItemsRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x11\n\tascending\x18\x04 \x01(\x08\".\n\x1eListResponseInputItemsResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\",\n\x15\x44\x65leteResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteResponseResponse\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.aisp.llm.v1.Model\"\x89\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x16\n\x0e\x63ontext_length\x18\x04 \x01(\x05\x12#\n\x06health\x18\x05 \x01(\x0e\x32\x13.aisp.llm.v1.Health\x12\x1b\n\x13\x63reate_time_seconds\x18\x06 \x01(\x03\x12\x19\n\x11max_output_tokens\x18\x07 \x01(\x05\x12\x1d\n\x15shutdown_time_seconds\x18\x08 \x01(\x03\x12\x10\n\x08\x61lias_of\x18\t \x01(\t\x12\x11\n\tprice_key\x18\n \x01(\t\x12\x11\n\tproviders\x18\x0b \x03(\t*\x80\x01\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46ORMAT_CHAT_COMPLETIONS\x10\x01\x12\x16\n\x12\x46ORMAT_COMPLETIONS\x10\x02\x12\x14\n\x10\x46ORMAT_RESPONSES\x10\x03\x12\x13\n\x0f\x46ORMAT_MESSAGES\x10\x04*^\n\x06Health\x12\x16\n\x12HEALTH_UNSPECIFIED\x10\x00\x12\r\n\tHEALTH_OK\x10\x01\x12\x12\n\x0eHEALTH_FAILING\x10\x02\x12\x19\n\x15HEALTH_NOT_CONFIGURED\x10\x03*\xa2\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_PROVIDER_REFUSED\x10\x02\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x03\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x04\x12!\n\x1d\x45RROR_REASON_PROVIDER_TIMEOUT\x10\x05\x12$\n ERROR_REASON_PROVIDER_BAD_ANSWER\x10\x06\x12(\n$ERROR_REASON_PROVIDER_NOT_CONFIGURED\x10\x07\x12\x1d\n\x19\x45RROR_REASON_BAD_DOCUMENT\x10\x08\x12\x1c\n\x18\x45RROR_REASON_UNSUPPORTED\x10\t\x12\"\n\x1e\x45RROR_REASON_MODEL_NOT_ALLOWED\x10\x14\x12\x1d\n\x19\x45RROR_REASON_MODEL_EXISTS\x10\x15\x12\x1a\n\x16\x45RROR_REASON_BAD_MODEL\x10\x16\x12 \n\x1c\x45RROR_REASON_ALIAS_NOT_FOUND\x10\x17\x12\x1a\n\x16\x45RROR_REASON_BAD_RULES\x10\x18\x12\'\n#ERROR_REASON_PROVIDER_KEY_NOT_FOUND\x10\x19\x12$\n ERROR_REASON_PROVIDER_KEY_EXISTS\x10\x1a\x12$\n ERROR_REASON_PROVIDER_KEY_IN_USE\x10\x1b\x12!\n\x1d\x45RROR_REASON_BAD_PROVIDER_KEY\x10\x1c\x12%\n!ERROR_REASON_PROVIDER_KEY_REFUSED\x10\x1d\x12 \n\x1c\x45RROR_REASON_DEPLOYMENT_BUSY\x10\x1e\x12#\n\x1f\x45RROR_REASON_RESPONSE_NOT_FOUND\x10\x1f\x12,\n(ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND\x10 \x12(\n$ERROR_REASON_RESPONSE_CHAIN_TOO_LONG\x10!\x12$\n ERROR_REASON_GUARDRAIL_NOT_FOUND\x10(\x12\x1e\n\x1a\x45RROR_REASON_BAD_GUARDRAIL\x10)\x12$\n ERROR_REASON_TOO_MANY_GUARDRAILS\x10*\x12\"\n\x1e\x45RROR_REASON_GUARDRAIL_REFUSED\x10+\x12&\n\"ERROR_REASON_GUARDRAIL_UNAVAILABLE\x10,2\x98\t\n\nLlmService\x12G\n\x08\x43omplete\x12\x1c.aisp.llm.v1.CompleteRequest\x1a\x1d.aisp.llm.v1.CompleteResponse\x12[\n\x0eStreamComplete\x12\".aisp.llm.v1.StreamCompleteRequest\x1a#.aisp.llm.v1.StreamCompleteResponse0\x01\x12P\n\x0bGetResponse\x12\x1f.aisp.llm.v1.GetResponseRequest\x1a .aisp.llm.v1.GetResponseResponse\x12q\n\x16ListResponseInputItems\x12*.aisp.llm.v1.ListResponseInputItemsRequest\x1a+.aisp.llm.v1.ListResponseInputItemsResponse\x12Y\n\x0e\x44\x65leteResponse\x12\".aisp.llm.v1.DeleteResponseRequest\x1a#.aisp.llm.v1.DeleteResponseResponse\x12P\n\x0b\x43ountTokens\x12\x1f.aisp.llm.v1.CountTokensRequest\x1a .aisp.llm.v1.CountTokensResponse\x12M\n\nListModels\x12\x1e.aisp.llm.v1.ListModelsRequest\x1a\x1f.aisp.llm.v1.ListModelsResponse\x12\\\n\x0f\x43reateGuardrail\x12#.aisp.llm.v1.CreateGuardrailRequest\x1a$.aisp.llm.v1.CreateGuardrailResponse\x12Y\n\x0eListGuardrails\x12\".aisp.llm.v1.ListGuardrailsRequest\x1a#.aisp.llm.v1.ListGuardrailsResponse\x12S\n\x0cGetGuardrail\x12 .aisp.llm.v1.GetGuardrailRequest\x1a!.aisp.llm.v1.GetGuardrailResponse\x12\\\n\x0fUpdateGuardrail\x12#.aisp.llm.v1.UpdateGuardrailRequest\x1a$.aisp.llm.v1.UpdateGuardrailResponse\x12\\\n\x0f\x44\x65leteGuardrail\x12#.aisp.llm.v1.DeleteGuardrailRequest\x1a$.aisp.llm.v1.DeleteGuardrailResponse\x12Y\n\x0eTestGuardrails\x12\".aisp.llm.v1.TestGuardrailsRequest\x1a#.aisp.llm.v1.TestGuardrailsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61isp/llm/v1/llm_service.proto\x12\x0b\x61isp.llm.v1\x1a\x1a\x61isp/common/v1/usage.proto\x1a\x1c\x61isp/llm/v1/guardrails.proto\x1a\x1b\x61isp/llm/v1/catalogue.proto\":\n\x0f\x43ompleteRequest\x12\'\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.Envelope\"M\n\x10\x43ompleteResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12+\n\ncompletion\x18\x02 \x01(\x0b\x32\x17.aisp.llm.v1.Completion\"@\n\x15StreamCompleteRequest\x12\'\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.Envelope\"\x89\x01\n\x16StreamCompleteResponse\x12\'\n\x07started\x18\x01 \x01(\x0b\x32\x14.aisp.llm.v1.StartedH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12-\n\ncompletion\x18\x03 \x01(\x0b\x32\x17.aisp.llm.v1.CompletionH\x00\x42\x07\n\x05\x65vent\"=\n\x12\x43ountTokensRequest\x12\'\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.Envelope\"L\n\x13\x43ountTokensResponse\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\r\n\x05\x65xact\x18\x02 \x01(\x08\x12\x10\n\x08provider\x18\x03 \x01(\t\"\xbb\x01\n\x08\x45nvelope\x12\r\n\x05model\x18\x01 \x01(\t\x12#\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x13.aisp.llm.v1.Format\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x15\n\rinclude_usage\x18\x04 \x01(\x08\x12\x16\n\x0e\x66ormat_version\x18\x05 \x01(\t\x12\x17\n\x0f\x66ormat_features\x18\x06 \x03(\t\x12%\n\x07\x63\x61\x63hing\x18\x07 \x01(\x0b\x32\x14.aisp.llm.v1.Caching\"3\n\x07\x43\x61\x63hing\x12\x17\n\x0fmax_age_seconds\x18\x01 \x01(\x05\x12\x0f\n\x07refresh\x18\x02 \x01(\x08\"o\n\x07Started\x12(\n\tserved_by\x18\x01 \x01(\x0b\x32\x15.aisp.llm.v1.ServedBy\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12\x18\n\x0b\x61ge_seconds\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_age_seconds\"\xaf\x01\n\nCompletion\x12$\n\x05usage\x18\x01 \x01(\x0b\x32\x15.aisp.common.v1.Usage\x12\x15\n\rfinish_reason\x18\x02 \x01(\t\x12(\n\tserved_by\x18\x03 \x01(\x0b\x32\x15.aisp.llm.v1.ServedBy\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x12\x18\n\x0b\x61ge_seconds\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_age_seconds\"C\n\x08ServedBy\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x16\n\x0eupstream_model\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\")\n\x12GetResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"#\n\x13GetResponseResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\"e\n\x1dListResponseInputItemsRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x11\n\tascending\x18\x04 \x01(\x08\".\n\x1eListResponseInputItemsResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\",\n\x15\x44\x65leteResponseRequest\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteResponseResponse\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.aisp.llm.v1.Model\"\x89\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x16\n\x0e\x63ontext_length\x18\x04 \x01(\x05\x12#\n\x06health\x18\x05 \x01(\x0e\x32\x13.aisp.llm.v1.Health\x12\x1b\n\x13\x63reate_time_seconds\x18\x06 \x01(\x03\x12\x19\n\x11max_output_tokens\x18\x07 \x01(\x05\x12\x1d\n\x15shutdown_time_seconds\x18\x08 \x01(\x03\x12\x10\n\x08\x61lias_of\x18\t \x01(\t\x12\x11\n\tprice_key\x18\n \x01(\t\x12\x11\n\tproviders\x18\x0b \x03(\t*\x80\x01\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46ORMAT_CHAT_COMPLETIONS\x10\x01\x12\x16\n\x12\x46ORMAT_COMPLETIONS\x10\x02\x12\x14\n\x10\x46ORMAT_RESPONSES\x10\x03\x12\x13\n\x0f\x46ORMAT_MESSAGES\x10\x04*^\n\x06Health\x12\x16\n\x12HEALTH_UNSPECIFIED\x10\x00\x12\r\n\tHEALTH_OK\x10\x01\x12\x12\n\x0eHEALTH_FAILING\x10\x02\x12\x19\n\x15HEALTH_NOT_CONFIGURED\x10\x03*\xa2\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_PROVIDER_REFUSED\x10\x02\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x03\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x04\x12!\n\x1d\x45RROR_REASON_PROVIDER_TIMEOUT\x10\x05\x12$\n ERROR_REASON_PROVIDER_BAD_ANSWER\x10\x06\x12(\n$ERROR_REASON_PROVIDER_NOT_CONFIGURED\x10\x07\x12\x1d\n\x19\x45RROR_REASON_BAD_DOCUMENT\x10\x08\x12\x1c\n\x18\x45RROR_REASON_UNSUPPORTED\x10\t\x12\"\n\x1e\x45RROR_REASON_MODEL_NOT_ALLOWED\x10\x14\x12\x1d\n\x19\x45RROR_REASON_MODEL_EXISTS\x10\x15\x12\x1a\n\x16\x45RROR_REASON_BAD_MODEL\x10\x16\x12 \n\x1c\x45RROR_REASON_ALIAS_NOT_FOUND\x10\x17\x12\x1a\n\x16\x45RROR_REASON_BAD_RULES\x10\x18\x12\'\n#ERROR_REASON_PROVIDER_KEY_NOT_FOUND\x10\x19\x12$\n ERROR_REASON_PROVIDER_KEY_EXISTS\x10\x1a\x12$\n ERROR_REASON_PROVIDER_KEY_IN_USE\x10\x1b\x12!\n\x1d\x45RROR_REASON_BAD_PROVIDER_KEY\x10\x1c\x12%\n!ERROR_REASON_PROVIDER_KEY_REFUSED\x10\x1d\x12 \n\x1c\x45RROR_REASON_DEPLOYMENT_BUSY\x10\x1e\x12#\n\x1f\x45RROR_REASON_RESPONSE_NOT_FOUND\x10\x1f\x12,\n(ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND\x10 \x12(\n$ERROR_REASON_RESPONSE_CHAIN_TOO_LONG\x10!\x12$\n ERROR_REASON_GUARDRAIL_NOT_FOUND\x10(\x12\x1e\n\x1a\x45RROR_REASON_BAD_GUARDRAIL\x10)\x12$\n ERROR_REASON_TOO_MANY_GUARDRAILS\x10*\x12\"\n\x1e\x45RROR_REASON_GUARDRAIL_REFUSED\x10+\x12&\n\"ERROR_REASON_GUARDRAIL_UNAVAILABLE\x10,2\xdc\x11\n\nLlmService\x12G\n\x08\x43omplete\x12\x1c.aisp.llm.v1.CompleteRequest\x1a\x1d.aisp.llm.v1.CompleteResponse\x12[\n\x0eStreamComplete\x12\".aisp.llm.v1.StreamCompleteRequest\x1a#.aisp.llm.v1.StreamCompleteResponse0\x01\x12P\n\x0bGetResponse\x12\x1f.aisp.llm.v1.GetResponseRequest\x1a .aisp.llm.v1.GetResponseResponse\x12q\n\x16ListResponseInputItems\x12*.aisp.llm.v1.ListResponseInputItemsRequest\x1a+.aisp.llm.v1.ListResponseInputItemsResponse\x12Y\n\x0e\x44\x65leteResponse\x12\".aisp.llm.v1.DeleteResponseRequest\x1a#.aisp.llm.v1.DeleteResponseResponse\x12P\n\x0b\x43ountTokens\x12\x1f.aisp.llm.v1.CountTokensRequest\x1a .aisp.llm.v1.CountTokensResponse\x12M\n\nListModels\x12\x1e.aisp.llm.v1.ListModelsRequest\x1a\x1f.aisp.llm.v1.ListModelsResponse\x12\\\n\x0f\x43reateGuardrail\x12#.aisp.llm.v1.CreateGuardrailRequest\x1a$.aisp.llm.v1.CreateGuardrailResponse\x12Y\n\x0eListGuardrails\x12\".aisp.llm.v1.ListGuardrailsRequest\x1a#.aisp.llm.v1.ListGuardrailsResponse\x12S\n\x0cGetGuardrail\x12 .aisp.llm.v1.GetGuardrailRequest\x1a!.aisp.llm.v1.GetGuardrailResponse\x12\\\n\x0fUpdateGuardrail\x12#.aisp.llm.v1.UpdateGuardrailRequest\x1a$.aisp.llm.v1.UpdateGuardrailResponse\x12\\\n\x0f\x44\x65leteGuardrail\x12#.aisp.llm.v1.DeleteGuardrailRequest\x1a$.aisp.llm.v1.DeleteGuardrailResponse\x12Y\n\x0eTestGuardrails\x12\".aisp.llm.v1.TestGuardrailsRequest\x1a#.aisp.llm.v1.TestGuardrailsResponse\x12V\n\rListCatalogue\x12!.aisp.llm.v1.ListCatalogueRequest\x1a\".aisp.llm.v1.ListCatalogueResponse\x12P\n\x0b\x43reateModel\x12\x1f.aisp.llm.v1.CreateModelRequest\x1a .aisp.llm.v1.CreateModelResponse\x12P\n\x0bUpdateModel\x12\x1f.aisp.llm.v1.UpdateModelRequest\x1a .aisp.llm.v1.UpdateModelResponse\x12P\n\x0b\x44\x65leteModel\x12\x1f.aisp.llm.v1.DeleteModelRequest\x1a .aisp.llm.v1.DeleteModelResponse\x12\x62\n\x11\x43reateProviderKey\x12%.aisp.llm.v1.CreateProviderKeyRequest\x1a&.aisp.llm.v1.CreateProviderKeyResponse\x12_\n\x10ListProviderKeys\x12$.aisp.llm.v1.ListProviderKeysRequest\x1a%.aisp.llm.v1.ListProviderKeysResponse\x12\x62\n\x11RotateProviderKey\x12%.aisp.llm.v1.RotateProviderKeyRequest\x1a&.aisp.llm.v1.RotateProviderKeyResponse\x12\x62\n\x11\x44\x65leteProviderKey\x12%.aisp.llm.v1.DeleteProviderKeyRequest\x1a&.aisp.llm.v1.DeleteProviderKeyResponse\x12V\n\rGetModelRules\x12!.aisp.llm.v1.GetModelRulesRequest\x1a\".aisp.llm.v1.GetModelRulesResponse\x12V\n\rSetModelRules\x12!.aisp.llm.v1.SetModelRulesRequest\x1a\".aisp.llm.v1.SetModelRulesResponse\x12V\n\rSetModelAlias\x12!.aisp.llm.v1.SetModelAliasRequest\x1a\".aisp.llm.v1.SetModelAliasResponse\x12_\n\x10\x44\x65leteModelAlias\x12$.aisp.llm.v1.DeleteModelAliasRequest\x1a%.aisp.llm.v1.DeleteModelAliasResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aisp.llm.v1.llm_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FORMAT']._serialized_start=1844
-  _globals['_FORMAT']._serialized_end=1972
-  _globals['_HEALTH']._serialized_start=1974
-  _globals['_HEALTH']._serialized_end=2068
-  _globals['_ERRORREASON']._serialized_start=2071
-  _globals['_ERRORREASON']._serialized_end=3129
-  _globals['_COMPLETEREQUEST']._serialized_start=104
-  _globals['_COMPLETEREQUEST']._serialized_end=162
-  _globals['_COMPLETERESPONSE']._serialized_start=164
-  _globals['_COMPLETERESPONSE']._serialized_end=241
-  _globals['_STREAMCOMPLETEREQUEST']._serialized_start=243
-  _globals['_STREAMCOMPLETEREQUEST']._serialized_end=307
-  _globals['_STREAMCOMPLETERESPONSE']._serialized_start=310
-  _globals['_STREAMCOMPLETERESPONSE']._serialized_end=447
-  _globals['_COUNTTOKENSREQUEST']._serialized_start=449
-  _globals['_COUNTTOKENSREQUEST']._serialized_end=510
-  _globals['_COUNTTOKENSRESPONSE']._serialized_start=512
-  _globals['_COUNTTOKENSRESPONSE']._serialized_end=588
-  _globals['_ENVELOPE']._serialized_start=591
-  _globals['_ENVELOPE']._serialized_end=778
-  _globals['_CACHING']._serialized_start=780
-  _globals['_CACHING']._serialized_end=831
-  _globals['_STARTED']._serialized_start=833
-  _globals['_STARTED']._serialized_end=944
-  _globals['_COMPLETION']._serialized_start=947
-  _globals['_COMPLETION']._serialized_end=1122
-  _globals['_SERVEDBY']._serialized_start=1124
-  _globals['_SERVEDBY']._serialized_end=1191
-  _globals['_GETRESPONSEREQUEST']._serialized_start=1193
-  _globals['_GETRESPONSEREQUEST']._serialized_end=1234
-  _globals['_GETRESPONSERESPONSE']._serialized_start=1236
-  _globals['_GETRESPONSERESPONSE']._serialized_end=1271
-  _globals['_LISTRESPONSEINPUTITEMSREQUEST']._serialized_start=1273
-  _globals['_LISTRESPONSEINPUTITEMSREQUEST']._serialized_end=1374
-  _globals['_LISTRESPONSEINPUTITEMSRESPONSE']._serialized_start=1376
-  _globals['_LISTRESPONSEINPUTITEMSRESPONSE']._serialized_end=1422
-  _globals['_DELETERESPONSEREQUEST']._serialized_start=1424
-  _globals['_DELETERESPONSEREQUEST']._serialized_end=1468
-  _globals['_DELETERESPONSERESPONSE']._serialized_start=1470
-  _globals['_DELETERESPONSERESPONSE']._serialized_end=1494
-  _globals['_LISTMODELSREQUEST']._serialized_start=1496
-  _globals['_LISTMODELSREQUEST']._serialized_end=1515
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1517
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1573
-  _globals['_MODEL']._serialized_start=1576
-  _globals['_MODEL']._serialized_end=1841
-  _globals['_LLMSERVICE']._serialized_start=3132
-  _globals['_LLMSERVICE']._serialized_end=4308
+  _globals['_FORMAT']._serialized_start=1873
+  _globals['_FORMAT']._serialized_end=2001
+  _globals['_HEALTH']._serialized_start=2003
+  _globals['_HEALTH']._serialized_end=2097
+  _globals['_ERRORREASON']._serialized_start=2100
+  _globals['_ERRORREASON']._serialized_end=3158
+  _globals['_COMPLETEREQUEST']._serialized_start=133
+  _globals['_COMPLETEREQUEST']._serialized_end=191
+  _globals['_COMPLETERESPONSE']._serialized_start=193
+  _globals['_COMPLETERESPONSE']._serialized_end=270
+  _globals['_STREAMCOMPLETEREQUEST']._serialized_start=272
+  _globals['_STREAMCOMPLETEREQUEST']._serialized_end=336
+  _globals['_STREAMCOMPLETERESPONSE']._serialized_start=339
+  _globals['_STREAMCOMPLETERESPONSE']._serialized_end=476
+  _globals['_COUNTTOKENSREQUEST']._serialized_start=478
+  _globals['_COUNTTOKENSREQUEST']._serialized_end=539
+  _globals['_COUNTTOKENSRESPONSE']._serialized_start=541
+  _globals['_COUNTTOKENSRESPONSE']._serialized_end=617
+  _globals['_ENVELOPE']._serialized_start=620
+  _globals['_ENVELOPE']._serialized_end=807
+  _globals['_CACHING']._serialized_start=809
+  _globals['_CACHING']._serialized_end=860
+  _globals['_STARTED']._serialized_start=862
+  _globals['_STARTED']._serialized_end=973
+  _globals['_COMPLETION']._serialized_start=976
+  _globals['_COMPLETION']._serialized_end=1151
+  _globals['_SERVEDBY']._serialized_start=1153
+  _globals['_SERVEDBY']._serialized_end=1220
+  _globals['_GETRESPONSEREQUEST']._serialized_start=1222
+  _globals['_GETRESPONSEREQUEST']._serialized_end=1263
+  _globals['_GETRESPONSERESPONSE']._serialized_start=1265
+  _globals['_GETRESPONSERESPONSE']._serialized_end=1300
+  _globals['_LISTRESPONSEINPUTITEMSREQUEST']._serialized_start=1302
+  _globals['_LISTRESPONSEINPUTITEMSREQUEST']._serialized_end=1403
+  _globals['_LISTRESPONSEINPUTITEMSRESPONSE']._serialized_start=1405
+  _globals['_LISTRESPONSEINPUTITEMSRESPONSE']._serialized_end=1451
+  _globals['_DELETERESPONSEREQUEST']._serialized_start=1453
+  _globals['_DELETERESPONSEREQUEST']._serialized_end=1497
+  _globals['_DELETERESPONSERESPONSE']._serialized_start=1499
+  _globals['_DELETERESPONSERESPONSE']._serialized_end=1523
+  _globals['_LISTMODELSREQUEST']._serialized_start=1525
+  _globals['_LISTMODELSREQUEST']._serialized_end=1544
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1546
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1602
+  _globals['_MODEL']._serialized_start=1605
+  _globals['_MODEL']._serialized_end=1870
+  _globals['_LLMSERVICE']._serialized_start=3161
+  _globals['_LLMSERVICE']._serialized_end=5429
 # @@protoc_insertion_point(module_scope)

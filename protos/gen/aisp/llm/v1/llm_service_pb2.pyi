@@ -1,5 +1,6 @@
 from aisp.common.v1 import usage_pb2 as _usage_pb2
 from aisp.llm.v1 import guardrails_pb2 as _guardrails_pb2
+from aisp.llm.v1 import catalogue_pb2 as _catalogue_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor

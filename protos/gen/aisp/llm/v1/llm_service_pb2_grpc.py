@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from aisp.llm.v1 import catalogue_pb2 as aisp_dot_llm_dot_v1_dot_catalogue__pb2
 from aisp.llm.v1 import guardrails_pb2 as aisp_dot_llm_dot_v1_dot_guardrails__pb2
 from aisp.llm.v1 import llm_service_pb2 as aisp_dot_llm_dot_v1_dot_llm__service__pb2
 
@@ -102,6 +103,66 @@ class LlmServiceStub(object):
                 request_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsRequest.SerializeToString,
                 response_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsResponse.FromString,
                 _registered_method=True)
+        self.ListCatalogue = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/ListCatalogue',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListCatalogueRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListCatalogueResponse.FromString,
+                _registered_method=True)
+        self.CreateModel = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/CreateModel',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateModelRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateModelResponse.FromString,
+                _registered_method=True)
+        self.UpdateModel = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/UpdateModel',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.UpdateModelRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.UpdateModelResponse.FromString,
+                _registered_method=True)
+        self.DeleteModel = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/DeleteModel',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelResponse.FromString,
+                _registered_method=True)
+        self.CreateProviderKey = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/CreateProviderKey',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateProviderKeyRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateProviderKeyResponse.FromString,
+                _registered_method=True)
+        self.ListProviderKeys = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/ListProviderKeys',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListProviderKeysRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListProviderKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateProviderKey = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/RotateProviderKey',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.RotateProviderKeyRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.RotateProviderKeyResponse.FromString,
+                _registered_method=True)
+        self.DeleteProviderKey = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/DeleteProviderKey',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteProviderKeyRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteProviderKeyResponse.FromString,
+                _registered_method=True)
+        self.GetModelRules = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/GetModelRules',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesResponse.FromString,
+                _registered_method=True)
+        self.SetModelRules = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/SetModelRules',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesResponse.FromString,
+                _registered_method=True)
+        self.SetModelAlias = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/SetModelAlias',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelAliasRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelAliasResponse.FromString,
+                _registered_method=True)
+        self.DeleteModelAlias = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/DeleteModelAlias',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelAliasRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelAliasResponse.FromString,
+                _registered_method=True)
 
 
 class LlmServiceServicer(object):
@@ -200,6 +261,90 @@ class LlmServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCatalogue(self, request, context):
+        """Lists the rows of the catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateModel(self, request, context):
+        """Adds a row to the catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateModel(self, request, context):
+        """Replaces a row of the catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModel(self, request, context):
+        """Takes a row out of the catalogue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateProviderKey(self, request, context):
+        """Adds a key of a provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviderKeys(self, request, context):
+        """Lists keys of providers, without their secrets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateProviderKey(self, request, context):
+        """Sets another secret of a key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProviderKey(self, request, context):
+        """Deletes a key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelRules(self, request, context):
+        """Tells which models a tenant may use, and its aliases.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetModelRules(self, request, context):
+        """Sets which models a tenant may use.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetModelAlias(self, request, context):
+        """Makes or changes an alias.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModelAlias(self, request, context):
+        """Deletes an alias.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LlmServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -267,6 +412,66 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.TestGuardrails,
                     request_deserializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsRequest.FromString,
                     response_serializer=aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsResponse.SerializeToString,
+            ),
+            'ListCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCatalogue,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListCatalogueRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListCatalogueResponse.SerializeToString,
+            ),
+            'CreateModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateModel,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateModelRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateModelResponse.SerializeToString,
+            ),
+            'UpdateModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateModel,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.UpdateModelRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.UpdateModelResponse.SerializeToString,
+            ),
+            'DeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModel,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelResponse.SerializeToString,
+            ),
+            'CreateProviderKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProviderKey,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateProviderKeyRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateProviderKeyResponse.SerializeToString,
+            ),
+            'ListProviderKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviderKeys,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListProviderKeysRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListProviderKeysResponse.SerializeToString,
+            ),
+            'RotateProviderKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateProviderKey,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.RotateProviderKeyRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.RotateProviderKeyResponse.SerializeToString,
+            ),
+            'DeleteProviderKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProviderKey,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteProviderKeyRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteProviderKeyResponse.SerializeToString,
+            ),
+            'GetModelRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelRules,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesResponse.SerializeToString,
+            ),
+            'SetModelRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetModelRules,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesResponse.SerializeToString,
+            ),
+            'SetModelAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetModelAlias,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelAliasRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelAliasResponse.SerializeToString,
+            ),
+            'DeleteModelAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModelAlias,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelAliasRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelAliasResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -622,6 +827,330 @@ class LlmService(object):
             '/aisp.llm.v1.LlmService/TestGuardrails',
             aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsRequest.SerializeToString,
             aisp_dot_llm_dot_v1_dot_guardrails__pb2.TestGuardrailsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/ListCatalogue',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListCatalogueRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListCatalogueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/CreateModel',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateModelRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/UpdateModel',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.UpdateModelRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.UpdateModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/DeleteModel',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProviderKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/CreateProviderKey',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateProviderKeyRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.CreateProviderKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviderKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/ListProviderKeys',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListProviderKeysRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.ListProviderKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateProviderKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/RotateProviderKey',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.RotateProviderKeyRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.RotateProviderKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProviderKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/DeleteProviderKey',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteProviderKeyRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteProviderKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/GetModelRules',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetModelRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/SetModelRules',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetModelAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/SetModelAlias',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelAliasRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModelAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/DeleteModelAlias',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelAliasRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.DeleteModelAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,59 @@
+"""The catalogue as an operator changes it. What is written is in force once the database has told of it."""
+
+from llm_service.domain.errors import BadModel
+from llm_service.domain.models import Model
+from llm_service.domain.providers import Providers
+from llm_service.domain.store import Repository, Store
+from llm_service.policy.catalogue import checked_model
+from llm_service.policy.routing import not_found
+
+
+class Models:
+    """Rows."""
+
+    def __init__(self, store: Store, providers: Providers) -> None:
+        self._store = store
+        self._providers = providers
+
+    async def list(self) -> list[Model]:
+        """All rows as they stand in the database, by name; patterns, too."""
+        async with self._store.platform() as repository:
+            return await repository.list_models()
+
+    async def create(self, model: Model) -> Model:
+        """BadModel, ModelExists."""
+        wanted = checked_model(model, self._providers)
+        async with self._store.platform() as repository:
+            await _check_credentials(repository, wanted)
+            await repository.put_model(wanted, new=True)
+            return _named(await repository.list_models(), model.name)
+
+    async def update(self, model: Model) -> tuple[Model, Model]:
+        """As it is now, and as it was. BadModel, ModelNotFound."""
+        wanted = checked_model(model, self._providers)
+        async with self._store.platform() as repository:
+            before = _named(await repository.list_models(), model.name)
+            await _check_credentials(repository, wanted)
+            await repository.put_model(wanted, new=False)
+            return _named(await repository.list_models(), model.name), before
+
+    async def delete(self, name: str) -> Model:
+        """As it was. ModelNotFound."""
+        async with self._store.platform() as repository:
+            before = _named(await repository.list_models(), name)
+            await repository.remove_model(name)
+            return before
+
+
+async def _check_credentials(repository: Repository, model: Model) -> None:
+    known = {key.id for key in await repository.provider_keys("")}
+    for deployment in model.deployments:
+        if deployment.credential_id and deployment.credential_id not in known:
+            raise BadModel(f"There is no key {deployment.credential_id[:64]} of the platform.")
+
+
+def _named(models: list[Model], name: str) -> Model:
+    for model in models:
+        if model.name == name:
+            return model
+    raise not_found(name)

@@ -1,0 +1,145 @@
+"""Whatever a provider does wrong, on the wire, through gateway, meter and ledger as processes: told in each face's own
+format, with nothing of the provider's in it, and settled.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from tests.integration.meter_house import WIDE, Customer, House, housed
+from tests.standins import faults
+from tests.standins.faults import FAULTS, KEY, Fault
+from tests.standins.openai_provider import OpenAIProvider, in_thread
+
+NAMES = [fault.name for fault in FAULTS]
+AI = ("requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day")
+FACES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", "openai", {"messages": [{"role": "user", "content": "hi"}]}),
+    "completions": ("/v1/completions", "openai", {"prompt": "hi"}),
+    "messages": ("/v1/messages", "anthropic", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}),
+}
+"""Path, provider, document."""
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenAIProvider]:
+    with in_thread() as provider:
+        provider.behaviours |= faults.behaviours(*FACES)
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def house(provider: OpenAIProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    settings = {
+        "OPENAI_API_KEY": KEY,
+        "ANTHROPIC_API_KEY": KEY,
+        "ANTHROPIC_BASE_URL": provider.address.removesuffix("/v1"),
+        "AI_PLATFORM_LLM__ATTEMPTS": "1",
+        "AI_PLATFORM_LLM__BREAKER_FAILURES": "1000",
+        "AI_PLATFORM_LLM__MAX_ANSWER_BYTES": "1000000",
+        "AI_PLATFORM_LLM__TIMEOUTS__CONNECT": "1",
+        "AI_PLATFORM_LLM__TIMEOUTS__FIRST_BYTE": "2",
+        "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES": "2",
+    }
+    with housed(tmp_path_factory.mktemp("house"), provider.address, settings=settings) as house:
+        yield house
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_every_fault_is_told_in_the_faces_own_format_and_settled(
+    house: House, provider: OpenAIProvider, face: str, tmp_path: Path
+) -> None:
+    path, _, document = FACES[face]
+    customer = await house.customer(dict.fromkeys(AI, WIDE))
+    async with faults.addresses(tmp_path, provider.address) as places:
+        await _add_rows(house, face, places)
+        async with aiohttp.ClientSession(house.urls[0], headers=customer.headers) as session:
+            asked = [
+                _ask(session, path, document | _model(face, name, stream=stream))
+                for stream in (False, True)
+                for name in NAMES
+            ]
+            answers = await asyncio.gather(*asked)
+    for number, (status, headers, body) in enumerate(answers):
+        _check(FAULTS[number % len(FAULTS)], face, status, headers, body, stream=number >= len(FAULTS))
+        assert KEY.encode() not in body
+        assert provider.address.encode() not in body
+        assert not set(headers) & {"Server", "X-Aisp-Provider"} or status == 200
+    await _check_books(house, customer, face)
+    for log in (house.directory / "logs").glob("*.log"):
+        assert KEY not in log.read_text(errors="replace"), log.name
+
+
+async def _add_rows(house: House, face: str, places: dict[str, str]) -> None:
+    kind = FACES[face][1]
+    for (name, address), stream in product(places.items(), (False, True)):
+        base_url = address.removesuffix("/v1") if kind == "anthropic" else address
+        model = faults.upstream(face, name, stream=stream)
+        deployment = {"provider": kind, "upstream_model": model, "base_url": base_url}
+        row = {"name": f"{kind}/{model}", "deployments": [deployment]}
+        status, told = await house.operate("POST", "/api/v1/admin/models", row)
+        assert status == 201, told
+    await asyncio.sleep(1)
+
+
+def _model(face: str, name: str, *, stream: bool) -> dict[str, Any]:
+    return {"model": f"{FACES[face][1]}/{faults.upstream(face, name, stream=stream)}", "stream": stream}
+
+
+async def _ask(
+    session: aiohttp.ClientSession, path: str, document: dict[str, Any]
+) -> tuple[int, dict[str, str], bytes]:
+    async with session.post(path, json=document, headers={"X-Request-Id": _request_id(document["model"])}) as answer:
+        return answer.status, dict(answer.headers), await answer.read()
+
+
+def _request_id(model: str) -> str:
+    return model.replace("/", "_")
+
+
+async def _check_books(house: House, customer: Customer, face: str) -> None:
+    """Every call is settled; what failed before a word came cost nothing, what broke off is partial."""
+    requests = 2 * len(FAULTS)
+    await house.booked(customer, requests)
+    found = (await house.read("/api/v1/usage/events?limit=200", customer))["data"]
+    assert len(found) == requests
+    begun = {_request_id(_model(face, fault.name, stream=True)["model"]) for fault in FAULTS if fault.begun}
+    for event in found:
+        lines = [line for line in event["lines"] if line["amount"]]
+        if event["request_id"] in begun:
+            assert (event["status"], bool(lines)) == ("partial", True), event
+        else:
+            assert (lines, event["cost_nano_usd"]) == ([], 0), event
+    invariants = await house.read("/api/v1/usage/invariants")
+    assert invariants["balanced"]
+    assert invariants["live"] == 0
+
+
+def _check(fault: Fault, face: str, status: int, headers: dict[str, str], body: bytes, *, stream: bool) -> None:
+    about = (fault.name, face, stream, status, body[-300:])
+    anthropic = face == "messages"
+    if stream and fault.begun:
+        assert status == 200, about
+        last = body.strip().split(b"\n\n")[-1]
+        assert anthropic is last.startswith(b"event: error"), about
+        told = orjson.loads(last.split(b"data: ", 1)[1])
+        assert b"[DONE]" not in body, about
+    else:
+        assert status == (fault.anthropic_status if anthropic else fault.status), about
+        told = orjson.loads(body)
+        if fault.retry_after:
+            assert headers["Retry-After"] == str(fault.retry_after), about
+        elif status in (429, 503, 529):
+            assert int(headers["Retry-After"]) >= 1, about
+    assert fault.message in told["error"]["message"], about
+    if anthropic:
+        assert told["type"] == "error", about
+        assert set(told["error"]) == {"type", "message"}, about
+    else:
+        assert set(told["error"]) == {"message", "type", "param", "code"}, about
