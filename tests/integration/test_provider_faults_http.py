@@ -22,6 +22,7 @@ AI = ("requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_pe
 FACES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", "openai", {"messages": [{"role": "user", "content": "hi"}]}),
     "completions": ("/v1/completions", "openai", {"prompt": "hi"}),
+    "responses": ("/v1/responses", "openai", {"input": "hi", "store": False}),
     "messages": ("/v1/messages", "anthropic", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}),
 }
 """Path, provider, document."""
@@ -121,25 +122,31 @@ async def _check_books(house: House, customer: Customer, face: str) -> None:
     assert invariants["live"] == 0
 
 
+SHAPES = {"messages": {"type", "message"}}
+OPENAI_SHAPE = {"message", "type", "param", "code"}
+NAMED = ("messages", "responses")
+"""Faces whose events have names."""
+
+
 def _check(fault: Fault, face: str, status: int, headers: dict[str, str], body: bytes, *, stream: bool) -> None:
     about = (fault.name, face, stream, status, body[-300:])
-    anthropic = face == "messages"
     if stream and fault.begun:
         assert status == 200, about
         last = body.strip().split(b"\n\n")[-1]
-        assert anthropic is last.startswith(b"event: error"), about
-        told = orjson.loads(last.split(b"data: ", 1)[1])
+        assert (face in NAMED) is last.startswith(b"event: error"), about
         assert b"[DONE]" not in body, about
+        told = orjson.loads(last.split(b"data: ", 1)[1])
+        if face == "responses":
+            assert (told.pop("type"), told.pop("sequence_number")) == ("error", 2), about
+            assert set(told) == OPENAI_SHAPE - {"type"}, about
+            return
     else:
-        assert status == (fault.anthropic_status if anthropic else fault.status), about
+        assert status == (fault.anthropic_status if face == "messages" else fault.status), about
         told = orjson.loads(body)
         if fault.retry_after:
             assert headers["Retry-After"] == str(fault.retry_after), about
         elif status in (429, 503, 529):
             assert int(headers["Retry-After"]) >= 1, about
     assert fault.message in told["error"]["message"], about
-    if anthropic:
-        assert told["type"] == "error", about
-        assert set(told["error"]) == {"type", "message"}, about
-    else:
-        assert set(told["error"]) == {"message", "type", "param", "code"}, about
+    assert set(told["error"]) == SHAPES.get(face, OPENAI_SHAPE), about
+    assert face != "messages" or told["type"] == "error", about

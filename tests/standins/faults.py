@@ -60,6 +60,8 @@ def first_event(request: web.Request) -> bytes:
         return anthropic.events(anthropic.stream({"type": "text", "text": "Hello there!"})[:5])
     if request.path.endswith("/chat/completions"):
         return events(chunks("Hello")[:1], done=False)
+    if request.path.endswith("/responses"):
+        return anthropic.events(RESPONSE_BEGUN)
     chunk = {"id": "c", "object": "text_completion", "choices": [{"index": 0, "text": "Hello", "finish_reason": None}]}
     return events([chunk], done=False)
 
@@ -97,6 +99,13 @@ async def _gigabyte(request: web.Request, document: dict[str, Any]) -> web.Strea
         await response.write(PART)
     return response
 
+
+RESPONSE = {"id": "resp_1", "object": "response", "status": "in_progress", "model": "x", "output": []}
+PLACE: dict[str, Any] = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+RESPONSE_BEGUN: list[dict[str, Any]] = [
+    {"type": "response.created", "sequence_number": 0, "response": RESPONSE},
+    {"type": "response.output_text.delta", "sequence_number": 1, "delta": "Hello", **PLACE},
+]
 
 REFUSED, DOWN, BAD = "PROVIDER_REFUSED", "PROVIDER_UNAVAILABLE", "PROVIDER_BAD_ANSWER"
 FAULTS = (
