@@ -61,12 +61,6 @@ class Repository(GuardrailQueries, Protocol):
     async def remove_expired_responses(self, now: datetime) -> int:
         """Of all tenants; a batch, and how many it had."""
 
-    async def keys_of_all(self, after: str, most: int) -> list[ProviderKey]:
-        """Of every tenant and of the platform, by id, locked: for encrypting them anew under another secret."""
-
-    async def reseal(self, key_id: str, sealed: bytes) -> None:
-        """Of `keys_of_all`: the same secret, encrypted anew."""
-
 
 class Store(Protocol):
     """Opens transactions."""

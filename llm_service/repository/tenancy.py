@@ -89,17 +89,6 @@ class TenancyRows:
             raise ProviderKeyNotFound
         return _key(row)
 
-    async def keys_of_all(self, after: str, most: int) -> list[ProviderKey]:
-        """Of every tenant and of the platform, by id: for encrypting them anew under another secret."""
-        query = sa.select(provider_keys).order_by(provider_keys.c.id).limit(most)
-        if after:
-            query = query.where(provider_keys.c.id > after)
-        return [_key(row) for row in (await self._db.execute(query.with_for_update())).mappings()]
-
-    async def reseal(self, key_id: str, sealed: bytes) -> None:
-        """Of `keys_of_all`: the same secret, encrypted anew."""
-        await self._db.execute(provider_keys.update().where(provider_keys.c.id == key_id).values(sealed=sealed))
-
 
 def _of(tenant_id: str) -> sa.ColumnElement[bool]:
     return provider_keys.c.tenant_id == tenant_id if tenant_id else provider_keys.c.tenant_id.is_(None)

@@ -4,18 +4,11 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-import structlog
-
-from chassis.errors import PlatformError
 from llm_service.domain.errors import ProviderKeyNotFound
 from llm_service.domain.providers import Providers
 from llm_service.domain.store import Repository, Store, Vault
 from llm_service.domain.tenancy import ProviderKey
 from llm_service.policy.keys import binding, check_key, check_secret, hint
-
-log = structlog.get_logger()
-
-BATCH = 100
 
 
 class ProviderKeys:
@@ -63,29 +56,6 @@ class ProviderKeys:
         async with self._of(tenant_id) as repository:
             await _known(repository, tenant_id, key_id)
             return await repository.remove_provider_key(tenant_id, key_id)
-
-    async def reencrypt(self) -> int:
-        """Encrypts under the current secret what is under a previous one; in batches. How many there were."""
-        changed, after = 0, ""
-        while True:
-            async with self._store.platform() as repository:
-                batch = await repository.keys_of_all(after, BATCH)
-                for key in batch:
-                    if not self._vault.is_current(key.sealed):
-                        changed += await self._reseal(repository, key)
-            if len(batch) < BATCH:
-                return changed
-            after = batch[-1].id
-
-    async def _reseal(self, repository: Repository, key: ProviderKey) -> bool:
-        """Whether it could be opened: one that cannot is its owner's to rotate, and keeps nobody else's back."""
-        try:
-            secret = self._vault.open(key.sealed, *binding(key))
-        except PlatformError:
-            log.exception("a provider's key does not open under any secret that is set", key_id=key.id)
-            return False
-        await repository.reseal(key.id, self._vault.seal(secret, *binding(key)))
-        return True
 
     def _of(self, tenant_id: str) -> AbstractAsyncContextManager[Repository]:
         return self._store.transaction(tenant_id) if tenant_id else self._store.platform()
