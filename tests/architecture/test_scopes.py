@@ -16,6 +16,7 @@ GROUPS = {
     "/api/v1/budgets": {"usage:read", "tenant:manage"},
     "/api/v1/webhooks": {"tenant:manage"},
     "/api/v1/guardrails": {"tenant:manage"},
+    "/api/v1/provider-keys": {"tenant:manage"},
     "/api/v1/identity-providers": {"tenant:manage"},
     "/api/v1/api-keys": {"keys:manage"},
     "/api/v1/invitations": {"members:manage"},
@@ -32,6 +33,8 @@ ANYBODY = {
     "POST /api/v1/tenants/me/leave": "a member's own",
     "GET /v1/models": "what there is to choose from",
     "GET /v1/models/{name:path}": "what there is to choose from",
+    "GET /api/v1/models/allowed": "what there is to choose from",
+    "GET /api/v1/models/aliases": "what there is to choose from",
     "GET /v1/audio/voices": "what there is to choose from",
     "GET /api/v1/services/providers": "what there is to choose from",
 }
