@@ -74,6 +74,32 @@ def _webhook(tenant: Tenant) -> str:
     return str(tenant.client.post("/api/v1/webhooks", json=body).raise_for_status().json()["id"])
 
 
+def _guardrail(tenant: Tenant) -> str:
+    rule = {"kind": "pii", "phases": ["input"], "action": "rewrite", "rules": {"entities": ["email"]}}
+    made = tenant.client.post("/api/v1/guardrails", json={"name": uuid4().hex, **rule})
+    return str(made.raise_for_status().json()["id"])
+
+
+def _conversation(tenant: Tenant) -> str:
+    made = tenant.client.post("/api/v1/services/rag/conversations", json={"title": "a"})
+    return str(made.raise_for_status().json()["id"])
+
+
+def _answer(tenant: Tenant) -> str:
+    made = tenant.client.post("/api/v1/services/rag/generate", json={"query": "Hi"})
+    return str(made.raise_for_status().json()["id"])
+
+
+def _erasure(tenant: Tenant) -> str:
+    gone = tenant.client.delete(f"/api/v1/services/rag/documents/{_document(tenant)}").raise_for_status()
+    return str(gone.headers["location"]).rpartition("/")[2]
+
+
+def _response(tenant: Tenant) -> str:
+    body = {"model": "local/smollm2-135m-instruct", "input": "Hi", "max_output_tokens": 16}
+    return str(tenant.client.post("/v1/responses", json=body).raise_for_status().json()["id"])
+
+
 CREATORS: dict[str, Callable[[Tenant], str]] = {
     "document_id": _document,
     "key_id": _key,
@@ -83,6 +109,11 @@ CREATORS: dict[str, Callable[[Tenant], str]] = {
     "budget_id": _budget,
     "webhook_id": _webhook,
     "provider_id": _provider,
+    "guardrail_id": _guardrail,
+    "conversation_id": _conversation,
+    "answer_id": _answer,
+    "erasure_id": _erasure,
+    "response_id": _response,
 }
 """How a tenant comes to a thing that a parameter of a path names."""
 KEYLESS = ("SCOPE_MISSING", "SESSION_NEEDED")
