@@ -157,7 +157,7 @@ async def test_the_starter_table_prices_the_default_catalogue(books: Books) -> N
         ("local", MODEL), ("local", "local/all-minilm-l6-v2"), ("local", "local/piper"),
         ("local", "local/whisper-tiny.en"), ("openai", "gpt-4o-mini"), ("openai", "gpt-4.1"), ("openai", "whisper-1"),
         ("openai", "text-embedding-3-small"), ("anthropic", "claude-sonnet-4-5"),
-        ("huggingface", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("hf", "meta-llama/Llama-3.1-8B-Instruct"),
     }  # fmt: skip
     assert wanted <= priced
     assert all(price.source and price.nano_usd_per_million > 0 for price in found)

@@ -1,4 +1,4 @@
-"""The judge of support, against labelled pairs: half chose its bounds, the other half measures it."""
+"""The judge of support, against labelled pairs that were seen while its rules were written, in two halves."""
 
 from collections.abc import Callable
 
