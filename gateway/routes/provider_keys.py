@@ -23,7 +23,7 @@ class NewProviderKey(Body):
     """A key of a provider."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
-        {"provider": "openai", "key": "your key", "name": "ours"},
+        {"provider": "openai", "key": "your-key", "name": "ours"},
         {"provider": "vllm", "key": "", "base_url": "https://models.example.com/v1"},
     ]}}  # fmt: skip
 
@@ -40,7 +40,7 @@ class NewProviderKey(Body):
 class KeyRotation(Body):
     """Another secret."""
 
-    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"key": "your new key"}]}}
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"key": "your-new-key"}]}}
 
     key: Secret
 

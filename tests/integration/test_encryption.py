@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.envelope import CannotOpen, Envelope
 from chassis.sealed_rows import Sealed, SealedRows
 from chassis.settings import DatabaseSettings
-from llm_service.repository.tables import provider_keys
+from llm_service.repository.tables import deployments, provider_keys
 
 OLD, NEW = b"o" * 40, b"n" * 40
 
@@ -31,6 +31,8 @@ async def test_every_secret_is_under_the_new_one_and_is_what_it_was(
     secrets = {str(uuid4()): f"sk-{uuid4().hex}" for _ in range(8)}
     async with Database(migrated("llm_service"), "llm") as database:
         async with database.platform() as connection:
+            # What other tests left is sealed otherwise.
+            await connection.execute(deployments.update().values(credential_id=None))
             await connection.execute(provider_keys.delete())
             for number, (key_id, secret) in enumerate(secrets.items()):
                 # The platform's own, too, which belong to no tenant.
