@@ -18,15 +18,20 @@ PORTS = (15_000, 32_000)
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
     """A loopback port that nobody uses at this moment, outside of those that outgoing connections take by themselves:
-    what is free now is free still when a service that has to start first listens on it.
+    what is free now is free still when a service that has to start first listens on it. None is given twice.
     """
     for _ in range(1000):
         port = random.randrange(*PORTS)  # noqa: S311  # no secret
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
     message = "no free port on the loopback address"
     raise OSError(message)
 
