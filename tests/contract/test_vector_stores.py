@@ -62,9 +62,8 @@ STORES = ("pgvector", "pgvector-hnsw", "arrays", "qdrant-local", "qdrant-edge", 
 COMMON = {"prefix": "aisp", "seconds": 10.0}
 
 
-@asynccontextmanager
-async def in_postgres(name: str, migrated: DatabaseSettings) -> AsyncIterator[VectorStore]:
-    wanted = "real[]" if name == "arrays" else "vector"
+async def emptied(migrated: DatabaseSettings, column: str) -> None:
+    """Takes all vectors away, and makes the column what a server with pgvector, or without it, has."""
     dsn = url(migrated, "rag", owner=True).set(drivername="postgresql").render_as_string(hide_password=False)
     owner = await asyncpg.connect(dsn)
     await owner.execute("SELECT set_config('aisp.tenant', '*', false)")
@@ -73,13 +72,21 @@ async def in_postgres(name: str, migrated: DatabaseSettings) -> AsyncIterator[Ve
     for lane in {row["lane"] for row in lanes} - {"vectors_0"}:
         await owner.execute(f"DROP TABLE {lane}")
     await owner.execute("TRUNCATE vector_lanes, vectors")
-    await owner.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE {wanted} USING embedding::{wanted}")
+    await owner.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE {column} USING embedding::{column}")
     await owner.close()
+
+
+@asynccontextmanager
+async def in_postgres(name: str, migrated: DatabaseSettings) -> AsyncIterator[VectorStore]:
+    await emptied(migrated, "real[]" if name == "arrays" else "vector")
     async with Database(migrated, "rag") as database:
         if name == "pgvector-hnsw":
             yield VECTOR_STORES.load("pgvector")(database, exact_vectors=2)
         else:
             yield VECTOR_STORES.load(name)(database)
+    if name == "arrays":
+        # The database is other tests', too.
+        await emptied(migrated, "vector")
 
 
 @asynccontextmanager
