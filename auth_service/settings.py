@@ -90,7 +90,7 @@ class AuthSection(Endpoint):
     erasure_settle_seconds: float = Field(default=1020, ge=0, le=86_400)
     """Until a second look for what calls under way left behind: longer than any call takes and access tokens live."""
     jobs_at_once: int = Field(default=4, ge=1, le=64)
-    poll_seconds: float = Field(default=0.5, gt=0, le=60)
+    jobs_poll_seconds: float = Field(default=5, gt=0, le=60)
 
 
 class AuditSettings(Section):

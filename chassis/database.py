@@ -65,6 +65,8 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings, short_name: str) -> None:
         self.url = url(settings, short_name)
+        self.dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        """The same address for asyncpg itself; it has the password in it."""
         self._engine = create_async_engine(
             self.url,
             pool_size=settings.pool_size,

@@ -4,6 +4,9 @@ A job acts under a delegated context (tenant, principal, purpose, job id), signe
 verified before use. A worker that dies leaves its lease to run out; another goes on with the job from its start, so
 handlers are idempotent. It knows no handler: a service gives its own by kind.
 
+Runners sleep until they are told of a job (CHANNEL, by `chassis.notifications`), or one is due; and look by themselves
+now and then, since nobody may rely on being told.
+
 A job may have a name: then there is one of that name at most, done by one worker at a time, and asking for it again
 while it is done makes it due again with what was asked for last. No wish is lost, and none is done twice at once.
 """
@@ -11,6 +14,7 @@ while it is done makes it due again with what was asked for last. No wish is los
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -25,6 +29,7 @@ from chassis.context import Keyring, RequestContext, Signer, Verifier
 from chassis.database import Database
 from chassis.errors import DeadlineExceeded, PlatformError, ResourceExhausted, Unavailable
 from chassis.job import Job
+from chassis.notifications import ANYTHING
 
 log = structlog.get_logger()
 
@@ -32,6 +37,10 @@ LEASE_SECONDS = 30
 MAX_ATTEMPTS = 20
 MAX_PAUSE_SECONDS = 300
 DELEGATION_SECONDS = 30 * 24 * 3600
+AWAY_SECONDS = 1
+"""Until a database that was away is asked again."""
+CHANNEL = "jobs"
+"""Where the kinds of new jobs are told."""
 METHOD = "job"
 """What a delegated context is signed for."""
 
@@ -98,7 +107,8 @@ class Jobs:
                 "run_at": sa.case((waits, change.excluded.run_at), else_=table.c.run_at),
             }
             change = change.on_conflict_do_update(index_elements=[table.c.id], set_=new)
-        await connection.execute(change)
+        made = change.returning(table.c.id).cte("made")
+        await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, kind)).add_cte(made))
         return job_id
 
     async def exists(self, connection: AsyncConnection, kind: str, name: str) -> bool:
@@ -135,7 +145,7 @@ class JobRunner:
         poll_seconds: float,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        """Does the jobs whose kinds have a handler, and leaves the others alone."""
+        """Does the jobs whose kinds have a handler, and leaves the others alone; looks every `poll_seconds` untold."""
         self._database = database
         self._table = table
         self._verifier = Verifier(keyring)
@@ -143,20 +153,28 @@ class JobRunner:
         self._failed = failed
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
+        self._news = asyncio.Event()
         self._poll = poll_seconds
         self._lease_seconds = lease_seconds
         self._running: Counter[str] = Counter()
         self._claiming = _claiming(table, list(handlers), lease_seconds)
+        self._waiting = _waiting(table, list(handlers))
+
+    def told(self, kind: str) -> None:
+        """There is a job of this kind, or (ANYTHING) there may be one of any."""
+        if kind in self._handlers or kind == ANYTHING:
+            self._news.set()
 
     async def run(self) -> None:
         """Runs until cancelled; then the jobs under way are cancelled too, and another runner takes them up."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._slots.acquire()
+                self._news.clear()
                 claimed = await self._claim()
                 if claimed is None:
                     self._slots.release()
-                    await asyncio.sleep(self._poll)
+                    await self._sleep()
                     continue
                 tenant_id = claimed[0].tenant_id
                 self._running[tenant_id] += 1
@@ -167,6 +185,21 @@ class JobRunner:
         if not self._running[tenant_id]:
             del self._running[tenant_id]
         self._slots.release()
+        # What waited for this one's share may have its turn.
+        self._news.set()
+
+    async def _sleep(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), await self._pause())
+
+    async def _pause(self) -> float:
+        """Until the next job is due, or a lease runs out."""
+        try:
+            async with self._database.platform() as connection:
+                due = (await connection.execute(self._waiting)).scalar_one()
+        except PlatformError:
+            return AWAY_SECONDS
+        return self._poll if due is None else min(self._poll, float(due))
 
     def _full(self) -> list[str]:
         """Tenants that have their share of the slots."""
@@ -248,8 +281,8 @@ class JobRunner:
 
 
 def _claiming(table: sa.Table, kinds: list[str], lease_seconds: float) -> sa.Executable:
-    """Takes the job that has been due for longest, of no tenant in `full`. Made once: it is asked for several times a
-    second for as long as a process lives.
+    """Takes the job that has been due for longest, of no tenant in `full`. Made once: it is asked for as long as a
+    process lives.
     """
     due = sa.select(table.c.id).where(
         table.c.run_at <= sa.func.now(),
@@ -260,6 +293,12 @@ def _claiming(table: sa.Table, kinds: list[str], lease_seconds: float) -> sa.Exe
     change = table.update().where(table.c.id == due.scalar_subquery())
     change = change.values(attempts=sa.func.abs(table.c.attempts) + 1, run_at=_in_seconds(lease_seconds))
     return change.returning(*table.c)
+
+
+def _waiting(table: sa.Table, kinds: list[str]) -> sa.Executable:
+    """Seconds until one is due of those that are not yet."""
+    wait = sa.func.extract("epoch", sa.func.min(table.c.run_at) - sa.func.now())
+    return sa.select(wait).where(table.c.run_at > sa.func.now(), table.c.kind.in_(kinds))
 
 
 def _in_seconds(seconds: float) -> sa.ColumnElement[Any]:

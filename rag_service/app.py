@@ -21,7 +21,8 @@ from chassis.erasure import together
 from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.job import Job
-from chassis.jobs import Failed, Handler, JobRunner, Jobs
+from chassis.jobs import CHANNEL, Failed, Handler, JobRunner, Jobs
+from chassis.notifications import Listener
 from chassis.ops import Readiness, serve_ops
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import ConfigurationError
@@ -234,7 +235,7 @@ async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Co
         rag.extraction_seconds, rag.extraction_megabytes, rag.extraction_text_bytes, rag.extraction_processes
     )
     batches = Batches(parts.embedder, parts.meter, rag.embedding_batch, rag.embedding_calls)
-    watch = Watch(parts.store, rag.poll_seconds)
+    watch = Watch(parts.store, rag.watch_seconds)
     rules = IngestionRules(rag.embedding_batch, rag.max_text_characters, rag.max_chunks)
     extractor = ProcessExtractor(limits)
     ingestion = Ingestion(parts.store, parts.objects, parts.vectors, batches, extractor, watch, rules)
@@ -249,17 +250,22 @@ async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Co
             handlers,
             failed,
             concurrency=concurrency,
-            poll_seconds=rag.poll_seconds,
+            poll_seconds=rag.jobs_poll_seconds,
             lease_seconds=rag.job_lease_seconds,
         )
 
     upkeep = {ERASE: eraser.run, RELEASE: parts.originals.run, ANNOUNCE: Announcing(parts.herald).run}
+    runners = [
+        runner({INGEST: ingestion.run}, ingestion.failed, rag.jobs_at_once),
+        runner(upkeep, _given_up, rag.upkeep_at_once),
+    ]
+
+    def told(kind: str) -> None:
+        for one in runners:
+            one.told(kind)
+
     try:
-        yield [
-            runner({INGEST: ingestion.run}, ingestion.failed, rag.jobs_at_once).run(),
-            runner(upkeep, _given_up, rag.upkeep_at_once).run(),
-            watch.run(),
-        ]
+        yield [*(one.run() for one in runners), watch.run(), Listener(parts.database.dsn, CHANNEL, told).run()]
     finally:
         await batches.close()
 

@@ -92,8 +92,10 @@ class RagSection(Endpoint):
     """Documents that a worker ingests at once; a tenant has half of the places at most."""
     upkeep_at_once: int = Field(default=4, ge=1, le=64)
     """Deletions, notifications and the like that a worker does at once."""
-    poll_seconds: float = Field(default=0.25, gt=0, le=60)
-    """How often a worker looks for work, and whether what it does is still wanted."""
+    jobs_poll_seconds: float = Field(default=5, gt=0, le=60)
+    """How often a worker looks for work that it was not told of."""
+    watch_seconds: float = Field(default=0.25, gt=0, le=60)
+    """How often a worker looks whether what it does is still wanted."""
     job_lease_seconds: float = Field(default=30, ge=1, le=600)
     """So long after a worker died another one goes on with its work."""
     erasure_wait_seconds: float = Field(default=10, ge=0, le=60)

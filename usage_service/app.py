@@ -20,7 +20,8 @@ from chassis.envelope import Envelope
 from chassis.erasure import together
 from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
-from chassis.jobs import JobRunner, Jobs
+from chassis.jobs import CHANNEL, JobRunner, Jobs
+from chassis.notifications import Listener
 from chassis.ops import Readiness, serve_ops
 from chassis.outbound import Outbound
 from chassis.sealed_rows import SealedRows
@@ -193,8 +194,9 @@ class Worker:
             {DELIVER: self._deliveries.run},
             self._deliveries.failed,
             concurrency=usage.webhooks_at_once,
-            poll_seconds=usage.poll_seconds,
+            poll_seconds=usage.jobs_poll_seconds,
         )
+        self._dsn = parts.database.dsn
         self._usage = usage
         self._prepared = False
 
@@ -214,6 +216,7 @@ class Worker:
             self._for_ever(self._proofs.watch, self._usage.prove_seconds),
             self._for_ever(self._deliveries.forget_old, FORGET_SECONDS),
             self._for_ever(self._jobs.run, 0),
+            Listener(self._dsn, CHANNEL, self._jobs.told).run(),
         )
 
     async def _move(self) -> None:

@@ -16,6 +16,7 @@ class UsageSection(Endpoint):
     batch: int = Field(default=500, ge=1, le=10_000)
     """Events moved to the ledger in one transaction."""
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
+    jobs_poll_seconds: float = Field(default=5, gt=0, le=60)
     gather_seconds: float = Field(default=0.25, ge=0, le=60)
     """Pause after a transaction that was not full, in which the next events gather."""
     sweep_seconds: float = Field(default=2, gt=0, le=60)

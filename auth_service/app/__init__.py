@@ -50,6 +50,7 @@ from chassis.database import Database
 from chassis.errors import PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.job import Job
+from chassis.jobs import CHANNEL as JOBS
 from chassis.jobs import JobRunner, Jobs
 from chassis.notifications import Listener
 from chassis.outbound import Outbound, check_url
@@ -104,7 +105,6 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     async with Database(settings.database, "auth") as database, Outbound(settings.outbound) as outbound:
         store = make_store(settings, secret, database)
         parts = make_parts(settings, secret, store, hasher, outbound)
-        dsn = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         runner = JobRunner(
             database,
             jobs_table,
@@ -115,10 +115,11 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             },
             _given_up,
             concurrency=auth.jobs_at_once,
-            poll_seconds=auth.poll_seconds,
+            poll_seconds=auth.jobs_poll_seconds,
         )
         background = [
-            asyncio.create_task(Listener(dsn, CHANNEL, lambda _told: parts.use_cases.changes.wake()).run()),
+            asyncio.create_task(Listener(database.dsn, CHANNEL, lambda _told: parts.use_cases.changes.wake()).run()),
+            asyncio.create_task(Listener(database.dsn, JOBS, runner.told).run()),
             asyncio.create_task(_again(TRIM_SECONDS, parts.trim)),
             asyncio.create_task(_again(auth.last_use_seconds, parts.last_uses.write)),
             asyncio.create_task(_again(SIGNING_SECONDS, parts.use_cases.signing.refresh)),

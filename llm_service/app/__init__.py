@@ -204,10 +204,9 @@ def _background(settings: Settings, parts: Parts) -> list[Coroutine[Any, Any, No
         if told != CATALOGUE:
             parts.tenancies.forget(told)
 
-    dsn = parts.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     work = [
         _refresh(parts.catalogue, changed, settings.llm.catalogue_seconds),
-        Listener(dsn, CHANNEL, heard).run(),
+        Listener(parts.database.dsn, CHANNEL, heard).run(),
         parts.pauses.run(),
     ]
     return [*work, parts.engine.run()] if parts.uses_engine else work

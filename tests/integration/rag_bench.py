@@ -92,7 +92,7 @@ async def rag_bench(
 ) -> AsyncIterator[Bench]:
     """Its worker is not started yet. `embedding`: the address of another embedding service; `rag`: settings."""
     wire = WireSettings(secret=SecretStr(ROOT.decode()))
-    section = {"job_lease_seconds": 1, "poll_seconds": 0.05, "worker_ops_port": 0} | rag
+    section = {"job_lease_seconds": 1, "watch_seconds": 0.05, "worker_ops_port": 0} | rag
     base = Settings(database=database, redis=valkey, wire=wire, data_dir=directory)
     async with rag_peers(base) as peers:
         embedding = embedding or peers.embedding_address

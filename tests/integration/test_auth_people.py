@@ -39,7 +39,7 @@ def start(migrated: Callable[[str], DatabaseSettings], serve: Serve) -> Start:
         settings = Settings(
             database=migrated("auth_service"),
             jwt=JwtSettings(secret_key=SecretStr("s" * 40)),
-            auth=AuthSection(**({"poll_seconds": 0.05, "password": CHEAP} | section)),
+            auth=AuthSection(**({"password": CHEAP} | section)),
             mail=mail,
             wire=WireSettings(secret=SecretStr(ROOT.decode())),
         )

@@ -118,7 +118,9 @@ async def books(
         wire=WireSettings(secret=SecretStr(ROOT.decode())),
         outbound=OutboundSettings(networks=(IPv4Network("127.0.0.0/8"),), plain_http=True),
         usage=UsageSection(
-            poll_seconds=0.05, webhook_pause_seconds=0.05, webhook_attempts=3, webhook_disable_after=4, max_budgets=4,
+            poll_seconds=0.05, webhook_pause_seconds=0.05,
+            webhook_attempts=3, webhook_disable_after=4,
+            max_budgets=4,
             max_webhooks=2,
         ),
     )  # fmt: skip

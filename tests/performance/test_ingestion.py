@@ -169,7 +169,7 @@ async def test_ingestion_costs_little_beside_the_model(
     text = story(PASSAGES)
     async with (
         embedding_process(valkey, tmp_path / "embedding.log") as (address, embedding_pid),
-        rag_bench(migrated("rag_service"), valkey, serve, tmp_path, address, poll_seconds=0.25) as bench,
+        rag_bench(migrated("rag_service"), valkey, serve, tmp_path, address, watch_seconds=0.25) as bench,
     ):
         await bench.start()
         warm = await bench.upload(story(2, 9).encode(), title="Warm")
