@@ -5,6 +5,7 @@ Windows are kept second by second and summed up anew each time; nothing is share
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -55,7 +56,8 @@ class Model:
         self.numbers: dict[str, int] = defaultdict(int)
         self.subjects: dict[tuple[str, str, str], Subject] = {}
         self.leases: dict[str, Lease] = {}
-        self.ended: dict[str, int] = {}
+        self.known: dict[str, set[int]] = defaultdict(set)
+        """By lease: in which spans of 300 s it was admitted or ended."""
         self.events: list[Event] = []
         self.books = dict.fromkeys(("admitted", "settled", "abandoned", "recorded"), 0)
 
@@ -107,11 +109,12 @@ class Model:
         found = self._standing(asked)
         if isinstance(found, str):
             return "NEED_LIMITS", [(found,)]
-        clock = self._bring_up(found)
-        costs = self._estimate(asked, found)
+        looked = self._looked(found)
+        clock = self._bring_up(looked)
+        costs = self._estimate(asked, looked)
         refused = [
             (subject.scope, name, limit, -(-subject.used(name) // scale), subject.wait(name, costs[measure], clock))
-            for subject in found
+            for subject in looked
             for name, limit in subject.limits.items()
             for _, measure, scale in [meaning(name)]
             if costs.get(measure, 0) > 0 and subject.used(name) + costs[measure] > limit * scale
@@ -121,11 +124,13 @@ class Model:
         if asked["class"] != "management":
             if asked["lease"] in self.leases or self._has_ended(asked["lease"], clock.second):
                 return "DUPLICATE", []
+            self.known[asked["lease"]].add(clock.second // 300)
             self.books["admitted"] += 1
             self.leases[asked["lease"]] = Lease(
                 "live", asked["tenant"], asked["key"], asked["user"], asked["class"], clock.second, clock.day,
                 clock.month, costs, clock.ms + asked["lease_ms"], asked["fallback"],
             )  # fmt: skip
+        clock = self._bring_up(found)
         for subject in found:
             subject.charge(costs, clock)
         return "OK", self._rows(found, clock)
@@ -138,7 +143,7 @@ class Model:
         before = dict(lease.amounts)
         requests = 0 if status == "replayed" and not swept else before.get("r", 0)
         clock = self._count(lease, lines, {"r": requests, "n": 0, "m": before.get("m", 0)})
-        self.ended[name] = clock.second // 300
+        self.known[name].add(clock.second // 300)
         del self.leases[name]
         self.books["settled"] += not swept
         self._append(lease, lines, clock, requests=0 if swept or status == "replayed" else before.get("r", 0))
@@ -154,7 +159,7 @@ class Model:
         requests = 0 if status == "replayed" else asked["counts"]
         clock = self._count(lease, lines, {"r": requests})
         lease.day, lease.month = clock.day, clock.month
-        self.ended[name] = clock.second // 300
+        self.known[name].add(clock.second // 300)
         for entry in ("admitted", "settled", "recorded"):
             self.books[entry] += 1
         self._append(lease, lines, clock, requests=requests)
@@ -196,7 +201,8 @@ class Model:
         found = self._standing({"tenant": tenant, "key": key, "user": user})
         if isinstance(found, str):
             return None
-        return self._rows(found, self._bring_up(found))
+        looked = self._looked(found)
+        return self._rows(looked, self._bring_up(looked))
 
     # --- inside
 
@@ -217,9 +223,16 @@ class Model:
         places = [(lease.tenant, "t", ""), (lease.tenant, "k", lease.key), (lease.tenant, "u", lease.user)]
         return [self.subjects[place] for place in places if place in self.subjects]
 
+    def _looked(self, subjects: list[Subject]) -> list[Subject]:
+        """Who only looks leaves no trace: not even of the time, unless the clock was set back."""
+        stepped = any(subject.seen - self._clock(subjects).ms > 0 for subject in subjects)
+        return subjects if stepped else deepcopy(subjects)
+
+    def _clock(self, subjects: list[Subject]) -> Clock:
+        return Clock(max([self.now, *(subject.seen for subject in subjects if subject.seen - self.now <= STEP_MS)]))
+
     def _bring_up(self, subjects: list[Subject]) -> Clock:
-        near = [subject.seen for subject in subjects if subject.seen - self.now <= STEP_MS]
-        clock = Clock(max([self.now, *near]))
+        clock = self._clock(subjects)
         for subject in subjects:
             subject.bring_up_to(clock)
         return clock
@@ -277,7 +290,7 @@ class Model:
         self.events.append(event)
 
     def _has_ended(self, name: str, second: int) -> bool:
-        return name in self.ended and second // 300 - self.ended[name] in (0, 1)
+        return not self.known[name].isdisjoint((second // 300, second // 300 - 1))
 
     @staticmethod
     def _rows(subjects: list[Subject], clock: Clock) -> list[tuple[Any, ...]]:

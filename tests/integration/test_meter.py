@@ -49,6 +49,13 @@ class Bench:
         given: dict[str, object] = {"tenant_id": self.tenant, "plan": "free", "tenant_version": 1, "request_id": "r"}
         return Admission(**(given | {"service": "llm"} | changes))  # type: ignore[arg-type]
 
+    async def expire(self, lease: Lease) -> None:
+        """As if nobody had renewed it."""
+        answer = await self.redis.fcall(
+            PREFIX + "checkpoint", 1, partition_of(self.tenant), lease.id, self.tenant, 0, ""
+        )
+        assert answer == [b"OK"]
+
     async def used(self, name: str) -> int:
         return next(row.used for row in await self.functions.limits(self.tenant, "", "") if row.name == name)
 
@@ -158,7 +165,7 @@ async def test_an_expired_lease_is_swept_and_a_late_settlement_corrects_it_once(
     lease = await bench.meter.reserve(bench.admission(tokens=100, output_tokens=300, output_bounded=True))
     before = await bench.functions.books()
     partition = partition_of(bench.tenant)
-    await bench.redis.zadd(f"{partition}:live", {lease.id: 1})
+    await bench.expire(lease)
     assert await bench.redis.fcall(PREFIX + "sweep", 1, partition, 10) == 1
     after = await bench.functions.books()
     assert (after.abandoned - before.abandoned, after.live - before.live) == (1, -1)

@@ -177,13 +177,13 @@ class History:
         if self.step and self.random.random() > 0.1:
             return
         self.model.epoch += 1
-        self.pipeline.delete(f"{PARTITION}:epoch")
+        self.pipeline.delete(f"{PARTITION}:head")
         self.expected.append((self.step, "delete", None))
         self.call("open", None, "0-0")
         if self.random.random() < 0.3:
             for tenant, kind, name in list(self.model.subjects):
                 prefix = f"{PARTITION}:{kind}:{tenant}" + (f":{name}" if name else "")
-                self.pipeline.delete(prefix, *(f"{prefix}:{measure}" for measure in "rkca$m"))
+                self.pipeline.delete(prefix, *(f"{prefix}:{part}" for part in ("counts", "ring", "number")))
                 self.expected.append((self.step, "delete", None))
             self.model.subjects.clear()
             self.model.numbers.clear()

@@ -86,7 +86,7 @@ async def test_a_price_by_the_request_is_counted_once_by_the_model_that_answered
     assert await bench.used("cost_nano_usd_total") == 721
     swept = await reserved()
     partition = f"m:{{p{number_of(bench.tenant)}}}"
-    await bench.redis.zadd(f"{partition}:live", {swept.id: 1})
+    await bench.expire(swept)
     await bench.redis.fcall(PREFIX + "sweep", 1, partition, 10)
     assert await bench.used("cost_nano_usd_total") == 721 + 10
     await bench.meter.settle(swept, [Line("llm", "m", "local", "input_tokens", 10)])
@@ -105,3 +105,26 @@ async def test_what_has_no_price_is_refused_under_a_limit_of_money_and_by_settin
         await bench.meter.reserve(bench.admission(model="nobody-knows", tokens=1))
     await priced(bench)
     await bench.meter.reserve(bench.admission(model="nobody-knows", tokens=1))
+
+
+async def test_a_budget_that_comes_back_knows_what_was_used_without_it(bench: Bench) -> None:
+    """A user's budget is taken away, and set again: what was used meanwhile counts."""
+    asked = {"user_id": "u" + bench.tenant, "tokens": 10}
+
+    async def told(*flags: str) -> None:
+        await bench.functions.invalidate(bench.tenant)
+        user = Subject("user", asked["user_id"], 0, {}, {"tokens_per_day": 100})  # type: ignore[arg-type]
+        await bench.compile(Subject("tenant", bench.tenant, 1, flags=flags), *([user] if flags else []))
+
+    async def spend(times: int) -> None:
+        for _ in range(times):
+            await bench.meter.settle(await bench.meter.reserve(bench.admission(**asked)), [tokens(10)])
+
+    await told("user")
+    await spend(2)
+    await told()
+    await spend(7)
+    await told("user")
+    await spend(1)
+    with pytest.raises(RateLimited):
+        await spend(1)

@@ -1,6 +1,5 @@
-"""A rollout: gateways and usage services of the last version and of this one, at work on the same tenants.
-
-`aisp_meter_v2.lua` is the library as the version before this one loaded it.
+"""A rollout: gateways and usage services of this version and of the next at work on the same tenants, and a store whose
+state was laid out by the last revision that did it otherwise, `aisp_meter_v3_revision_4.lua`.
 """
 
 import asyncio
@@ -16,33 +15,32 @@ from gateway.limits.meter import Lease, Meter
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
-from tests.integration.test_meter import Bench, tokens
+from tests.integration.test_meter import Bench, outcomes, tokens
 from usage_service.adapters import library
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PREFIX, ValkeyMeter, partition_of
 
 pytestmark = BOTH_SERVERS
 
-OLD = Path(__file__).with_name("aisp_meter_v2.lua").read_text()
-OLD_PREFIX = "aisp_v2_"
+EARLIER = Path(__file__).with_name("aisp_meter_v3_revision_4.lua").read_text()
+NEXT_NAME, NEXT_PREFIX = "aisp_meter_v4", "aisp_v4_"
+NEXT = library.source().replace(library.NAME, NEXT_NAME).replace(f"'{PREFIX}'", f"'{NEXT_PREFIX}'")
 
 
-class OldGateway(RespClient):
-    """Calls the functions of the last version."""
+class NextGateway(RespClient):
+    """Calls the functions of the next version."""
 
     async def call(self, *command: str | bytes | int) -> Any:
         return await super().call(
-            *(item.replace(PREFIX, OLD_PREFIX) if isinstance(item, str) else item for item in command)
+            *(item.replace(PREFIX, NEXT_PREFIX) if isinstance(item, str) else item for item in command)
         )
 
 
-class OldService(ValkeyMeter):
-    """The usage service of the last version."""
+class NextService(ValkeyMeter):
+    """The usage service of the next version."""
 
     async def _fcall(self, function: str, prefix: str, *arguments: Any) -> Any:
-        if function == "compile":  # it knew no versions of plans
-            arguments = arguments[:11] + arguments[13:]
-        return await self._client.fcall(OLD_PREFIX + function, 1, prefix, *arguments)
+        return await self._client.fcall(NEXT_PREFIX + function, 1, prefix, *arguments)
 
 
 class Rollout(Bench):
@@ -50,9 +48,9 @@ class Rollout(Bench):
 
     def __init__(self, settings: RedisSettings) -> None:
         super().__init__(settings)
-        self.old = OldGateway(settings.host, settings.port, settings.password.get_secret_value())
-        self.meters = [self.meter, Meter(self.old, self._ensure)]
-        self.services = [self.functions, OldService(self.redis)]
+        self.next = NextGateway(settings.host, settings.port, settings.password.get_secret_value())
+        self.meters = [self.meter, Meter(self.next, self._ensure)]
+        self.services = [self.functions, NextService(self.redis)]
 
     async def admit(self, count: int, **asked: object) -> list[tuple[int, Lease]]:
         """By turns from each version, at once."""
@@ -65,11 +63,11 @@ class Rollout(Bench):
 @pytest.fixture
 async def rollout(valkey: RedisSettings) -> AsyncIterator[Rollout]:
     rollout = Rollout(valkey)
-    await rollout.redis.function_load(OLD, replace=True)
+    await rollout.redis.function_load(NEXT, replace=True)
     await rollout.functions.load()
     yield rollout
     rollout.resp.close()
-    rollout.old.close()
+    rollout.next.close()
     await rollout.redis.aclose()
 
 
@@ -100,8 +98,8 @@ async def test_each_ends_the_others_leases_and_the_books_are_exact(rollout: Roll
             await meter.checkpoint(lease)
         for lease in open_leases[4:10]:
             if swept := rng.random() < 0.3:
-                await rollout.redis.zadd(f"{partition}:live", {lease.id: 1})
-                sweeper = rng.choice((PREFIX, OLD_PREFIX))
+                await rollout.expire(lease)
+                sweeper = rng.choice((PREFIX, NEXT_PREFIX))
                 assert await rollout.redis.fcall(sweeper + "sweep", 1, partition, 10) == 1
             if swept and rng.random() < 0.5:
                 used += sum(line.amount for line in lease.lines) or 100
@@ -140,13 +138,53 @@ async def booked(rollout: Rollout) -> int:
     return sum(line.amount for row in lines.values() for line in row)
 
 
-async def test_nobody_takes_away_what_another_version_has_loaded(rollout: Rollout) -> None:
-    await rollout.redis.function_load(OLD, replace=True)
+async def test_nobody_takes_away_what_a_newer_process_has_loaded(rollout: Rollout) -> None:
     newer = library.source().replace(f"-- revision {library.REVISION}", f"-- revision {library.REVISION + 1}")
     await rollout.redis.function_load(newer, replace=True)
     await rollout.functions.load()
     found = str(await rollout.redis.function_list("aisp_meter_*", withcode=True))
     assert f"-- revision {library.REVISION + 1}" in found
-    assert f"-- revision {library.REVISION}\\n" not in found
-    assert "aisp_meter_v2" in found
+    assert f"-- revision {library.REVISION}\\n' " not in found
+    assert NEXT_NAME in found
     await rollout.redis.function_load(library.source(), replace=True)
+
+
+async def test_leases_counters_and_books_survive_another_layout_of_the_state(rollout: Rollout) -> None:
+    """The fifth revision comes under gateways at work: what was admitted, checkpointed, swept and ended before it is
+    settled, corrected and refused after it, and every limit knows all of it.
+    """
+    await rollout.redis.flushall()
+    stranger = EARLIER.replace("aisp_meter_v3", "aisp_meter_v2").replace("'aisp_v3_'", "'aisp_v2_'")
+    for text in (EARLIER, stranger):
+        await rollout.redis.function_load(text, replace=True)
+    rollout.limits = {"tokens_total": 10**6, "requests_per_day": 25, "concurrent_requests": 100}
+    leases = [
+        await rollout.meter.reserve(rollout.admission(tokens=100, output_tokens=50, output_bounded=True))
+        for _ in range(20)
+    ]
+    meter, partition = rollout.meter, partition_of(rollout.tenant)
+    ended, swept, corrected, live = leases[:5], leases[5:8], leases[8:12], leases[12:]
+    for lease in ended:
+        await meter.settle(lease, [tokens(10)])
+    for lease in swept + corrected + live[:4]:
+        lease.lines = [tokens(30)]
+        await meter.checkpoint(lease)
+    await rollout.redis.zadd(f"{partition}:live", {lease.id: 1 for lease in swept + corrected})
+    assert await rollout.redis.fcall(PREFIX + "sweep", 1, partition, 100) == 7
+
+    await rollout.functions.load()
+    assert "aisp_meter_v2" not in str(await rollout.redis.function_list("aisp_meter_*"))
+    admitted, refused = await outcomes(rollout, 10, tokens=1, output_bounded=True)
+    assert (len(admitted), len(refused)) == (5, 5)
+    assert await rollout.used("concurrent_requests") == 8 + 5
+    for lease in (*corrected, *live, *admitted):
+        await meter.settle(lease, [tokens(7)])
+    for lease in (*ended, *corrected, *live):
+        again = await rollout.redis.fcall(PREFIX + "settle", 1, partition, lease.id, rollout.tenant, "settled", "[]")
+        assert again[0] == b"CLOSED"
+    used = 5 * 10 + 3 * 30 + (4 + 8 + 5) * 7
+    assert (await rollout.used("tokens_total"), await rollout.used("concurrent_requests")) == (used, 0)
+    books = await rollout.functions.books()
+    assert books.balanced
+    assert (books.admitted, books.settled, books.abandoned, books.live, books.recorded) == (25, 18, 7, 0, 0)
+    assert await booked(rollout) == used

@@ -192,7 +192,7 @@ async def test_a_tenant_costs_little_memory_and_nothing_after_a_day(store: Store
     # Leases that ended are known by name for ten minutes, in one key of the partition.
     partitions = [key async for key in store.redis.scan_iter(f"{partition(number_of(tenant))}:*")]
     lasting = {key.decode().split("}:")[1].split(":")[0] for key in partitions if await store.redis.ttl(key) == -1}
-    assert lasting <= {"epoch", "epochs", "prices", "books", "events", "live", "committed"}
+    assert lasting <= {"head", "epochs", "rates", "books", "events", "leases", "committed"}
 
 
 @pytest.mark.skipif("not FIGURES", reason="AISP_FIGURES: it drives the store to its end for ten seconds")

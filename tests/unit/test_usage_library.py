@@ -4,7 +4,7 @@ import hashlib
 
 from usage_service.adapters import library
 
-DIGEST = "b9ed5ee26a8974c3"
+DIGEST = "bb7233bd636b9d97"
 
 
 def test_another_text_is_another_revision() -> None:

@@ -74,8 +74,12 @@ class ValkeyMeter:
         found = _flat(await self._guard(self._client.function_list(library.NAME, withcode=True)))
         text = library.source()
         there = next((leaf.decode() for leaf in found if isinstance(leaf, bytes) and leaf.startswith(b"#!lua")), "")
-        if there != text and library.revision_of(there) <= library.REVISION:
-            await self._guard(self._client.function_load(text, replace=True))
+        if there == text or library.revision_of(there) > library.REVISION:
+            return
+        for stranger in library.STRANGERS:
+            with suppress(ResponseError):  # it is not there
+                await self._guard(self._client.function_delete(stranger))
+        await self._guard(self._client.function_load(text, replace=True))
 
     async def opening(self, tenant_id: str) -> Opening:
         epoch, number = await self._call("opening", tenant_id, tenant_id)
@@ -109,7 +113,7 @@ class ValkeyMeter:
         wanted = list(numbers)
         async with self._client.pipeline(transaction=False) as pipeline:
             for number in wanted:
-                pipeline.hget(f"{partition(number)}:prices:{name}", DIGEST)
+                pipeline.hget(f"{partition(number)}:rates:{name}", DIGEST)
             there = await self._guard(pipeline.execute())
         older = [number for number, found in zip(wanted, there, strict=True) if (found or b"").decode() != digest]
         await self._in_turn(older, lambda number: self._fcall("set_prices", partition(number), name, text))

@@ -1,8 +1,9 @@
--- The names of limits, amounts, and what things cost. First part of the library aisp_meter_v3.
--- Contract: protos/aisp/usage/v1/METER.md. Amounts are integers, written with %.0f (Lua would write 1e14 as "1e+14").
+-- The names of limits, and amounts. First part of the library aisp_meter_v3.
+-- Contract: protos/aisp/usage/v1/METER.md. Amounts are integers; text is written with %.0f (Lua would write 1e14 as
+-- "1e+14").
 
 local MAX = 9007199254740992 -- 2^53: beyond it a double skips integers
-local PARSED_AT_MOST = 1000
+local REMEMBERED = 1000 -- texts that many tenants share are read once; so many of each kind are kept
 
 -- What is measured, by the letter under which leases and counters hold it:
 -- r requests, k tokens, c characters, a audio (ms), $ money (nano-dollars), m management requests,
@@ -33,7 +34,7 @@ local function fail(message) error({err = 'ERR ' .. message}) end
 
 local function amount(value)
   local number = tonumber(value)
-  if not number or number ~= math.floor(number) or math.abs(number) > MAX then
+  if not number or number % 1 ~= 0 or number > MAX or number < -MAX then
     fail('amount out of range: ' .. tostring(value))
   end
   return number
@@ -45,85 +46,62 @@ local function to_map(flat)
   return map
 end
 
--- Tenants of one plan have the same text of limits: it is read once. A name that this version does not know is left out:
--- `compile` of the version that knows it wrote it. `name=number` is a limit; `name~number` a mark, which is counted and
--- reported but never binds. `counters`: a row for each counter, however many limits and marks read it.
-local parsed, parsed_count = {}, 0
+-- `read` of a text, which says the same whenever it is read: so it is read once.
+local function remembering(read)
+  local found, count = {}, 0
+  return function(written)
+    local known = found[written]
+    if known then return known end
+    known = read(written)
+    if count >= REMEMBERED then found, count = {}, 0 end
+    found[written], count = known, count + 1
+    return known
+  end
+end
 
-local function parse_limits(written)
-  local rows = parsed[written]
-  if rows then return rows end
-  rows = {counters = {}}
-  local counted = {}
+-- A subject's counts are numbers side by side: these four, then a place for each counter, and for a rolling minute four.
+local SEEN, DAY, MONTH, KEPT, FIRST = 1, 2, 3, 4, 5 -- last time seen (ms), days, months, hour in which its keys were kept
+local SINCE, NEWEST, OPEN = 1, 2, 3 -- after a window's sum: from which second on it knows, its newest, and what that has
+
+-- Limits as they are written. Tenants of one plan have the same text. A name that this version does not know is left out:
+-- `compile` of the version that knows it wrote it. `name=number` is a limit; `name~number` a mark, which is counted and
+-- reported but never binds. `counters`: a row for each counter, however many limits and marks read it; `windows`: those
+-- of them that roll.
+local parse_limits = remembering(function(written)
+  local rows, places = {counters = {}, windows = {}, width = FIRST - 1}, {}
   for name, sign, value in string.gmatch(written, '([%w_]+)([=~])(%d+)') do
     local known = LIMITS[name]
     if known then
+      local field, soft = known.period .. '.' .. known.measure, sign == '~'
       local row = {
-        name = name, period = known.period, measure = known.measure, field = known.period .. '.' .. known.measure,
-        scale = known.scale, limit = tonumber(value), bound = tonumber(value) * known.scale, soft = sign == '~',
+        told = soft and name .. '~' or name, period = known.period, measure = known.measure, field = field,
+        scale = known.scale, limit = tonumber(value), bound = tonumber(value) * known.scale, soft = soft,
       }
       rows[#rows + 1] = row
-      if not counted[row.field] then
-        counted[row.field] = true
+      if not places[field] then
+        places[field] = rows.width + 1
+        rows.width = rows.width + (row.period == 'minute' and 1 + OPEN or 1)
         rows.counters[#rows.counters + 1] = row
+        if row.period == 'minute' then
+          rows.windows[#rows.windows + 1] = row
+          row.column = #rows.windows
+        end
       end
-      rows.money = rows.money or known.measure == '$'
-      rows.hard_money = rows.hard_money or (known.measure == '$' and not row.soft)
+      row.at = places[field]
+      rows.money = rows.money or row.measure == '$'
+      rows.hard_money = rows.hard_money or (row.measure == '$' and not soft)
     end
   end
-  if parsed_count >= PARSED_AT_MOST then parsed, parsed_count = {}, 0 end
-  parsed[written], parsed_count = rows, parsed_count + 1
+  rows.format = '<' .. string.rep('d', rows.width)
+  rows.slot = '<' .. string.rep('d', #rows.windows + 1)
   return rows
-end
+end)
 
 -- Nano-dollars of an amount at a price per million, rounded half up. In two parts: the product may pass 2^53.
 local function price(units, per_million)
+  if units == 0 then return 0 end
   local sign = units < 0 and -1 or 1
   units = math.abs(units)
   local whole = math.floor(per_million / 1000000)
   return sign * (units * whole + math.floor((units * (per_million - whole * 1000000) + 500000) / 1000000))
-end
-
-local function prices_of(partition, list, names)
-  local found = redis.call('HMGET', partition .. ':prices:' .. list, unpack(names))
-  for i = 1, #names do found[i] = tonumber(found[i]) or 0 end
-  return found
-end
-
--- What lines ([service, model, provider, unit, amount, attempt], as JSON) come to, by measure; money only for a list
--- of prices, with what the request itself costs (`fee`) at the model that answered: the one that wrote, else the first
--- that somebody provided.
-local function sum_lines(partition, lines, list, fee)
-  local sums = {k = 0, c = 0, a = 0, b = 0, ['$'] = 0}
-  local names, amounts, wrote, provided = {}, {}, nil, nil
-  for _, line in ipairs(lines ~= '' and lines ~= '[]' and cjson.decode(lines) or {}) do
-    local unit, units = line[4], amount(line[5])
-    if string.sub(unit, -7) == '_tokens' then sums.k = sums.k + units
-    elseif unit == 'characters' then sums.c = sums.c + units
-    elseif unit == 'audio_milliseconds' then sums.a = sums.a + units
-    elseif unit == 'stored_bytes' then sums.b = sums.b + units end
-    local model = line[3] .. '|' .. line[2]
-    names[#names + 1] = model .. '|' .. unit
-    amounts[#amounts + 1] = units
-    wrote = wrote or ((unit == 'output_tokens' or unit == 'reasoning_tokens') and model)
-    provided = provided or (line[3] ~= '' and model)
-  end
-  if fee and (wrote or provided) then
-    names[#names + 1] = (wrote or provided) .. '|requests'
-    amounts[#amounts + 1] = 1
-  end
-  if list and #names > 0 then
-    for i, per_million in ipairs(prices_of(partition, list, names)) do
-      sums['$'] = sums['$'] + price(amounts[i], per_million)
-    end
-  end
-  return sums
-end
-
--- What estimated amounts of a model would cost at most, whoever provides it.
-local function estimate_cost(partition, list, model, amounts)
-  local found = prices_of(partition, list, {'|' .. model .. '|input_tokens', '|' .. model .. '|output_tokens',
-    '|' .. model .. '|characters', '|' .. model .. '|audio_milliseconds', '|' .. model .. '|requests'})
-  return price(amounts.input, found[1]) + price(amounts.output, found[2]) + price(amounts.c, found[3])
-    + price(amounts.a, found[4]) + price(amounts.requests or 0, found[5])
 end

@@ -1,5 +1,6 @@
-#!lua name=aisp_meter_v2
--- The names of limits, amounts, and what things cost. First part of the library aisp_meter_v2.
+#!lua name=aisp_meter_v3
+-- revision 4
+-- The names of limits, amounts, and what things cost. First part of the library aisp_meter_v3.
 -- Contract: protos/aisp/usage/v1/METER.md. Amounts are integers, written with %.0f (Lua would write 1e14 as "1e+14").
 
 local MAX = 9007199254740992 -- 2^53: beyond it a double skips integers
@@ -92,18 +93,26 @@ local function prices_of(partition, list, names)
 end
 
 -- What lines ([service, model, provider, unit, amount, attempt], as JSON) come to, by measure; money only for a list
--- of prices.
-local function sum_lines(partition, lines, list)
+-- of prices, with what the request itself costs (`fee`) at the model that answered: the one that wrote, else the first
+-- that somebody provided.
+local function sum_lines(partition, lines, list, fee)
   local sums = {k = 0, c = 0, a = 0, b = 0, ['$'] = 0}
-  local names, amounts = {}, {}
+  local names, amounts, wrote, provided = {}, {}, nil, nil
   for _, line in ipairs(lines ~= '' and lines ~= '[]' and cjson.decode(lines) or {}) do
     local unit, units = line[4], amount(line[5])
     if string.sub(unit, -7) == '_tokens' then sums.k = sums.k + units
     elseif unit == 'characters' then sums.c = sums.c + units
     elseif unit == 'audio_milliseconds' then sums.a = sums.a + units
     elseif unit == 'stored_bytes' then sums.b = sums.b + units end
-    names[#names + 1] = line[3] .. '|' .. line[2] .. '|' .. unit
+    local model = line[3] .. '|' .. line[2]
+    names[#names + 1] = model .. '|' .. unit
     amounts[#amounts + 1] = units
+    wrote = wrote or ((unit == 'output_tokens' or unit == 'reasoning_tokens') and model)
+    provided = provided or (line[3] ~= '' and model)
+  end
+  if fee and (wrote or provided) then
+    names[#names + 1] = (wrote or provided) .. '|requests'
+    amounts[#amounts + 1] = 1
   end
   if list and #names > 0 then
     for i, per_million in ipairs(prices_of(partition, list, names)) do
@@ -116,9 +125,9 @@ end
 -- What estimated amounts of a model would cost at most, whoever provides it.
 local function estimate_cost(partition, list, model, amounts)
   local found = prices_of(partition, list, {'|' .. model .. '|input_tokens', '|' .. model .. '|output_tokens',
-    '|' .. model .. '|characters', '|' .. model .. '|audio_milliseconds'})
+    '|' .. model .. '|characters', '|' .. model .. '|audio_milliseconds', '|' .. model .. '|requests'})
   return price(amounts.input, found[1]) + price(amounts.output, found[2]) + price(amounts.c, found[3])
-    + price(amounts.a, found[4])
+    + price(amounts.a, found[4]) + price(amounts.requests or 0, found[5])
 end
 
 -- A subject is a tenant, a key or a user: one hash with its compiled limits and a counter for each of them. It counts
@@ -427,6 +436,11 @@ local function standing(partition, asked)
   if not (tenant.state.epoch == epoch and tenant.state.compiled == compiled and get(tenant, 'v') >= asked.version) then
     return nil, 'tenant'
   end
+  -- A plan is edited for all of its tenants by one number: each is compiled anew when it next asks.
+  local plan = tenant.state.plan or ''
+  if plan ~= '' and (tonumber(redis.call('HGET', partition .. ':plans', plan)) or 0) > get(tenant, 'pv') then
+    return nil, 'tenant'
+  end
   local found, flags = {tenant}, tenant.state.flags or ''
   for _, kind in ipairs({'k', 'u'}) do
     local id = kind == 'k' and asked.key or asked.user
@@ -458,7 +472,7 @@ local function estimate(partition, asked, subjects)
   local counts = asked.counts and 1 or 0
   local costs = {r = counts, n = counts, k = asked.input + output, c = asked.c, a = asked.a, b = asked.bytes}
   if list then
-    local known = {input = asked.input, output = untold and 0 or output, c = asked.c, a = asked.a}
+    local known = {input = asked.input, output = untold and 0 or output, c = asked.c, a = asked.a, requests = counts}
     costs['$'] = estimate_cost(partition, list, asked.model, known)
     if untold then
       local more = estimate_cost(partition, list, asked.model, {input = 0, output = output, c = 0, a = 0})
@@ -497,11 +511,12 @@ local function open_lease(partition, asked, costs, clock)
   redis.call('HINCRBY', partition .. ':books', 'admitted', 1)
 end
 
--- Makes the counters of a lease's subjects say what its lines come to; what that is, by measure.
-local function count_lines(partition, lease, lines, keep)
+-- Makes the counters of a lease's subjects say what its lines (and, with `fee`, its request) come to; what that is, by
+-- measure.
+local function count_lines(partition, lease, lines, keep, fee)
   local subjects = subjects_of(partition, lease.tenant, lease.key, lease.user)
   local clock = brought_up(subjects)
-  local after = sum_lines(partition, lines, money_list(subjects))
+  local after = sum_lines(partition, lines, money_list(subjects), fee)
   for measure, value in pairs(keep) do after[measure] = value end
   for _, subject in ipairs(subjects) do recount(subject, lease.amounts, after, lease, clock) end
   save_all(subjects)
@@ -522,14 +537,16 @@ local function forget_lease(partition, id, clock)
   redis.call('EXPIRE', name, 2 * ENDED_SECONDS)
 end
 
--- Ends a live lease, or corrects a swept one; the event's entry.
+-- Ends a live lease, or corrects a swept one; the event's entry, the subjects that counted it, and the time.
 local function end_lease(partition, id, lease, status, lines)
   local swept = lease.state == 'swept'
   local requests = status == 'replayed' and not swept and 0 or lease.amounts.r
-  local _, clock = count_lines(partition, lease, lines, {r = requests, n = 0, m = lease.amounts.m})
+  local keep, fee = {r = requests, n = 0, m = lease.amounts.m}, status ~= 'replayed' and requests > 0
+  local _, clock, subjects = count_lines(partition, lease, lines, keep, fee)
   forget_lease(partition, id, clock)
   redis.call('HINCRBY', partition .. ':books', swept and 'corrected' or 'settled', 1)
-  return append_event(partition, id, swept and 'correct' or 'settle', status, lease, lines, lease.lines or '', clock)
+  local kind = swept and 'correct' or 'settle'
+  return append_event(partition, id, kind, status, lease, lines, lease.lines or '', clock), subjects, clock
 end
 
 local function sweep_lease(partition, id, lease)
@@ -548,6 +565,8 @@ local function sweep_lease(partition, id, lease)
 end
 
 -- Compiling: the usage service tells what a subject may use, and what the ledger says that it has used.
+
+local PRICES_AT_ONCE = 1000
 
 -- Adds amounts to a tally by counter, as of a time.
 local function add_to_tally(tally, amounts, at, clock)
@@ -573,7 +592,8 @@ local function tally_events(partition, tally, wanted, clock)
   for _, entry in ipairs(redis.call('XRANGE', partition .. ':events', '(' .. wanted.position, '+')) do
     local event = to_map(entry[2])
     if event.tenant == wanted.tenant and belongs(wanted.kind, wanted.id, event) then
-      local sums = sum_lines(partition, event.lines, wanted.prices)
+      local fee = event.kind ~= 'sweep' and event.status ~= 'replayed' and event.counts == '1'
+      local sums = sum_lines(partition, event.lines, wanted.prices, fee)
       if event.kind == 'correct' then
         for measure, value in pairs(sum_lines(partition, event.prior, wanted.prices)) do
           sums[measure] = sums[measure] - value
@@ -638,8 +658,9 @@ local function check_names(written)
 end
 
 -- KEYS[1] partition. ARGV: tenant, kind (t k u), id, epoch, compile number, version, flags, price list, limits, budgets,
--- position, then for each measure of the ledger five items: its letter, and what was used in the last minute, day,
--- month and in all (b: in all). OK, or AGAIN: the tenant was invalidated, or the server started anew, meanwhile.
+-- position, a tenant's plan and its version, then for each measure of the ledger five items: its letter, and what was
+-- used in the last minute, day, month and in all (b: in all). OK, or AGAIN: the tenant was invalidated, or the server
+-- started anew, meanwhile.
 local function compile(keys, argv)
   local partition, tenant, kind, id = keys[1], argv[1], argv[2], argv[3]
   local number = redis.call('HGET', name_of(partition, 't', tenant, ''), 'c') or '0'
@@ -665,11 +686,10 @@ local function compile(keys, argv)
   end
   if not complete then
     local wanted = {tenant = tenant, kind = kind, id = id, position = argv[11], prices = argv[8]}
-    rebuild(partition, subject, read_tally(argv, 12), wanted, clock, was_there)
+    rebuild(partition, subject, read_tally(argv, 14), wanted, clock, was_there)
   end
-  for field, value in pairs({epoch = argv[4], compiled = argv[5], flags = argv[7], prices = argv[8]}) do
-    set(subject, field, value)
-  end
+  local told = {epoch = argv[4], compiled = argv[5], flags = argv[7], prices = argv[8], plan = argv[12], pv = argv[13]}
+  for field, value in pairs(told) do set(subject, field, value) end
   save(subject)
   return {'OK'}
 end
@@ -690,6 +710,13 @@ local function invalidate(keys, argv)
   return {'OK'}
 end
 
+-- KEYS[1] partition. ARGV: plan, version. Every tenant on an older version of the plan is compiled anew before its next
+-- admission.
+local function set_plan(keys, argv)
+  redis.call('HSET', keys[1] .. ':plans', argv[1], text(amount(argv[2])))
+  return {'OK'}
+end
+
 -- KEYS[1] partition. ARGV: the last entry that the ledger has of the stream (or 0-0). Entries to come get greater ids,
 -- however the clock is set. The epoch.
 local function open(keys, argv)
@@ -705,12 +732,20 @@ local function open(keys, argv)
   return epoch
 end
 
--- KEYS[1] partition. ARGV: list, then pairs of `provider|model|unit` and nano-dollars per million (`|model|unit`: at
--- most, whoever provides it). Replaces the list.
+-- KEYS[1] partition. ARGV: list, and as one text a line for each price: `provider|model|unit` (`|model|unit`: at most,
+-- whoever provides it), a tab, nano-dollars per million. Replaces the list.
 local function set_prices(keys, argv)
-  local name = keys[1] .. ':prices:' .. argv[1]
+  local name, flat = keys[1] .. ':prices:' .. argv[1], {}
   redis.call('DEL', name)
-  for i = 2, #argv, 2 do redis.call('HSET', name, argv[i], text(amount(argv[i + 1]))) end
+  for price, rate in string.gmatch(argv[2], '([^\t\n]+)\t(%d+)\n') do
+    flat[#flat + 1] = price
+    flat[#flat + 1] = text(amount(rate))
+    if #flat == PRICES_AT_ONCE then
+      redis.call('HSET', name, unpack(flat))
+      flat = {}
+    end
+  end
+  if #flat > 0 then redis.call('HSET', name, unpack(flat)) end
   return {'OK'}
 end
 
@@ -780,7 +815,7 @@ local function preview(keys, argv)
   local refused = binding(subjects, costs, clock)
   local list = subjects[1].state.prices or 'standard'
   local cost = estimate_cost(partition, list, asked.model,
-    {input = asked.input, output = asked.output, c = asked.c, a = asked.a})
+    {input = asked.input, output = asked.output, c = asked.c, a = asked.a, requests = asked.counts and 1 or 0})
   local answer = {#refused > 0 and 'LIMITED' or 'OK', text(cost), text(#refused / 5)}
   for _, item in ipairs(refused) do answer[#answer + 1] = item end
   save_all(subjects)
@@ -788,15 +823,19 @@ local function preview(keys, argv)
   return answer
 end
 
--- KEYS[1] partition. ARGV: lease, tenant, status (settled, partial, replayed), lines. OK, the event's entry, the epoch:
--- who settles keeps it until the ledger has that entry, and settles again if the epoch changes before.
+-- KEYS[1] partition. ARGV: lease, tenant, status (settled, partial, replayed), lines, 1 to be told of the limits. OK, the
+-- event's entry, the epoch: who settles keeps it until the ledger has that entry, and settles again if the epoch changes
+-- before. Then rows, if they are wanted.
 local function settle(keys, argv)
   local partition, id = keys[1], argv[1]
   local epoch = epoch_of(partition)
   if not epoch then return {'NOT_OPEN'} end
   local lease = load_lease(partition, id)
   if lease and lease.tenant == argv[2] then
-    return {'OK', end_lease(partition, id, lease, argv[3], argv[4]), epoch}
+    local entry, subjects, clock = end_lease(partition, id, lease, argv[3], argv[4])
+    local answer = {'OK', entry, epoch}
+    if argv[5] == '1' then report_all(answer, subjects, clock) end
+    return answer
   end
   if lease or has_ended(partition, id, math.floor(store_ms() / 1000)) then return {'CLOSED'} end
   return {'UNKNOWN'}
@@ -813,8 +852,9 @@ local function record(keys, argv)
   lease = {tenant = argv[2], key = argv[5], user = argv[6], class = argv[7], descriptor = argv[9], amounts = {r = 0},
     second = 0}
   local requests = argv[8] == '1' and 1 or 0
-  local _, clock = count_lines(partition, lease, argv[4], {r = argv[3] == 'replayed' and 0 or requests})
-  lease.day, lease.month, lease.amounts.r = clock.day, clock.month, requests
+  requests = argv[3] == 'replayed' and 0 or requests
+  local _, clock = count_lines(partition, lease, argv[4], {r = requests}, requests > 0)
+  lease.day, lease.month, lease.amounts.r = clock.day, clock.month, argv[8] == '1' and 1 or 0
   forget_lease(partition, id, clock)
   for _, entry in ipairs({'admitted', 'settled', 'recorded'}) do
     redis.call('HINCRBY', partition .. ':books', entry, 1)
@@ -893,13 +933,14 @@ local function progress(keys)
 end
 
 local function register(name, callback, flag)
-  redis.register_function{function_name = 'aisp_v2_' .. name, callback = callback, flags = {flag}}
+  redis.register_function{function_name = 'aisp_v3_' .. name, callback = callback, flags = {flag}}
 end
 
 register('reserve', reserve)
 register('preview', preview)
 register('compile', compile)
 register('set_prices', set_prices)
+register('set_plan', set_plan)
 -- What gives memory back, or says that it may be given back, works where there is none left.
 register('open', open, 'allow-oom')
 register('settle', settle, 'allow-oom')
