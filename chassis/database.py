@@ -87,6 +87,7 @@ class Database:
             },
         )
 
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     async def __aenter__(self) -> Self:
@@ -96,16 +97,17 @@ class Database:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, tenant_id: str, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees the rows of one tenant (or, for PLATFORM, all). Commits on leaving, or rolls back.
 
+        With `snapshot` all that it reads is of one moment, not each statement of its own.
         Raises DatabaseUnavailable if the server cannot be reached, or no connection is free in time.
         """
         if not tenant_id:
             message = "a transaction needs a tenant"
             raise ValueError(message)
         try:
-            async with self._engine.begin() as connection:
+            async with (self._snapshots if snapshot else self._engine).begin() as connection:
                 # Local to the transaction: the connection's next user must not inherit it.
                 await connection.execute(SET_TENANT, {"tenant": tenant_id})
                 yield connection

@@ -28,7 +28,7 @@ from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
 
 EFFECT = Work("rag", "effect")
-COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "bytes")
+COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "bytes")
 
 
 @router.get(

@@ -67,6 +67,9 @@ class ChunkQueries(Protocol):
     async def stale_vectors(self, tenant_id: str, document_id: str, limit: int) -> list[str]:
         """Ids of vectors that belong to no chunk any more."""
 
+    async def disown(self, tenant_id: str, document_id: str, chunk_ids: Sequence[str]) -> None:
+        """Of these, whose vectors were written, the ones that belong to no chunk are stale."""
+
     async def forget_stale(self, tenant_id: str, document_id: str, chunk_ids: Sequence[str]) -> None:
         """They are gone from the store."""
 

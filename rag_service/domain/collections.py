@@ -25,6 +25,8 @@ class Collection:
     chunking: Chunking = field(default_factory=Chunking)
     documents: int = 0
     """Where they were counted."""
+    swaps: int = 0
+    """How many versions of documents were swapped in so far."""
 
 
 class CollectionQueries(Protocol):
@@ -38,6 +40,9 @@ class CollectionQueries(Protocol):
 
     async def set_collection(self, tenant_id: str, name: str, description: str | None, mode: SearchMode | None) -> bool:
         """Changes what is not None; whether it is there."""
+
+    async def swaps(self, tenant_id: str, collection_id: str) -> int:
+        """How many versions were swapped in by now."""
 
     async def list_collections(
         self, tenant_id: str, size: int, after: tuple[str | int, ...] | None

@@ -27,6 +27,8 @@ class KeptMessage:
     content: str
     created_at: datetime
     answer_id: str = ""
+    documents: tuple[str, ...] = ()
+    """Ids of those that an answer's words may be of. They are not read back."""
 
 
 class ConversationQueries(Protocol):

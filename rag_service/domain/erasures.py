@@ -24,9 +24,9 @@ class Erasure:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "bytes", "probes", "found")
+COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "bytes", "probes", "found")
 """What `counts` has: removed documents, objects (originals, texts), chunks, vectors, entries of caches, quotes in
-answers' receipts, bytes given back; probes, and what they found.
+answers' receipts, messages of conversations, bytes given back; probes, and what they found.
 """
 
 
@@ -62,8 +62,11 @@ class ErasureQueries(Protocol):
 
     async def add_counts(self, tenant_id: str, erasure_id: str, counts: Mapping[str, int]) -> None: ...
 
-    async def erase_quotes(self, tenant_id: str, document_id: str) -> int:
-        """Of the document, in what is kept of answers; how many."""
+    async def erase_quotes(self, tenant_id: str, document_id: str) -> tuple[int, int]:
+        """Of the document, in answers' receipts and in what conversations keep; how many of each."""
+
+    async def count_quotes(self, tenant_id: str, document_id: str) -> int:
+        """Those that are left, of both."""
 
     async def remove_document(self, tenant_id: str, document_id: str) -> bool:
         """Its row, and all rows that belong to it; whether it was there."""

@@ -32,5 +32,5 @@ class Repository(
 class Store(Protocol):
     """Opens transactions."""
 
-    def transaction(self, tenant_id: str) -> AbstractAsyncContextManager[Repository]:
-        """Sees one tenant's rows."""
+    def transaction(self, tenant_id: str, *, snapshot: bool = False) -> AbstractAsyncContextManager[Repository]:
+        """Sees one tenant's rows; with `snapshot` all as they are at one moment."""

@@ -137,6 +137,43 @@ def upgrade() -> None:
         op.execute(statement)
 
 
+ROWS = """
+    INSERT INTO postings (tenant_id, collection_id, term, chunk_id, frequency)
+    SELECT held.tenant_id, held.collection_id, held.term, c.id, held.frequency FROM (
+        SELECT tenant_id, collection_id, term,
+            (get_byte(data, at) << 24) + (get_byte(data, at + 1) << 16) + (get_byte(data, at + 2) << 8)
+                + get_byte(data, at + 3) AS number,
+            (get_byte(data, at + 4) << 8) + get_byte(data, at + 5) AS frequency
+        FROM posting_runs, generate_series(0, length(data) - 8, 8) AS at
+    ) AS held JOIN chunks c ON c.tenant_id = held.tenant_id AND c.collection_id = held.collection_id
+    AND c.number = held.number
+"""
+
+
 def downgrade() -> None:
-    message = "the rows of postings were folded: restore a backup, or ingest anew"
-    raise NotImplementedError(message)
+    op.execute("DROP TRIGGER forget_postings ON chunks")
+    op.execute("DROP FUNCTION forget_postings()")
+    op.execute("DROP FUNCTION posting_place(bytea, int)")
+    op.rename_table("postings", "posting_runs")
+    op.execute("ALTER TABLE posting_runs RENAME CONSTRAINT pk_postings TO pk_posting_runs")
+    op.create_table(
+        "postings",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("collection_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("term", sa.Text(), nullable=False),
+        sa.Column("chunk_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("frequency", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["chunk_id"], ["chunks.id"], name=op.f("fk_postings_chunk_id_chunks"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "collection_id", "term", "chunk_id", name=op.f("pk_postings")),
+    )
+    op.execute(ROWS)
+    op.create_index("ix_postings_chunk_id", "postings", ["chunk_id"], unique=False)
+    op.drop_table("posting_runs")
+    op.drop_table("runs")
+    op.drop_index("ix_chunks_tenant_id_collection_id_number", table_name="chunks")
+    op.drop_column("chunks", "number")
+    op.create_index("ix_chunks_tenant_id_collection_id", "chunks", ["tenant_id", "collection_id"], unique=False)
+    for statement in isolation("postings"):
+        op.execute(statement)

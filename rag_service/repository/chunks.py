@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import UUID, insert
 
 from rag_service.domain.chunks import Chunk
 from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.repository.documents import DocumentRows, current
 from rag_service.repository.postings import insert_postings, take_numbers
-from rag_service.repository.tables import chunks, documents, staged_chunks, stale_vectors
+from rag_service.repository.tables import chunks, collections, documents, staged_chunks, stale_vectors
 
 SWAP_ROWS = 500
 """So many chunks a statement: what is in memory at once, and far from the time that a statement may take."""
@@ -44,6 +44,8 @@ class ChunkRows(DocumentRows):
         )
         await self._db.execute(staged_chunks.delete().where(staged))
         await self.put_version(tenant_id, ready)
+        place = collections.c.tenant_id == tenant_id, collections.c.id == document.collection_id
+        await self._db.execute(collections.update().where(*place).values(swaps=collections.c.swaps + 1))
         return ready
 
     async def stale_vectors(self, tenant_id: str, document_id: str, limit: int) -> list[str]:
@@ -51,6 +53,13 @@ class ChunkRows(DocumentRows):
             stale_vectors.c.tenant_id == tenant_id, stale_vectors.c.document_id == document_id
         )
         return list((await self._db.execute(query.limit(limit))).scalars())
+
+    async def disown(self, tenant_id: str, document_id: str, chunk_ids: Sequence[str]) -> None:
+        ids = sa.func.unnest(sa.literal(list(chunk_ids), sa.ARRAY(UUID(as_uuid=False)))).column_valued("chunk_id")
+        owned = sa.select(chunks.c.id).where(chunks.c.document_id == document_id)
+        staged = sa.select(staged_chunks.c.id).where(staged_chunks.c.document_id == document_id)
+        place = sa.cast(sa.literal(tenant_id), UUID), sa.cast(sa.literal(document_id), UUID)
+        await self.make_stale(sa.select(*place, ids).where(ids.not_in(owned), ids.not_in(staged)))
 
     async def forget_stale(self, tenant_id: str, document_id: str, chunk_ids: Sequence[str]) -> None:
         gone = stale_vectors.delete().where(

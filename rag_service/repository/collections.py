@@ -38,6 +38,12 @@ class CollectionRows(Rows):
         change = collections.update().where(collections.c.tenant_id == tenant_id, collections.c.name == name)
         return bool((await self._db.execute(change.values(values or {"name": name}))).rowcount)
 
+    async def swaps(self, tenant_id: str, collection_id: str) -> int:
+        query = sa.select(collections.c.swaps).where(
+            collections.c.tenant_id == tenant_id, collections.c.id == collection_id
+        )
+        return int((await self._db.execute(query)).scalar_one_or_none() or 0)
+
     async def list_collections(
         self, tenant_id: str, size: int, after: tuple[str | int, ...] | None
     ) -> list[Collection]:
@@ -62,4 +68,5 @@ def _collection(row: Any) -> Collection:
         SearchMode(row.default_mode),
         Chunking(row.chunk_tokens, row.chunk_overlap),
         row.documents,
+        row.swaps,
     )

@@ -64,6 +64,7 @@ class ConversationRows(Rows):
                 "role": message.role,
                 "content": message.content,
                 "answer_id": message.answer_id,
+                "documents": list(message.documents),
                 "created_at": message.created_at,
             }
             for position, message in enumerate(added, conversation.said)

@@ -43,4 +43,5 @@ def _condition(wanted: Condition, column: sa.Column[Any]) -> sa.ColumnElement[bo
 
 
 def _equals(column: sa.Column[Any], field: str, value: Any) -> sa.ColumnElement[bool]:
-    return sa.func.coalesce(column.contains(json.loads(json.dumps({field: value}))), sa.false())
+    # Bare, as the index of a lane knows it.
+    return column.contains(json.loads(json.dumps({field: value})))

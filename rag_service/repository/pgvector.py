@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database, DatabaseUnavailable
@@ -81,6 +82,17 @@ class PgVectorStore(PostgresVectors):
                 await connection.execute(sa.text("SET LOCAL enable_indexscan = off"))
                 found = await self._exact(connection, place, vector, limit, wanted)
             return found
+
+    async def erase(self, tenant_id: str) -> None:
+        await super().erase(tenant_id)
+        async with self._database.transaction(tenant_id) as connection:
+            await connection.execute(vector_lanes.delete().where(vector_lanes.c.tenant_id == tenant_id))
+        try:
+            async with self._database.transaction(tenant_id) as connection:
+                await connection.execute(sa.select(sa.func.drop_free_lanes()))
+        except DBAPIError as error:
+            # Searches were in its way. They are empty; the next erasure drops them, too.
+            log.warning("lanes of vectors that nobody has were not dropped", why=repr(error.orig))
 
     async def _prepared(self, connection: AsyncConnection, place: tuple[str, str], limit: int) -> int:
         """The collection's lane; and how the index is to be asked, until the transaction ends."""

@@ -55,7 +55,7 @@ class ReceiptRows(Rows):
         row = (await self._db.execute(query)).one_or_none()
         return _receipt(row) if row else None
 
-    async def erase_quotes(self, tenant_id: str, document_id: str) -> int:
+    async def erase_quotes(self, tenant_id: str, document_id: str) -> tuple[int, int]:
         read = answers.c.tenant_id == tenant_id, answers.c.passages.contains([{"document_id": document_id}])
         emptied = sa.text(
             'coalesce((SELECT jsonb_agg(item || \'{"quote": "", "title": ""}\') FROM jsonb_array_elements(citations)'
@@ -63,9 +63,20 @@ class ReceiptRows(Rows):
         )
         change = answers.update().where(*read).values(content="", citations=emptied, forgotten=True)
         named = (await self._db.execute(change.returning(sa.cast(answers.c.id, sa.Text)))).scalars().all()
-        said = messages.c.tenant_id == tenant_id, messages.c.answer_id.in_(named)
-        await self._db.execute(messages.update().where(*said).values(content=""))
-        return len(named)
+        # Messages outlive receipts: they know their documents themselves.
+        words = sa.or_(messages.c.documents.contains([document_id]), messages.c.answer_id.in_(named))
+        said = messages.c.tenant_id == tenant_id, words, messages.c.content != ""
+        emptied_messages = await self._db.execute(messages.update().where(*said).values(content=""))
+        return len(named), int(emptied_messages.rowcount)
+
+    async def count_quotes(self, tenant_id: str, document_id: str) -> int:
+        read = answers.c.passages.contains([{"document_id": document_id}]), ~answers.c.forgotten
+        said = messages.c.documents.contains([document_id]), messages.c.content != ""
+        counts = (
+            sa.select(sa.func.count()).select_from(table).where(table.c.tenant_id == tenant_id, *which)
+            for table, which in ((answers, read), (messages, said))
+        )
+        return sum([int((await self._db.execute(query)).scalar_one()) for query in counts])
 
 
 def _receipt(row: Any) -> Receipt:

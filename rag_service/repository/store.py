@@ -29,6 +29,6 @@ class PostgresStore:
         self._jobs = jobs
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: str) -> AsyncIterator[PostgresRepository]:
-        async with self._database.transaction(tenant_id) as connection:
+    async def transaction(self, tenant_id: str, *, snapshot: bool = False) -> AsyncIterator[PostgresRepository]:
+        async with self._database.transaction(tenant_id, snapshot=snapshot) as connection:
             yield PostgresRepository(connection, self._jobs)

@@ -40,6 +40,7 @@ collections = sa.Table(
     sa.Column("default_mode", sa.Text, nullable=False, server_default="hybrid"),
     sa.Column("chunk_tokens", sa.Integer, nullable=False, server_default="400"),
     sa.Column("chunk_overlap", sa.Integer, nullable=False, server_default="40"),
+    sa.Column("swaps", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("tenant_id", "name"),
 )
 documents = sa.Table(
@@ -240,6 +241,10 @@ messages = sa.Table(
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("answer_id", sa.Text, nullable=False),
     sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("documents", JSONB, nullable=False, server_default="[]"),
     sa.Index("ix_messages_tenant_id_answer_id", "tenant_id", "answer_id"),
+    sa.Index(
+        "ix_messages_documents", "documents", postgresql_using="gin", postgresql_ops={"documents": "jsonb_path_ops"}
+    ),
 )
 jobs = jobs_table(metadata)

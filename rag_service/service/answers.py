@@ -175,7 +175,8 @@ class Answers:
             if talk is None:
                 raise ConversationNotFound
             said = [KeptMessage(row.role, row.content, now) for row in question.messages if row.role != "system"]
-            said.append(KeptMessage("assistant", answer.content, now, answer.id))
+            documents = tuple({passage.document_id: None for passage in basis.passages})
+            said.append(KeptMessage("assistant", answer.content, now, answer.id, documents))
             await repository.say(talk, said[-self._rules.kept_messages :], self._rules.kept_messages)
 
     @staticmethod

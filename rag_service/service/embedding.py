@@ -1,5 +1,7 @@
 """Embedding calls of ingestion: texts of several documents of one caller in one call, callers in turn.
 
+Texts that fill less than half a call wait while another call of their caller is on its way: so many small documents
+share calls, and a large document's go out two at a time.
 A call is admitted and settled by itself, under the context of those whose texts it has. Few calls are on their way at
 once, so a tenant with a huge document never has more than its turn before another one's small document.
 """
@@ -53,7 +55,7 @@ class Batches:
         self._queues: dict[Caller, _Queue] = {}
         self._turns: deque[str] = deque()
         """Tenants that wait, the next one first."""
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], Caller] = {}
 
     async def embed(self, caller: Caller, texts: Sequence[str]) -> list[bytes]:
         """The vectors, in order. Cancelled, it stops its call too, unless others have texts in it."""
@@ -65,20 +67,34 @@ class Batches:
         return await wish.vectors
 
     def _send(self) -> None:
-        while len(self._calls) < self._most_calls and self._turns:
+        passed = 0
+        while len(self._calls) < self._most_calls and passed < len(self._turns):
             tenant_id = self._turns.popleft()
-            caller = next((known for known in self._queues if known.tenant_id == tenant_id), None)
-            if caller is None:
+            began = self._send_of(tenant_id)
+            if any(known.tenant_id == tenant_id for known in self._queues):
+                self._turns.append(tenant_id)
+                passed = 0 if began else passed + 1
+
+    def _send_of(self, tenant_id: str) -> bool:
+        """The tenant's turn: one call of one of its callers, if one is due."""
+        for caller in [known for known in self._queues if known.tenant_id == tenant_id]:
+            if self._waits(caller):
                 continue
             wishes = self._taken(caller)
             # Another caller of this tenant has its turn when the tenant has.
             queue = self._queues.pop(caller)
             if queue.waiting:
                 self._queues[caller] = queue
-            if any(known.tenant_id == tenant_id for known in self._queues):
-                self._turns.append(tenant_id)
             if wishes:
                 self._start(caller, wishes)
+                return True
+        return False
+
+    def _waits(self, caller: Caller) -> bool:
+        """Whether it has little to ask for, and will soon have more."""
+        if caller not in self._calls.values():
+            return False
+        return 2 * sum(len(wish.texts) for wish in self._queues[caller].waiting) < self._most_texts
 
     def _taken(self, caller: Caller) -> list[_Wish]:
         wishes: list[_Wish] = []
@@ -93,13 +109,13 @@ class Batches:
 
     def _start(self, caller: Caller, wishes: list[_Wish]) -> None:
         call = asyncio.create_task(self._call(caller.model, wishes), context=wishes[0].context)
-        self._calls.add(call)
+        self._calls[call] = caller
         call.add_done_callback(self._ended)
         for wish in wishes:
             wish.vectors.add_done_callback(lambda _: _stop_if_unwanted(call, wishes))
 
     def _ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         self._send()
 
     async def _call(self, model: str, wishes: Sequence[_Wish]) -> None:

@@ -132,7 +132,8 @@ class Eraser:
         counts["chunks"] = counts["vectors"] = await self._delete_chunks(document)
         counts["bytes"], counts["objects"] = await self._delete_objects(document)
         async with self._store.transaction(document.tenant_id) as repository:
-            counts["quotes"] = await repository.erase_quotes(document.tenant_id, document.id)
+            quotes, messages = await repository.erase_quotes(document.tenant_id, document.id)
+        counts |= {"quotes": quotes, "messages": messages}
         counts["found"] = await self._probe(document, probes)
         async with self._store.transaction(document.tenant_id) as repository:
             if await repository.remove_document(document.tenant_id, document.id):

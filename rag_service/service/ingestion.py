@@ -203,9 +203,13 @@ class Ingestion:
         await store.visible(document.tenant_id, document.collection_id, vectors)
         async with self._store.transaction(document.tenant_id) as repository:
             count = await repository.mark_embedded(document.tenant_id, document, [row.ordinal for row in rows])
-            going_on = document.at(DocumentStatus.RUNNING, "embedding", _share(count))
-            if count is None or not await repository.set_progress(document.tenant_id, going_on):
-                raise RunOver
+            if count is None:
+                await repository.disown(document.tenant_id, document.id, [row.id for row in rows])
+            else:
+                going_on = document.at(DocumentStatus.RUNNING, "embedding", _share(count))
+                await repository.set_progress(document.tenant_id, going_on)
+        if count is None:
+            raise RunOver
 
     async def _known(self, document: Document, row: Staged) -> bytes:
         """The vector of a visible chunk that says the same under other metadata."""

@@ -23,9 +23,11 @@ MAX_TERMS = 64
 MARGIN = 50
 """A vector whose chunk is not visible (yet, or any more) is left out: so many more than asked are looked at."""
 WIDTHS = (1, 1, 4, 16)
-"""How often it is looked again, and how far, where too few are visible: between ranking and reading a new version was
-swapped in, or vectors of one that is being ingested take the places.
+"""How often it is looked again, and how far, where too few are visible: vectors of a version that is being ingested
+take the places, or a version was swapped in between ranking and reading.
 """
+SWAPS_FOLLOWED = 2
+"""So often a search begins anew because of a swap, so that it sees one version, whole."""
 
 Ranking = list[tuple[str, float]]
 
@@ -100,12 +102,17 @@ class Search:
 
     async def _passages(self, asking: _Asking, query: str, mode: SearchMode, least: int, tally: Tally) -> list[Passage]:
         """With what each stage gave them; at least so many, if there are."""
-        for width in WIDTHS:
+        place, swaps = (asking.tenant_id, asking.collection.id), asking.collection.swaps
+        for attempt, width in enumerate(WIDTHS):
             wide = replace(asking, limit=asking.limit * width)
             dense, lexical, ranked = await self._ranked(wide, query, mode, tally)
+            asked = [name for name, _ in ranked[: wide.limit]]
             async with self._store.transaction(asking.tenant_id) as repository:
-                found = await repository.passages(asking.tenant_id, [name for name, _ in ranked[: wide.limit]])
-            if len(found) >= min(least, len(ranked)):
+                found = await repository.passages(asking.tenant_id, asked)
+                # Where all are visible, none was of a version that is not there any more.
+                now = swaps if len(found) == len(asked) else await repository.swaps(*place)
+            torn, swaps = now != swaps and attempt < SWAPS_FOLLOWED, now
+            if not torn and len(found) >= min(least, len(ranked)):
                 break
             tally = Tally()  # to look again is not the caller's cost
         cosines, words = dict(dense), dict(lexical)
@@ -169,7 +176,8 @@ class Search:
         return reranked(first, await self._models.reranker.rerank(model, query, texts, tally))
 
     async def _by_words(self, asking: _Asking, asked: dict[str, float]) -> Ranking:
-        async with self._store.transaction(asking.tenant_id) as repository:
+        # Of one moment: what the postings tell of is there to be named, whatever is swapped in meanwhile.
+        async with self._store.transaction(asking.tenant_id, snapshot=True) as repository:
             return await repository.search_terms(
                 asking.tenant_id, asking.collection.id, asked, asking.limit, asking.wanted
             )

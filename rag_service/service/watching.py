@@ -49,7 +49,9 @@ class Watch:
                 raise RunOver from None
             raise
         finally:
-            self._watched.pop(document.id, None)
+            # A worker whose lease ran out may have taken the same document again.
+            if self._watched.get(document.id) is watched:
+                del self._watched[document.id]
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -1,6 +1,9 @@
-"""A rag_service whose worker is a process of its own, on the real PostgreSQL, for tests that kill it or time it."""
+"""A rag_service on the real PostgreSQL, whose worker is a process of its own, for tests that kill it or time it, or
+works in this process, where a test wants to hold it at a point.
+"""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -19,12 +22,25 @@ from pydantic import SecretStr
 from chassis.context import RequestContext
 from chassis.database import url
 from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
-from rag_service.app import compose
+from rag_service.app import compose, connect, make_worker
 from rag_service.settings import Peer, RagSection, Settings
 from tests.integration.conftest import ROOT, Serve
 from tests.standins.rag_peers import Peers, rag_peers
 
 PART = 256 * 1024
+LOCK = 4242
+STOP = """
+    CREATE SEQUENCE IF NOT EXISTS test_hits;
+    CREATE OR REPLACE FUNCTION test_stop() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('test_hits') = TG_ARGV[0]::int THEN PERFORM pg_advisory_lock(4242); END IF;
+        IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+        RETURN NEW;
+    END $$;
+    GRANT USAGE ON SEQUENCE test_hits TO PUBLIC;
+    GRANT EXECUTE ON FUNCTION test_stop() TO PUBLIC;
+"""
+UNTRAPPED = "DROP FUNCTION IF EXISTS test_stop() CASCADE; DROP SEQUENCE IF EXISTS test_hits"
 
 
 @dataclass
@@ -36,6 +52,7 @@ class Bench:
     environment: Mapping[str, str]
     log: Path
     owner: asyncpg.Connection
+    settings: Settings
     tenant: str = field(default_factory=lambda: str(uuid4()))
     process: asyncio.subprocess.Process | None = None
 
@@ -54,6 +71,45 @@ class Bench:
                 self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
             self.process = None
+
+    @asynccontextmanager
+    async def working(self, **rag: Any) -> AsyncIterator[None]:
+        """A worker in this process until left, with other settings if a test wants some."""
+        settings = self.settings.model_copy(update={"rag": self.settings.rag.model_copy(update=rag)})
+        async with connect(settings) as parts, make_worker(settings, parts) as loops:
+            tasks = [asyncio.create_task(loop) for loop in loops]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def set_trap(self, point: tuple[str, str, int]) -> None:
+        """Whoever does it for that time waits: ("INSERT ON chunks", for each what, the how manieth)."""
+        what, when, number = point
+        await self.owner.execute(UNTRAPPED)
+        await self.owner.execute(STOP)
+        await self.owner.fetchval("SELECT pg_advisory_lock(4242)")
+        await self.owner.execute(f"CREATE TRIGGER test_stop BEFORE {what} {when} EXECUTE FUNCTION test_stop({number})")
+
+    async def trapped(self) -> None:
+        """Returns when somebody is there."""
+        async with asyncio.timeout(180):
+            while not await self.owner.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted", LOCK
+            ):
+                assert self.process is None or self.process.returncode is None, self.log.read_text()[-3000:]
+                await asyncio.sleep(0.02)
+
+    async def open_trap(self) -> None:
+        """Whoever is there goes on."""
+        await self.owner.execute("SELECT pg_advisory_unlock(4242)")
+
+    async def search(self, query: str, mode: int = pb.SEARCH_MODE_DENSE, top_k: int = 100, **asked: Any) -> list[Any]:
+        """The passages."""
+        request = pb.SearchPassagesRequest(query=query, mode=mode, top_k=top_k, **asked)  # type: ignore[arg-type]  # an enum's number
+        return list((await self.stub.SearchPassages(request, context=self.calling())).passages)
 
     async def upload(self, content: bytes, tenant: str = "", **described: Any) -> pb.Document:
         async def parts() -> AsyncIterator[pb.UploadDocumentRequest]:
@@ -113,16 +169,21 @@ async def rag_bench(
             "AI_PLATFORM_DATABASE__PASSWORD": database.password.get_secret_value(),
             "AI_PLATFORM_EMBEDDING__ADDRESS": embedding,
             "AI_PLATFORM_USAGE__ADDRESS": peers.usage_address,
-        } | {f"AI_PLATFORM_RAG__{name.upper()}": str(value) for name, value in section.items()}
+        } | {f"AI_PLATFORM_RAG__{name.upper()}": _told(value) for name, value in section.items()}
         dsn = url(database, "rag", owner=True).set(drivername="postgresql").render_as_string(hide_password=False)
         owner = await asyncpg.connect(dsn)
         await owner.execute("SELECT set_config('aisp.tenant', '*', false)")
         try:
             async with serve("rag_service", settings, compose) as channel:
-                bench = Bench(RagServiceStub(channel), peers, environment, directory / "worker.log", owner)
+                bench = Bench(RagServiceStub(channel), peers, environment, directory / "worker.log", owner, settings)
                 try:
                     yield bench
                 finally:
                     await bench.kill()
+                    await owner.execute(UNTRAPPED)
         finally:
             await owner.close()
+
+
+def _told(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -171,8 +171,13 @@ async def test_an_erased_documents_words_leave_receipts_and_conversations(desk: 
     answer = await desk.ask("How many litres does the Zephyr pump deliver?", talk.id)
     other = await desk.ask("What is the Boreas valve made of?")
     async with desk.store.transaction(desk.asker.tenant_id) as repository:
-        assert await repository.erase_quotes(str(uuid4()), desk.documents["pump"].id) == 0
-        assert await repository.erase_quotes(desk.asker.tenant_id, desk.documents["pump"].id) >= 1
+        pump = desk.documents["pump"].id
+        assert await repository.erase_quotes(str(uuid4()), pump) == (0, 0)
+        assert await repository.count_quotes(desk.asker.tenant_id, pump) >= 2
+        receipts, messages = await repository.erase_quotes(desk.asker.tenant_id, pump)
+        assert receipts >= 1
+        assert messages == 1
+        assert await repository.count_quotes(desk.asker.tenant_id, pump) == 0
     receipt = await desk.answers.receipt(desk.asker.tenant_id, answer.id)
     assert receipt.forgotten
     assert receipt.answer.content == ""
@@ -183,6 +188,17 @@ async def test_an_erased_documents_words_leave_receipts_and_conversations(desk: 
     left = await desk.answers.receipt(desk.asker.tenant_id, other.id)
     if not any(row.document_id == desk.documents["pump"].id for row in left.passages):
         assert left.answer.content
+
+
+async def test_words_leave_conversations_when_no_receipt_tells_of_them_any_more(desk: Desk) -> None:
+    desk.rules = replace(desk.rules, receipt_days=0)
+    desk.wire()
+    talk = await desk.conversations.create(desk.asker.tenant_id, "user-1", "")
+    assert (await desk.ask("How many litres does the Zephyr pump deliver?", talk.id)).content
+    async with desk.store.transaction(desk.asker.tenant_id) as repository:
+        assert await repository.erase_quotes(desk.asker.tenant_id, desk.documents["pump"].id) == (0, 1)
+    _, said = await desk.conversations.get(desk.asker.tenant_id, "user-1", talk.id)
+    assert [row.content for row in said] == ["How many litres does the Zephyr pump deliver?", ""]
 
 
 async def test_a_conversation_is_kept_and_goes_into_the_next_question(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import asyncpg
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from chassis.database import Database
 from chassis.settings import DatabaseSettings
@@ -160,6 +161,28 @@ def _with_pool(database: Database, size: int) -> DatabaseSettings:
     return DatabaseSettings(
         host=str(there.host), port=int(there.port or 0), password=str(there.password), pool_size=size
     )
+
+
+async def test_the_lanes_of_a_tenant_that_is_erased_go_with_it(database: Database) -> None:
+    """The table of a large collection, too, and nobody else's."""
+    store = PgVectorStore(database, exact_vectors=10)
+    (gone, _), (kept, collection) = await fill(store, 20, 30), await fill(store, 20, 31)
+
+    async def lanes(tenant: str) -> list[int]:
+        async with database.transaction(tenant) as connection:
+            return [lane for lane in await store._lanes(connection, tenant) if lane]
+
+    async def tables() -> set[str]:
+        query = sa.text("SELECT relname FROM pg_class WHERE relname LIKE 'vectors\\_%' AND relkind = 'r'")
+        async with database.transaction(kept) as connection:
+            return set((await connection.execute(query)).scalars())
+
+    before, (lane,) = await tables(), await lanes(gone)
+    await store.erase(gone)
+    assert await tables() == before - {f"vectors_{lane}"}
+    assert await lanes(gone) == []
+    assert len(await store.search(kept, collection, texts(1, 9)[0].tobytes(), 100, None)) == 20
+    await store.erase(gone)
 
 
 async def test_a_collection_moves_under_readers_and_writers(database: Database) -> None:

@@ -28,7 +28,7 @@ from aisp.usage.v1 import webhooks_pb2
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
 
 from chassis import context
-from chassis.errors import ResourceExhausted
+from chassis.errors import PlatformError, ResourceExhausted
 from chassis.server import App, listening
 from chassis.settings import Endpoint, ServiceSettings
 
@@ -43,6 +43,12 @@ def vector_of(text: str) -> bytes:
     return struct.pack(f"<{DIMENSIONS}f", *(number / length for number in found))
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class CountingEmbeddings(EmbeddingServiceServicer):
     """Counts texts; `seconds` is what a text takes, one call after the other, as with one model."""
@@ -52,12 +58,25 @@ class CountingEmbeddings(EmbeddingServiceServicer):
     """(tenant, texts) of each call, in the order of their beginning."""
     seconds: float = 0.0
     cancelled: int = 0
+    open: asyncio.Event = field(default_factory=_set)
+    """While it is not set, calls that come wait."""
+    waiting: int = 0
+    """Calls that do."""
+    error: PlatformError | None = None
+    """What calls end with."""
     model: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def EmbedTexts(self, request: embedding_pb.EmbedTextsRequest, _: Any) -> embedding_pb.EmbedTextsResponse:  # noqa: N802
         texts = [item.text for item in request.inputs]
         self.calls.append((context.current().tenant_id, len(texts)))
+        if self.error is not None:
+            raise self.error
         try:
+            self.waiting += 1
+            try:
+                await self.open.wait()
+            finally:
+                self.waiting -= 1
             async with self.model:
                 await asyncio.sleep(self.seconds * len(texts))
         except asyncio.CancelledError:

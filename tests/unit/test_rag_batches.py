@@ -71,6 +71,23 @@ async def test_documents_of_one_caller_share_calls_and_get_their_own_vectors() -
     assert (leases.open, leases.made) == (0, 3)
 
 
+async def test_small_documents_wait_for_each_other_while_a_call_is_on_its_way() -> None:
+    model = Model()
+    batches = Batches(model, Leases(), 10, 3)
+    await model.free.acquire()
+    waiting = [asyncio.create_task(batches.embed(caller("a"), [f"{n}"])) for n in range(6)]
+    other = asyncio.create_task(batches.embed(caller("b"), ["b"]))
+    await asyncio.sleep(0.01)
+    # Others have their calls at once; five texts are half a call, and go out beside the first.
+    assert [len(call) for call in model.calls] == [1, 5, 1]
+    waiting += [asyncio.create_task(batches.embed(caller("a"), [f"{n}"])) for n in range(6, 10)]
+    await asyncio.sleep(0.01)
+    assert len(model.calls) == 3
+    model.free.release()
+    assert await asyncio.gather(*waiting, other) == [*([str(n).encode()] for n in range(10)), [b"b"]]
+    assert [len(call) for call in model.calls] == [1, 5, 1, 4]
+
+
 async def test_callers_do_not_share_calls() -> None:
     model = Model()
     batches = Batches(model, Leases(), 100, 1)
