@@ -8,8 +8,8 @@ A call that fails stores nothing: a refused request does not use up its key.
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -181,32 +181,26 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
 
         return wrapped
 
-    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncGenerator[Any, None]], serialize: Any) -> Any:
-        async def kept_for(calling: RequestContext, request: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
+    def _wrap_stream(self, method: str, behaviour: Callable[..., Awaitable[None]], serialize: Any) -> Any:
+        async def wrapped(request: Any, servicer_context: Any) -> None:
+            calling = context.current()
+            if not calling.idempotency_key:
+                await behaviour(request, servicer_context)
+                return
             name = _name(calling, method)
             stored = await self._begin(name, calling.fingerprint)
             if stored is not None:
                 servicer_context.set_trailing_metadata(((REPLAYED_KEY, "1"),))
                 for message in stored:
-                    yield message
+                    await servicer_context.write(message)
                 return
-            kept: list[bytes] = []
+            kept = _Kept(servicer_context, serialize)
             try:
-                async with aclosing(behaviour(request, servicer_context)) as responses:
-                    async for response in responses:
-                        kept.append(serialize(response))
-                        yield response
+                await behaviour(request, kept)
             except BaseException:
                 await self._release(name)
                 raise
-            await self._finish(name, calling.fingerprint, kept)
-
-        def wrapped(request: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
-            calling = context.current()
-            if calling.idempotency_key:
-                return kept_for(calling, request, servicer_context)
-            # Nothing of it passes through here: a chunk has enough stations.
-            return behaviour(request, servicer_context)
+            await self._finish(name, calling.fingerprint, kept.messages)
 
         return wrapped
 
@@ -244,6 +238,26 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
 
     def _open(self, name: str, data: bytes) -> _Entry:
         return _Entry.decode(self._cipher.decrypt(data[:12], data[12:], name.encode()))
+
+
+class _Kept:
+    """A servicer context that keeps what is written."""
+
+    def __init__(self, servicer_context: Any, serialize: Callable[[Any], bytes]) -> None:
+        self.messages: list[bytes] = []
+        self._context = servicer_context
+        self._serialize = serialize
+
+    async def write(self, message: Any) -> None:
+        self.messages.append(self._serialize(message))
+        # What is bytes already is not serialized again.
+        await self._context.write(self.messages[-1])
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "push":
+            # What is written without waiting would pass unkept.
+            raise AttributeError(name)
+        return getattr(self._context, name)
 
 
 def _name(calling: RequestContext, method: str) -> str:

@@ -1,13 +1,14 @@
 """What happens around every call that a server serves: trace, log and metrics, errors, context. One class each.
 
 A layer is an object whose `around(call)` is an async context manager; `Layers` wraps the four kinds of handlers once,
-outermost layer first, so that a layer is written once for unary calls and streams alike.
+outermost layer first. A handler of a stream is one that writes it, so that a layer knows no difference.
 """
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -54,8 +55,8 @@ Step = Callable[[Any, ServerCall], Awaitable[Any]]
 class Layer(Protocol):
     """Something that happens around a call."""
 
-    def around(self, call: ServerCall) -> AbstractAsyncContextManager[None]:
-        """What is entered before the handler runs, and left after it. Raising here refuses the call."""
+    def around(self, call: ServerCall) -> AbstractAsyncContextManager[None] | None:
+        """What is entered before the handler runs, and left after it, if anything is. Raising here refuses the call."""
 
 
 class _Around(AbstractAsyncContextManager[None]):
@@ -68,16 +69,14 @@ class _Around(AbstractAsyncContextManager[None]):
         return None
 
 
-NOTHING = nullcontext()
-
-
 class TraceLayer:
-    """A span for the call, child of the caller's; nothing where traces go nowhere."""
+    """A span for the call, child of the caller's; nothing where traces go nowhere (asking each time costs 2 µs)."""
 
-    def around(self, call: ServerCall) -> AbstractAsyncContextManager[None]:
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-            return NOTHING
-        return self._traced(call)
+    def __init__(self) -> None:
+        self._traces = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+    def around(self, call: ServerCall) -> AbstractAsyncContextManager[None] | None:
+        return self._traced(call) if self._traces else None
 
     @asynccontextmanager
     async def _traced(self, call: ServerCall) -> AsyncIterator[None]:
@@ -94,6 +93,9 @@ class LogLayer:
 
 
 class _Logged(_Around):
+    async def __aenter__(self) -> None:
+        self._more = telemetry.line_of_call()
+
     async def __aexit__(self, _kind: object, raised: BaseException | None, _traceback: object) -> None:
         call, code = self._call, "OK"
         if isinstance(raised, grpc.aio.AbortError):
@@ -108,6 +110,7 @@ class _Logged(_Around):
             fields |= {"request_id": call.context.request_id, "tenant_id": call.context.tenant_id}
         if call.error is not None:
             fields["reason"] = call.error.reason
+        fields |= self._more
         log.info("call", **fields)
 
 
@@ -152,13 +155,12 @@ class ContextLayer:
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
-    def around(self, call: ServerCall) -> AbstractAsyncContextManager[None]:
+    def around(self, call: ServerCall) -> None:
         values = [v for key, v in call.servicer_context.invocation_metadata() or () if key == METADATA_KEY]
         if len(values) != 1 or not isinstance(values[0], bytes):
             raise BadContext
         call.context = self._verifier.verify(values[0], call.method)
         context.enter(call.context)
-        return NOTHING
 
 
 class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no types
@@ -174,17 +176,14 @@ class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no
         handler = await continuation(details)
         if handler is None or details.method.startswith(OPEN_PREFIXES):
             return handler
-        wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
         behaviour, make = parts(handler)
-        if handler.request_streaming:
-            behaviour = _draining_stream(behaviour) if handler.response_streaming else _draining_unary(behaviour)
         return make(
-            wrap(details.method, behaviour),
+            self._wrap(details.method, _draining(behaviour) if handler.request_streaming else behaviour),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def _wrap_unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def _wrap(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def innermost(request: Any, call: ServerCall) -> Any:
             return await behaviour(request, call.servicer_context)
 
@@ -197,29 +196,19 @@ class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no
 
         return wrapped
 
-    def _wrap_stream(self, method: str, behaviour: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., Any]:
-        async def wrapped(request: Any, servicer_context: Any) -> AsyncIterator[Any]:
-            async with AsyncExitStack() as stack:
-                call = ServerCall(method, servicer_context)
-                for layer in self._layers:
-                    await stack.enter_async_context(layer.around(call))
-                # Closed here and now when the caller goes away, not when the collector comes by.
-                async with aclosing(behaviour(request, servicer_context)) as responses:
-                    async for response in responses:
-                        yield response
-
-        return wrapped
-
 
 def _inside(layer: Layer, inner: Step) -> Step:
     async def step(request: Any, call: ServerCall) -> Any:
-        async with layer.around(call):
+        around = layer.around(call)
+        if around is None:
+            return await inner(request, call)
+        async with around:
             return await inner(request, call)
 
     return step
 
 
-def _draining_unary(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _draining(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Hears a client out before it is refused: gRPC resets a stream on which a client still writes, and the error's
     details get lost on the way.
     """
@@ -234,19 +223,6 @@ def _draining_unary(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., A
     return wrapped
 
 
-def _draining_stream(behaviour: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
-    async def wrapped(requests: Any, servicer_context: Any) -> AsyncGenerator[Any, None]:
-        try:
-            async with aclosing(behaviour(requests, servicer_context)) as responses:
-                async for response in responses:
-                    yield response
-        except Exception:
-            await _hear_out(requests)
-            raise
-
-    return wrapped
-
-
 async def _hear_out(requests: Any) -> None:
     with suppress(Exception):
         async with asyncio.timeout(HEAR_OUT_SECONDS):
@@ -254,12 +230,26 @@ async def _hear_out(requests: Any) -> None:
                 pass
 
 
-def parts(handler: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """A handler's function, and what makes another handler of its kind."""
+def parts(handler: Any) -> tuple[Callable[..., Awaitable[Any]], Callable[..., Any]]:
+    """A handler's function, and what makes another handler of its kind. A function that answers a stream writes it."""
     if handler.request_streaming and handler.response_streaming:
-        return handler.stream_stream, grpc.stream_stream_rpc_method_handler
+        return _writing(handler.stream_stream), grpc.stream_stream_rpc_method_handler
     if handler.request_streaming:
         return handler.stream_unary, grpc.stream_unary_rpc_method_handler
     if handler.response_streaming:
-        return handler.unary_stream, grpc.unary_stream_rpc_method_handler
+        return _writing(handler.unary_stream), grpc.unary_stream_rpc_method_handler
     return handler.unary_unary, grpc.unary_unary_rpc_method_handler
+
+
+def _writing(behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+    """As one that writes its responses: one that yields them is read to its end."""
+    if inspect.iscoroutinefunction(behaviour):
+        return behaviour
+
+    async def written(request: Any, servicer_context: Any) -> None:
+        # Closed here and now when the caller goes away, not when the collector comes by.
+        async with aclosing(behaviour(request, servicer_context)) as responses:
+            async for response in responses:
+                await servicer_context.write(response)
+
+    return written

@@ -7,6 +7,7 @@ never a tenant, a key, a request id or a model name as a client wrote it.
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -28,7 +29,26 @@ CALL_SECONDS = Histogram("aisp_rpc_server_call_seconds", "How long calls took", 
 calls = cache(CALLS.labels)
 call_seconds = cache(CALL_SECONDS.labels)
 
+LEVELS = {"warn": "warning", "exception": "error"}
+"""Methods of a logger that are no levels."""
+
 tracer = trace.get_tracer("aisp")
+
+_more: ContextVar[dict[str, object] | None] = ContextVar("aisp_call_line", default=None)
+
+
+def line_of_call() -> dict[str, object]:
+    """Begins what the line of the call that is being served tells on top."""
+    more: dict[str, object] = {}
+    _more.set(more)
+    return more
+
+
+def tell(**fields: object) -> None:
+    """Adds to the line of the call that is being served, instead of one more line; nothing where none is."""
+    more = _more.get()
+    if more is not None:
+        more.update(fields)
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
@@ -37,12 +57,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     renderer: structlog.typing.Processor = _render
     if settings.log.format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    shared: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        _timed,
-        _Naming(service),
-        structlog.processors.format_exc_info,
-    ]
+    shared: list[structlog.typing.Processor] = [_Line(service)]
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -61,25 +76,24 @@ def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     return orjson.dumps(dict(event), default=repr, option=orjson.OPT_NON_STR_KEYS).decode(errors="replace")
 
 
-def _timed(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event["ts"] = f"{datetime.now(UTC).isoformat()[:-6]}Z"
-    return event
-
-
-class _Naming:
-    """Puts the service's name and the request being served on each line."""
+class _Line:
+    """What each line has: level, time, the service's name, the request being served, an error's traceback. One
+    processor: every call writes a line, and structlog's own for each would cost more than writing it.
+    """
 
     def __init__(self, service: str) -> None:
         self._service = service
 
-    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["level"] = LEVELS.get(method, method)
+        event["ts"] = f"{datetime.now(UTC).isoformat()[:-6]}Z"
         event["service"] = self._service
         calling = context.current_or_none()
         if calling is not None:
             event.setdefault("request_id", calling.request_id)
             if calling.tenant_id:
                 event.setdefault("tenant_id", calling.tenant_id)
-        return event
+        return structlog.processors.format_exc_info(logger, method, event) if event.get("exc_info") else event
 
 
 def _configure_traces(service: str, settings: ServiceSettings) -> None:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import structlog
@@ -98,18 +98,32 @@ class Pace:
         self._meter = meter
         self._lease = lease
         self._seconds = seconds
-        self._next = asyncio.get_running_loop().time() + seconds
+        self._clock = asyncio.get_running_loop().time
+        self._next = self._clock() + seconds
+        self._telling: asyncio.Task[None] | None = None
 
-    async def exhausted(self) -> bool:
-        """Whether what was used is beyond a limit. While the store is away nothing is: the lease goes on."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._next:
-            self._next = now + self._seconds
-            try:
-                await self._meter.checkpoint(self._lease)
-            except PlatformError as error:
-                log.warning("a checkpoint was not written", lease_id=self._lease.id, reason=error.reason)
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+
+    def exhausted(self) -> bool:
+        """Whether what was used is beyond a limit, as far as the store has said; it is asked behind the call."""
+        if self._clock() >= self._next:
+            self._next = self._clock() + self._seconds
+            if self._telling is None or self._telling.done():
+                self._telling = asyncio.create_task(self._tell())
         return bool(self._lease.exhausted)
+
+    async def _tell(self) -> None:
+        try:
+            await self._meter.checkpoint(self._lease)
+        except PlatformError as error:
+            # While the store is away nothing is exhausted: the lease goes on.
+            log.warning("a checkpoint was not written", lease_id=self._lease.id, reason=error.reason)
 
 
 class Gate:

@@ -16,9 +16,11 @@ import prometheus_client
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from chassis.errors import PlatformError
+from chassis.flow import Hold
 from gateway.errors import BadHttp, HeadersTooLarge, RequestTooSlow, TooManyConnections, render
 from gateway.settings import EdgeSection
-from gateway.sse import GONE
+from gateway.sse import GONE, WRITE
+from gateway.writer import Writer
 
 REFUSED = prometheus_client.Counter("aisp_gateway_refused_connections_total", "Connections ended early", ["reason"])
 OPEN = prometheus_client.Gauge("aisp_gateway_open_connections", "Connections of clients")
@@ -99,6 +101,8 @@ class Connection(HttpToolsProtocol):
         self._discarded = 0
         self._refusal: PlatformError | None = None
         self._gone: Callable[[], None] | None = None
+        self.writable: Hold = None
+        """What to wait for where the client does not read."""
         self.url = b""
 
     # What the loop tells.
@@ -113,6 +117,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.leave(self, self._address)
         super().connection_lost(exc)
+        self._go_on()
         if self._gone is not None:
             self._gone()
 
@@ -129,17 +134,18 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.writable = self.loop.create_future()
         self._write_deadline = self.loop.time() + self._bounds.send_idle_seconds
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._write_deadline = NEVER
+        self._go_on()
 
     # What the parser tells.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {GONE: {"watch": self._call_when_gone}}
         self._await_head()
         # The byte that began it; what came with that byte is counted as it is parsed.
         self._fed = 1
@@ -155,6 +161,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self.scope["extensions"] = {
+            GONE: {"watch": self._call_when_gone},
+            WRITE: {"writer": Writer(self, self.cycle)},
+        }
         self._phase = Phase.BODY
         self._body_began = self.loop.time()
         self._body_bytes = self._discarded = 0
@@ -174,7 +184,18 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._phase = Phase.NOTHING
-        self._deadline = NEVER
+        self._deadline = self._idle_until() if self.cycle.response_complete else NEVER
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but that a connection's idle end is a deadline too, and no timer of each answer's own."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._phase is Phase.NOTHING:
+            self._deadline = self._idle_until()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the signature is uvicorn's
         """What uvicorn calls for whatever the parser refuses, ourselves in it included."""
@@ -200,11 +221,19 @@ class Connection(HttpToolsProtocol):
         elif self._phase is Phase.HEAD and answering:
             # A next request has begun while the last is answered: that one goes first.
             self._deadline = now + self._bounds.header_seconds
+        elif self._phase is Phase.NOTHING:
+            self.transport.close()
         elif self._phase is Phase.HEAD and not self._fed:
             REFUSED.labels("IDLE").inc()
             self.transport.close()
         else:
             self._refuse(RequestTooSlow())
+
+    def _go_on(self) -> None:
+        """Nobody is held back any more."""
+        writable, self.writable = self.writable, None
+        if writable is not None:
+            writable.set_result(None)
 
     def _call_when_gone(self, call: Callable[[], None] | None) -> None:
         self._gone = call
@@ -212,6 +241,9 @@ class Connection(HttpToolsProtocol):
     @property
     def _address(self) -> str:
         return self.client[0] if self.client else ""
+
+    def _idle_until(self) -> float:
+        return self.loop.time() + self._bounds.keep_alive_seconds
 
     def _await_head(self) -> None:
         self._phase = Phase.HEAD

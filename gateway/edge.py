@@ -24,8 +24,9 @@ from gateway.errors import ANTHROPIC, BadHost, Draining, Header, RepeatedHeader,
 from gateway.limits.quotas import Quota
 from gateway.limits.quotas import headers as quota_headers
 from gateway.settings import EdgeSection
-from gateway.sse import to_the_end
+from gateway.sse import WRITE, to_the_end
 from gateway.throttle import Throttle
+from gateway.writer import Writer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -97,6 +98,9 @@ class Edge:
             if exchange.keyed:
                 receive = to_the_end(scope, receive)
             hot = self._hot.get(scope["path"]) if scope["method"] == "POST" else None
+            if hot is not None:
+                # With nothing between it and here, it may answer in one go.
+                scope["state"]["exchange"] = exchange
             await (hot or self._app)(scope, receive, exchange.send)
         except PlatformError as error:
             await exchange.fail(error)
@@ -124,8 +128,9 @@ class Exchange:
         self._status = 499
         self.keyed = False
         """Whether the request may be sent again under its Idempotency-Key."""
-        headers: list[Header] = scope["headers"]
-        given = next((value for name, value in headers if name == b"x-request-id"), b"")
+        self._named: dict[bytes, bytes] = dict(scope["headers"])
+        """Headers by name; what may come only once is looked at by that."""
+        given = self._named.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
         second = TWO_BASES.fullmatch(scope["path"])
         if second:
@@ -168,13 +173,7 @@ class Exchange:
         if not path.startswith(GUARDED):
             return
         throttle: Throttle = state["throttle"]
-        credentials: dict[bytes, str | None] = {b"authorization": None, b"x-api-key": None}
-        forwarded: list[bytes] = []
-        for name, value in self._scope["headers"]:
-            if name in credentials:
-                credentials[name] = value.decode("latin-1")
-            elif name == b"x-forwarded-for":
-                forwarded.append(value)
+        forwarded = self._all(b"x-forwarded-for")
         peer = (self._scope.get("client") or ("",))[0]
         address = state["address"] = client_address(peer, forwarded, self._bounds.trusted_proxies)
         if is_open(path):
@@ -183,7 +182,7 @@ class Exchange:
         authenticator: Authenticator = state["authenticator"]
         try:
             state["caller"] = await authenticator.authenticate(
-                credentials[b"authorization"], credentials[b"x-api-key"], self.request_id, address
+                self.header(b"authorization"), self.header(b"x-api-key"), self.request_id, address
             )
         except PlatformError:
             throttle.attempt(throttled_as(address))
@@ -192,16 +191,44 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Adds the headers that every answer has."""
         if message["type"] == "http.response.start":
-            self._status = message["status"]
-            self._state["answering"] = True
-            added = [(b"x-request-id", self.request_id.encode()), *quota_headers(self._quotas())]
-            if self._scope["path"].startswith(ANTHROPIC):
-                # Under which Anthropic's SDKs look for it.
-                added.append((b"request-id", self.request_id.encode()))
             given: list[Header] = message.get("headers", [])
             self._event_stream = any(name == b"content-type" and value.startswith(EVENTS) for name, value in given)
-            message["headers"] = [*given, *added]
+            message["headers"] = self._begun(message["status"], given)
         await self._send(message)
+
+    async def answer(self, status: int, headers: list[Header], body: bytes) -> None:
+        """A whole answer: in one write, where the server can do that."""
+        head = self._begun(status, [*headers, (b"content-length", b"%d" % len(body))])
+        own = self._scope.get("extensions", {}).get(WRITE)
+        if own is not None:
+            writer: Writer = own["writer"]
+            while (hold := writer.hold) is not None:
+                await asyncio.wait({hold})
+            writer.answer(status, head, body)
+            return
+        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a request's header."""
+        value = self._named.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def _all(self, name: bytes) -> list[bytes]:
+        if name not in self._named:
+            return []
+        return [value for given, value in self._scope["headers"] if given == name]
+
+    def _begun(self, status: int, headers: list[Header]) -> list[Header]:
+        """The headers of an answer that begins now."""
+        self._status = status
+        self._state["answering"] = True
+        request_id = self.request_id.encode()
+        found = [*headers, (b"x-request-id", request_id), *quota_headers(self._quotas())]
+        if self._scope["path"].startswith(ANTHROPIC):
+            # Under which Anthropic's SDKs look for it.
+            found.append((b"request-id", request_id))
+        return found
 
     def _quotas(self) -> Sequence[Quota]:
         """What an error says is left, or the lease."""
@@ -216,10 +243,8 @@ class Exchange:
         if quotas := getattr(error, "quotas", ()):
             self._state["quotas"] = quotas
         status, headers, body = render(error, self._scope["path"], self.request_id)
-        headers.append((b"content-length", str(len(body)).encode()))
         self._state["reason"] = error.reason
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        await self.answer(status, headers, body)
 
     async def cut_off(self, error: PlatformError) -> None:
         """Ends an answer that will not be finished: with an error, or an event that says so, or a broken transfer."""

@@ -1,12 +1,14 @@
 """Event streams to clients: heartbeats while nothing comes, an end when the client goes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
+
+from chassis.flow import Hold, Outbox
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -15,6 +17,8 @@ GONE = "aisp.gone"
 """An extension of the request's scope by our own server: its `watch` takes what is to be called when the client leaves,
 or None.
 """
+WRITE = "aisp.write"
+"""Another: its `writer` writes the answer past ASGI's messages (`gateway/writer.py`)."""
 
 
 def event(name: str, document: Any) -> bytes:
@@ -22,45 +26,51 @@ def event(name: str, document: Any) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(document) + b"\n\n"
 
 
-class Heartbeats:
-    """A context manager that sends a comment whenever nothing was sent for so long: one timer for the whole stream."""
+@asynccontextmanager
+async def written(
+    scope: MutableMapping[str, Any], send: Callable[[Any], Awaitable[None]]
+) -> AsyncIterator[Callable[[bytes], Hold]]:
+    """How parts of an answer that has begun are written without waiting: at once on our own server, behind whoever
+    writes on others.
+    """
+    own = scope.get("extensions", {}).get(WRITE)
+    if own is not None:
+        yield own["writer"].part
+        return
+    async with Outbox[bytes](lambda data: send({"type": "http.response.body", "body": data, "more_body": True})) as box:
+        yield box.write
 
-    def __init__(self, send: Callable[[bytes], Awaitable[None]], seconds: float) -> None:
-        self._send = send
+
+class Heartbeats:
+    """A context manager that writes a comment whenever nothing was written for so long: one timer for the stream."""
+
+    def __init__(self, write: Callable[[bytes], Hold], seconds: float) -> None:
+        self._write = write
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
-        self._sending: asyncio.Task[None] | None = None
-        self._busy = False
+        self._hold: Hold = None
 
-    async def send(self, data: bytes) -> None:
-        """Sends what is no comment."""
-        self._busy = True
-        await self._send(data)
-        self._busy = False
+    def write(self, data: bytes) -> Hold:
+        """Writes what is no comment."""
         self._last = self._loop.time()
+        self._hold = self._write(data)
+        return self._hold
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._timer = self._loop.call_later(self._seconds, self._look)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        if self._sending is not None and not self._sending.done():
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
 
     def _look(self) -> None:
         silent = self._loop.time() - self._last
         # A client that does not read what was sent would not read a comment.
-        if silent >= self._seconds and not self._busy and (self._sending is None or self._sending.done()):
-            self._sending = self._loop.create_task(self._beat())
+        if silent >= self._seconds and (self._hold is None or self._hold.done()):
+            self.write(COMMENT)
             silent = 0.0
         self._timer = self._loop.call_later(max(self._seconds - silent, self._seconds / 10), self._look)
-
-    async def _beat(self) -> None:
-        self._last = self._loop.time()
-        await self._send(COMMENT)
 
 
 async def with_heartbeats(events: AsyncGenerator[bytes, None], seconds: float) -> AsyncGenerator[bytes, None]:
@@ -89,7 +99,7 @@ def to_the_end(scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[
 
     What is asked under an Idempotency-Key is finished for the retry, which then gets it, and is charged once.
     """
-    scope.get("extensions", {}).pop(GONE, None)
+    scope["extensions"] = {name: given for name, given in scope.get("extensions", {}).items() if name != GONE}
     whole = False
 
     async def heard() -> Any:

@@ -5,10 +5,10 @@ import ssl
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from chassis.http.connection import Connection, Head, NotConnected
+from chassis.http.connection import Connection, Head, NotConnected, Take
 
 IDLE_SECONDS = 30.0
 """Servers close idle connections too; most wait longer."""
@@ -144,6 +144,11 @@ class Headers(Mapping[str, str]):
             raise KeyError(name)
         return value.decode("latin-1")
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Without the exception that a missing one costs otherwise: most that are asked for are missing."""
+        value = self._by_name().get(name.lower().encode())
+        return default if value is None else value.decode("latin-1")
+
     def __iter__(self) -> Iterator[str]:
         return iter(name.decode("latin-1") for name in self._by_name())
 
@@ -169,6 +174,13 @@ class Response:
         """What came since the last time, joined; empty at the end. TimeoutError where nothing comes in time; Broken."""
         assert self._connection is not None, "it was left"
         return await self._connection.chunk(seconds)
+
+    async def pour(self, take: Take, seconds: float) -> None:
+        """Gives what comes to `take`, as it comes and until the end: no task takes a step for each part. TimeoutError
+        where nothing comes for so long; Broken; what `take` raises, but for Enough: then nothing more is read.
+        """
+        assert self._connection is not None, "it was left"
+        await self._connection.pour(take, seconds)
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,8 @@ from typing import NamedTuple, cast
 
 import httptools
 
+from chassis.flow import Enough, Hold
+
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FRAMING = 16
 """Bytes for each one of the body: chunks of a single byte take six."""
@@ -13,6 +15,9 @@ MAX_HEADERS = 256
 PAUSE_BYTES = 256 * 1024
 """So much of an answer waits to be taken before no more of it is read."""
 BODILESS = frozenset((204, 304))
+
+
+Take = Callable[[bytes], Hold]
 
 
 class NotConnected(Exception):  # named by what happened
@@ -53,6 +58,10 @@ class Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
         self._error: Exception | None = None
+        self._take: Take | None = None
+        self._raised: Exception | None = None
+        self._hold: Hold = None
+        self._seconds = 0.0
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
 
@@ -82,13 +91,26 @@ class Connection(asyncio.Protocol):
             if self._error is not None:
                 raise self._error
             await self._wait(seconds)
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self._waiting_bytes = 0
-        if self._paused and self._transport is not None and not self.closed:
-            self._paused = False
-            self._transport.resume_reading()
+        data = self._waiting()
+        self._resume()
         return data
+
+    async def pour(self, take: Take, seconds: float) -> None:
+        """Gives what comes to `take` until the end. TimeoutError, Broken, what `take` raises; Enough ends it well."""
+        self._take, self._seconds = take, seconds
+        try:
+            self._give(take)
+            if self._hold is None:
+                self._resume()
+            while not self._complete and self._error is None and self._raised is None:
+                await self._wait(seconds)
+        finally:
+            self._take = self._hold = None
+            self._resume()
+        if self._raised is not None and not isinstance(self._raised, Enough):
+            raise self._raised
+        if self._error is not None and self._raised is None:
+            raise self._error
 
     def release(self) -> bool:
         """Nobody reads the answer any more. Whether the connection can be used again; else it is closed."""
@@ -127,7 +149,10 @@ class Connection(asyncio.Protocol):
             self._fail("it changes the protocol")
         except httptools.HttpParserError as error:
             self._fail(repr(error))
-        self._wake()
+        if self._take is None:
+            self._wake()
+        else:
+            self._give(self._take)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._close()
@@ -167,14 +192,57 @@ class Connection(asyncio.Protocol):
         self._parts.append(part)
         self._body_bytes += len(part)
         self._waiting_bytes += len(part)
-        if self._waiting_bytes > PAUSE_BYTES and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
+        if self._waiting_bytes > PAUSE_BYTES:
+            self._pause()
 
     def on_message_complete(self) -> None:
         if self._head is not None:
             self._complete = True
             self._reusable = not self._until_end and self._parser.should_keep_alive()
+
+    # Passing on what came.
+
+    def _give(self, take: Take) -> None:
+        """To who takes it as it comes; who waits is woken at the end."""
+        if self._parts and self._raised is None:
+            self._deadline = self._loop.time() + self._seconds
+            try:
+                hold = take(self._waiting())
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where it is waited for
+                self._raised = error
+            else:
+                if hold is not None and hold is not self._hold:
+                    self._hold_back(hold)
+        if self._complete or self._error is not None or self._raised is not None:
+            self._wake()
+
+    def _hold_back(self, hold: asyncio.Future[None]) -> None:
+        self._hold = hold
+        self._pause()
+        hold.add_done_callback(self._go_on)
+
+    def _go_on(self, done: asyncio.Future[None]) -> None:
+        if done is self._hold:
+            self._hold = None
+            self._deadline = self._loop.time() + self._seconds
+            self._resume()
+
+    def _waiting(self) -> bytes:
+        """What waits to be taken, joined."""
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._waiting_bytes = 0
+        return data
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None and not self.closed:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._paused and self._transport is not None and not self.closed:
+            self._paused = False
+            self._transport.resume_reading()
 
     # Waiting: one timer for an answer, moved where it goes off too early, and not one for each part of it.
 
@@ -194,7 +262,10 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
-        if self._loop.time() >= self._deadline:
+        if self._hold is not None:
+            # It is not the server that keeps it waiting.
+            self._timer = self._loop.call_later(self._seconds, self._look)
+        elif self._loop.time() >= self._deadline:
             self._waiter.set_exception(TimeoutError())
         else:
             self._timer = self._loop.call_at(self._deadline, self._look)

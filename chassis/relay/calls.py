@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from chassis.context import RequestContext
 from chassis.errors import PlatformError
+from chassis.flow import Hold
 from chassis.relay.client import Refused, RelayClient, Responses
 from chassis.relay.frames import Metadata, Opened
 from chassis.relay.rules import Rule
@@ -151,6 +152,17 @@ class StreamedCall:
             raise StopAsyncIteration
         return await self._first()
 
+    @property
+    def pour(self) -> Callable[[Callable[[Any], Hold]], Awaitable[None]] | None:
+        """What gives the responses that are left to who takes them, without a task's step for each; None over gRPC."""
+        return None if self._responses is None else self._pour
+
+    async def _pour(self, take: Callable[[Any], Hold]) -> None:
+        assert self._responses is not None
+        deserialize = self._method.deserialize
+        await self._responses.pour(lambda payload: take(deserialize(payload)))
+        self._tell(self._responses)
+
     async def aclose(self) -> None:
         """Cancels what is left of the call."""
         self._closed = True
@@ -184,11 +196,14 @@ class StreamedCall:
         try:
             payload = await anext(responses)
         except StopAsyncIteration:
-            tell, self._on_trailers = self._on_trailers, None
-            if tell is not None:
-                tell(dict(responses.trailers))
+            self._tell(responses)
             raise
         return self._method.deserialize(payload)
+
+    def _tell(self, responses: Responses) -> None:
+        tell, self._on_trailers = self._on_trailers, None
+        if tell is not None:
+            tell(dict(responses.trailers))
 
 
 def _until(seconds: float | None) -> float | None:

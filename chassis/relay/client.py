@@ -16,6 +16,7 @@ from aisp.relay.v1 import relay_service_pb2 as pb
 from chassis import status
 from chassis.context import METADATA_KEY, RequestContext
 from chassis.errors import Cancelled, Code, DeadlineExceeded, PlatformError, Unavailable
+from chassis.flow import Hold
 from chassis.relay import frames
 from chassis.relay.frames import BadFrame, Ended, Metadata, Opened
 from chassis.relay.link import Link
@@ -222,12 +223,16 @@ class _Call:
         self.received: deque[bytes] = deque()
         self._line = line
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Callable[[bytes], None] | None = None
         self._timer = loop.call_later(seconds, self._expire) if seconds is not None else None
         self._number = line.add(self, opened)
 
     def take(self, kind: int, body: bytes) -> None:
         """A frame arrived."""
         if kind == frames.DATA:
+            if self._take is not None:
+                self._give(self._take, body)
+                return
             self.received.append(body)
         elif kind == frames.REFUSE:
             self._line.remove(self._number)
@@ -264,6 +269,25 @@ class _Call:
                 self.leave()
                 raise
         return self.received.popleft()
+
+    async def pour(self, take: Callable[[bytes], None]) -> None:
+        """Gives each response to `take` as it comes, until the end. Raises the call's error, or what `take` raises."""
+        while self.received:
+            take(self.received.popleft())
+        self._take = take
+        try:
+            await self.ended
+        finally:
+            self._take = None
+            self.leave()
+
+    def _give(self, take: Callable[[bytes], None], body: bytes) -> None:
+        if self.ended.done():
+            return
+        try:
+            take(body)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where it is waited for
+            self.fail(error)
 
     def grant(self, size: int) -> None:
         """So much was taken."""
@@ -306,11 +330,29 @@ class Responses:
         if payload is None:
             call.leave()
             raise StopAsyncIteration
-        self._taken += len(payload)
-        if 2 * self._taken >= self._window:
-            call.grant(self._taken)
-            self._taken = 0
+        self._count(len(payload))
         return payload
+
+    async def pour(self, take: Callable[[bytes], Hold]) -> None:
+        """Gives those that are left to `take` as they come, without a task's step for each. Raises the call's error, or
+        what `take` raises, which ends the call. While `take` says to hold back, the service is not told to go on.
+        """
+
+        def taken(payload: bytes) -> None:
+            hold, size = take(payload), len(payload)
+            if hold is None:
+                self._count(size)
+            else:
+                hold.add_done_callback(lambda _: self._count(size))
+
+        await self._call.pour(taken)
+
+    def _count(self, size: int) -> None:
+        """So much was taken: the service may send as much again, which it is told now and then."""
+        self._taken += size
+        if 2 * self._taken >= self._window:
+            self._call.grant(self._taken)
+            self._taken = 0
 
     @property
     def trailers(self) -> Metadata:

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
 import structlog
 
+from chassis.flow import Hold
 from chassis.relay import frames
 from chassis.relay.frames import Ended, Metadata, Opened
 from chassis.relay.link import Link
@@ -38,7 +38,8 @@ class ServedCall:
         self._deadline = time.monotonic() + opened.timeout_ms / 1000 if opened.timeout_ms else None
         self._link = link
         self._credit = opened.credit
-        self._waiter: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._serialize: Callable[[Any], bytes] = bytes
         self._trailers: Metadata = ()
         self._code = OK
 
@@ -68,8 +69,9 @@ class ServedCall:
     def add_credit(self, size: int) -> None:
         """The client took so many bytes."""
         self._credit += size
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._room is not None and self._credit > 0:
+            self._room.set_result(None)
+            self._room = None
 
     async def _handle(self, find: Find) -> bytes:
         handler = await find(self._method)
@@ -78,25 +80,19 @@ class ServedCall:
             return b""
         request = handler.request_deserializer(self._request)
         self._request = b""
+        self._serialize = handler.response_serializer
         if handler.response_streaming:
-            async with aclosing(handler.unary_stream(request, self)) as responses:
-                async for response in responses:
-                    await self._send(handler.response_serializer(response))
+            await handler.unary_stream(request, self)
             return b""
-        payload: bytes = handler.response_serializer(await handler.unary_unary(request, self))
-        return payload
+        return self._serialize(await handler.unary_unary(request, self))
 
-    async def _send(self, payload: bytes) -> None:
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            await self.abort(grpc.StatusCode.RESOURCE_EXHAUSTED)
-        while self._credit <= 0:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        while (writable := self._link.writable()) is not None:
-            # Shared by all calls on the link: one that is cancelled leaves it to the others.
-            await asyncio.wait({writable})
-        self._credit -= len(payload)
-        self._link.send(frames.bare(frames.DATA, self._number, payload))
+    def _hold(self) -> Hold:
+        """What the next response has to wait for."""
+        if self._credit > 0:
+            return self._link.writable()
+        if self._room is None:
+            self._room = asyncio.get_running_loop().create_future()
+        return self._room
 
     def _end(self, payload: bytes, code: int) -> None:
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -104,6 +100,23 @@ class ServedCall:
         self._link.send(frames.ending(self._number, Ended(code, self._trailers, payload)))
 
     # The servicer context.
+
+    def push(self, message: Any) -> Hold:
+        """Sends a response at once: what to wait for before the next one. gRPC's contexts have no such thing."""
+        payload = self._serialize(message)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            self._code = RESOURCE_EXHAUSTED
+            raise grpc.aio.AbortError
+        self._credit -= len(payload)
+        self._link.send(frames.bare(frames.DATA, self._number, payload))
+        return self._hold()
+
+    async def write(self, message: Any) -> None:
+        """Sends a response when there is room for it."""
+        while (hold := self._hold()) is not None:
+            # It may be the other calls' on the link too: one that is cancelled leaves it to them.
+            await asyncio.wait({hold})
+        self.push(message)
 
     def invocation_metadata(self) -> Metadata:
         """The call's metadata."""

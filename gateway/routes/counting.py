@@ -45,4 +45,4 @@ class CountingRoute:
             (b"x-aisp-provider", found.provider.encode()),
             (b"x-aisp-tokens", COUNTED if found.exact else ESTIMATED),
         ]
-        await raw.answer(send, orjson.dumps({"input_tokens": found.input_tokens}), headers)
+        await raw.answer(scope, send, orjson.dumps({"input_tokens": found.input_tokens}), headers)

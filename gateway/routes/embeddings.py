@@ -45,7 +45,7 @@ class EmbeddingsRoute:
                 response = await self._clients.embedding.EmbedTexts(request, **call.options)
                 call.use(response.usage)
             headers = [(b"idempotency-replayed", b"true")] if call.replayed else []
-            await raw.answer(send, response.body or _answer(response, call, as_base64=as_base64), headers)
+            await raw.answer(scope, send, response.body or _answer(response, call, as_base64=as_base64), headers)
 
         await until_disconnect(scope, receive, serve())
 

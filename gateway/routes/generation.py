@@ -1,31 +1,28 @@
 """Language models, raw ASGI: the client's document crosses as it came, whole or streamed. One route for each format."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from functools import partial
-from typing import Any, overload
+from typing import Any
 from urllib.parse import quote
 
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from chassis.document import read_object
-from chassis.errors import PlatformError
 from chassis.tokens import body_tokens
 from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
-from gateway.errors import render_event
-from gateway.limits.meter import Line
 from gateway.routes import raw
 from gateway.routes.caching import cache_headers, cache_wish
 from gateway.routes.faces.chat import ChatCompletionsFace
 from gateway.routes.faces.completions import CompletionsFace
-from gateway.routes.faces.face import Asked, Face, documents_of
+from gateway.routes.faces.face import Asked, Face
 from gateway.routes.faces.messages import MessagesFace
 from gateway.routes.faces.responses import ResponsesFace
+from gateway.routes.streaming import BYTES_OF_AN_EVENT, EventStream, SoFar
 from gateway.settings import GatewaySection
-from gateway.sse import Departure, Heartbeats, until_disconnect
+from gateway.sse import Departure, Heartbeats, until_disconnect, written
 
 log = structlog.get_logger()
 
@@ -35,35 +32,6 @@ VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
 MAX_VERSION_CHARACTERS = 32
 MAX_FEATURES, MAX_FEATURE_CHARACTERS = 32, 128
 NAME_CHARACTERS = "/:@+,.-_~"
-BYTES_OF_AN_EVENT = 160
-"""Of a stream that was cut off, each event stands for a token."""
-
-
-class SoFar(Sequence[Line]):
-    """What a stream has used, as far as is known before the provider has counted. Its lines are made when they are
-    asked for: for a renewal or a cut, and not for each chunk.
-    """
-
-    def __init__(self, started: pb.Started, work: Work) -> None:
-        self.relayed = 0
-        """Bytes."""
-        self._started = started
-        self._work = work
-
-    def __len__(self) -> int:
-        return 2
-
-    @overload
-    def __getitem__(self, index: int) -> Line: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Line]: ...
-    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
-        served, attempt = self._started.served_by, self._started.attempts or 1
-        model = served.model or self._work.model
-        return (
-            Line("llm", model, served.provider, "input_tokens", self._work.tokens, attempt),
-            Line("llm", model, served.provider, "output_tokens", self.relayed // BYTES_OF_AN_EVENT, attempt),
-        )[index]
 
 
 class GenerationRoute:
@@ -91,7 +59,7 @@ class GenerationRoute:
         marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
         serve = partial(self._stream, asked.choices) if asked.stream else self._complete
         departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
-        await until_disconnect(scope, receive, serve(state, envelope, work, marks, send), departure)
+        await until_disconnect(scope, receive, serve(scope, envelope, work, marks, send), departure)
 
     def _departure(self, plan: str, *, stream: bool) -> Departure:
         settings = self._settings
@@ -100,65 +68,33 @@ class GenerationRoute:
         return Departure(settings.drained_seconds, settings.drained_tokens * BYTES_OF_AN_EVENT)
 
     async def _complete(
-        self, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
+        self, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
-        async with self._gate.admitted(state, "", work, marks) as call:
+        async with self._gate.admitted(scope["state"], "", work, marks) as call:
             response = await self._clients.llm.Complete(pb.CompleteRequest(envelope=envelope), **call.options)
             call.use(response.completion.usage)
-        await raw.answer(send, response.body, _told(response.completion, call))
+        await raw.answer(scope, send, response.body, _told(response.completion, call))
 
     async def _stream(
-        self, choices: int, state: Any, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
+        self, choices: int, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
-        departure: Departure = state["departure"]
-        async with self._gate.admitted(state, "", work, marks) as call:
+        departure: Departure = scope["state"]["departure"]
+        async with self._gate.admitted(scope["state"], "", work, marks) as call:
             request = pb.StreamCompleteRequest(envelope=envelope)
             async with aclosing(self._clients.llm.StreamComplete(request, **call.options)) as parts:
                 # What fails before the first part is an ordinary error, with its status.
                 started = (await anext(parts)).started
                 await raw.begin_stream(send, _told(started, call))
-
-                async def forward(event: bytes) -> None:
-                    await send(raw.part(event))
-
-                async with Heartbeats(forward, self._settings.heartbeat_seconds) as stream:
-                    async with aclosing(self._events(call, started, work, parts, choices)) as events:
-                        async for event in events:
-                            await stream.send(event)
-                            if departure.exhausted(len(event)):
-                                break
+                # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
+                bounded, seconds = work.output_bounded, self._settings.checkpoint_seconds
+                async with nullcontext() if bounded else self._gate.pace(call, seconds) as pace:
+                    stream = EventStream(self._face, call, SoFar(started, work), departure, pace, choices)
+                    async with written(scope, send) as write:
+                        with Heartbeats(write, self._settings.heartbeat_seconds) as beating:
+                            await stream.relay(parts, beating.write)
                 # What nobody read was used all the same.
                 call.partial = call.partial or departure.gone
             await send(raw.part(b"", more=False))
-
-    async def _events(
-        self, call: Call, started: pb.Started, work: Work, parts: Any, choices: int
-    ) -> AsyncGenerator[bytes, None]:
-        so_far = SoFar(started, work)
-        first = last = b""
-        # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
-        pace = None if work.output_bounded else self._gate.pace(call, self._settings.checkpoint_seconds)
-        try:
-            async for part in parts:
-                if part.WhichOneof("event") == "data":
-                    first, last = first or part.data, part.data
-                    if not so_far.relayed:
-                        # Until the provider has counted, this is what is known: for renewals, and for a cut.
-                        call.lease.lines = call.lines = so_far
-                    so_far.relayed += len(part.data)
-                    yield part.data
-                    if pace is not None and await pace.exhausted():
-                        call.partial = True
-                        yield self._face.at_its_limit(first, last, choices)
-                        break
-                else:
-                    call.use(part.completion.usage)
-            yield self._face.closing
-        except PlatformError as error:
-            call.partial = True
-            log.warning("a stream failed", reason=error.reason)
-            number = next((told.get("sequence_number", -1) for told in reversed(documents_of(last))), -1) + 1
-            yield render_event(error, self._face.path, "", number)
 
     def _envelope(self, asked: Asked, body: bytes, tokens: int) -> tuple[pb.Envelope, Work]:
         work = Work(

@@ -75,10 +75,16 @@ def wrong(key: str, description: str) -> BadBody:
     return BadBody(f"{key} {description}.", metadata={"param": key}, violations=[Violation(key, description)])
 
 
-async def answer(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """Answers 200 with JSON."""
-    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
+async def answer(scope: Scope, send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answers 200 with JSON: in one go where nothing stands between the route and the edge."""
+    head = [(b"content-type", b"application/json"), *headers]
+    exchange = scope["state"].get("exchange")
+    if exchange is not None:
+        await exchange.answer(200, head, body)
+        return
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [*head, (b"content-length", b"%d" % len(body))]}
+    )
     await send({"type": "http.response.body", "body": body})
 
 

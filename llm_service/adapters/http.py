@@ -5,12 +5,14 @@ is guarded for addresses that tenants chose. Redirects are not followed. No retr
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
 from chassis.errors import PlatformError
+from chassis.flow import Hold
 from chassis.http import Broken, Http, NotConnected, Response
 from llm_service.adapters.provider_errors import error_of_status
 from llm_service.domain.errors import ProviderBadAnswer, ProviderNotConfigured, ProviderTimeout, ProviderUnavailable
@@ -104,11 +106,11 @@ class ProviderHttp:
         self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str] = NOTHING
     ) -> bytes:
         """The whole answer. `said`: headers of the format. One of the Provider* errors."""
+        end = asyncio.get_running_loop().time() + self._limits.total
         try:
-            async with asyncio.timeout(self._limits.total):
-                with await self._post(deployment, path, document, said) as response:
-                    self._heard(deployment, response.status, response.headers)
-                    body = await self._read(response)
+            with await self._post(deployment, path, document, said) as response:
+                self._heard(deployment, response.status, response.headers)
+                body = await self._read(response, end)
         except (NotConnected, Broken, TimeoutError) as error:
             raise _typed(error) from error
         if response.status != 200:
@@ -116,19 +118,22 @@ class ProviderHttp:
         return body
 
     async def stream(
-        self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str] = NOTHING
-    ) -> AsyncGenerator[bytes, None]:
-        """The answer as it comes: whatever is waiting, joined. Errors as above; closing it cancels the call."""
-        end = asyncio.get_running_loop().time() + self._limits.total
+        self,
+        deployment: Deployment,
+        path: str,
+        document: bytes,
+        take: Callable[[bytes], Hold],
+        said: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """Gives the answer to `take` as it comes, until that says Enough. Errors as above; cancelling ends the call."""
         try:
-            # No timeout around the yields: it would strike in whoever reads.
-            with await self._post(deployment, path, document, said) as response:
-                self._heard(deployment, response.status, response.headers)
-                if response.status != 200:
-                    body = await self._read(response)
-                    raise self._refusal(deployment, response, body)
-                while chunk := await self._next(response, end):
-                    yield chunk
+            async with asyncio.timeout(self._limits.total):
+                with await self._post(deployment, path, document, said) as response:
+                    self._heard(deployment, response.status, response.headers)
+                    if response.status != 200:
+                        body = await self._read(response, math.inf)
+                        raise self._refusal(deployment, response, body)
+                    await response.pour(take, self._limits.between_bytes)
         except (NotConnected, Broken, TimeoutError) as error:
             raise _typed(error) from error
 
@@ -139,7 +144,8 @@ class ProviderHttp:
             headers |= self._upstream.authorization(key)
         http = self._clients.guarded if deployment.foreign else self._clients.own
         url = self._upstream.locate(address, path, deployment)
-        return await http.post(url, headers, document, first_byte=self._limits.first_byte)
+        first_byte = min(self._limits.first_byte, self._limits.total)
+        return await http.post(url, headers, document, first_byte=first_byte)
 
     def _reach(self, deployment: Deployment) -> tuple[str, str]:
         """Address and key. The platform's key goes to the provider's own address only."""
@@ -161,13 +167,9 @@ class ProviderHttp:
         own = bool(credential and credential.tenant_id)
         return error_of_status(response.status, response.headers, body, own_key=own)
 
-    async def _next(self, response: Response, end: float) -> bytes:
-        left = end - asyncio.get_running_loop().time()
-        return await response.chunk(min(left, self._limits.between_bytes))
-
-    async def _read(self, response: Response) -> bytes:
-        parts, size = [], 0
-        while part := await response.chunk(self._limits.first_byte):
+    async def _read(self, response: Response, end: float) -> bytes:
+        parts, size, clock = [], 0, asyncio.get_running_loop().time
+        while part := await response.chunk(min(self._limits.first_byte, end - clock())):
             size += len(part)
             if size > self._limits.max_answer_bytes:
                 raise ProviderBadAnswer("The provider's answer is too large.")

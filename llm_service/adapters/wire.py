@@ -4,14 +4,14 @@ What differs from format to format stands in one `Wire` each; what differs from 
 (`Upstream`). A provider that speaks several formats has a wire for each.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Protocol
 
 import orjson
 
+from chassis.flow import Enough, Hold
 from llm_service.adapters.http import ProviderHttp
-from llm_service.domain.calls import Answer, Call, Ending, Format
+from llm_service.domain.calls import Answer, Call, Ending, Format, Out
 from llm_service.domain.errors import ProviderBadAnswer, Unsupported
 from llm_service.domain.models import Deployment, Health
 from llm_service.policy.sse import EventTooLarge
@@ -70,20 +70,23 @@ class WireModel:
         body = await self._http.post(deployment, wire.path, document, wire.headers(call))
         return wire.answer(call, body)
 
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+    async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
         wire = self._wire(call.format)
         relay = wire.relay(call)
         document = wire.document(deployment, call, stream=True)
+
+        def take(chunk: bytes) -> Hold:
+            forwarded = relay.take(chunk)
+            hold = out.write(forwarded) if forwarded else None
+            if relay.done:
+                raise Enough
+            return hold
+
         try:
-            async with aclosing(self._http.stream(deployment, wire.path, document, wire.headers(call))) as chunks:
-                async for chunk in chunks:
-                    if forwarded := relay.take(chunk):
-                        yield forwarded
-                    if relay.done:
-                        break
+            await self._http.stream(deployment, wire.path, document, take, wire.headers(call))
         except EventTooLarge as error:
             raise ProviderBadAnswer from error
-        yield relay.ending()
+        return relay.ending()
 
     def counts(self, form: Format) -> bool:
         return form in self._wires and bool(self._wires[form].counting)

@@ -1,6 +1,6 @@
 """One call of a model: the client's document and what was decided about it, the answer, and how it ended."""
 
-from collections.abc import AsyncGenerator
+from asyncio import Future
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -114,14 +114,40 @@ class Served:
         return f"{OWN if credential and credential.tenant_id else ''}{self.deployment.provider}"
 
 
+Hold = Future[None] | None
+"""What to wait for before more is written, or None: it is never cancelled, being others' too."""
+
+
+class Out(Protocol):
+    """Where the events of a stream go as they come. Writing does not wait: a chunk costs no task's step."""
+
+    started: bool
+    """Whether anything was written: from then on no other attempt can take over."""
+
+    def write(self, events: bytes) -> Hold:
+        """Whole server-sent events."""
+
+
+class Sink(Protocol):
+    """The same, where it is told who answers."""
+
+    def begin(self, served: Served) -> None:
+        """Who answers: once, before anything is written."""
+
+    def write(self, events: bytes) -> Hold:
+        """Whole server-sent events."""
+
+
 class Generator(Protocol):
     """What answers calls, wherever their models are. Wrapped for guardrails and for the cache of answers."""
 
     async def complete(self, call: Call) -> tuple[Answer, Served]:
         """The answer. ModelNotFound, or what the last deployment failed with."""
 
-    def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
-        """Who answers, then whole events, then the ending. Closing it cancels the call."""
+    async def stream(self, call: Call, sink: Sink) -> Ending:
+        """Tells who answers, writes events as they come, and returns once they have ended. Cancelling it cancels the
+        call.
+        """
 
 
 class InputCounter(Protocol):
@@ -143,8 +169,10 @@ class LanguageModel(Protocol):
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         """One of the Provider* errors, BadDocument or Unsupported."""
 
-    def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        """Whole server-sent events as they come, then one Ending. Errors as above; closing it cancels the call."""
+    async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
+        """Writes events as they come, and returns once they have ended. Errors as above; cancelling it cancels the
+        call.
+        """
 
     def health(self, deployment: Deployment) -> Health:
         """Without asking the provider."""

@@ -1,6 +1,5 @@
 """What a client's document may hold, whatever model it is for."""
 
-from collections.abc import Collection
 from typing import Any
 
 from chassis.document import BadDocument, read_object
@@ -26,7 +25,7 @@ def read_messages(body: bytes) -> dict[str, Any]:
     return _read_conversation(body, MESSAGES_DECIDING)
 
 
-def _read_conversation(body: bytes, deciding: Collection[str]) -> dict[str, Any]:
+def _read_conversation(body: bytes, deciding: tuple[str, ...]) -> dict[str, Any]:
     document = read_object(body, deciding)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:

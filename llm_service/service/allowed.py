@@ -1,60 +1,44 @@
 """A wrapper of LanguageModel: keeps a deployment within its own limits, and lets one rest that asked for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from typing import TypeVar
 
 from llm_service.domain.allowances import Allowances, Pauses
-from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.calls import Answer, Call, Ending, LanguageModel
 from llm_service.domain.errors import DeploymentBusy
-from llm_service.domain.models import Deployment, DeploymentLimits, Health
+from llm_service.domain.models import Deployment, DeploymentLimits
 from llm_service.policy.tokens import estimate_tokens
+from llm_service.service.resilience import Attempt, Wrapper
+
+T = TypeVar("T")
 
 NO_LIMITS = DeploymentLimits()
 SHORT_SECONDS = 0.25
 """A pause that is as good as over: whoever waited for it is not sent away again."""
 
 
-class Allowed:
+class Allowed(Wrapper):
     """Where another deployment can take over nobody waits; else a call waits for its share, for `wait_seconds`."""
 
     def __init__(self, inner: LanguageModel, allowances: Allowances, pauses: Pauses, wait_seconds: float) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._allowances = allowances
         self._pauses = pauses
         self._wait_seconds = wait_seconds
 
-    def speaks(self, form: Format) -> bool:
-        return self._inner.speaks(form)
-
-    def health(self, deployment: Deployment) -> Health:
-        return self._inner.health(deployment)
-
-    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+    async def around(self, attempt: Attempt[T]) -> T:
+        deployment, call = attempt.deployment, attempt.call
         ticket = await self._admitted(deployment, call)
         if not ticket:
-            return await self._inner.complete(deployment, call)
-        used = 0
+            return await attempt()
+        # A stream that breaks off has used what it asked with, at least.
+        used = estimate_tokens(len(call.body)) if attempt.streams else 0
         try:
-            answer = await self._inner.complete(deployment, call)
-            used = answer.ending.tokens.input + answer.ending.tokens.output
+            answer = await attempt()
+            used = _used(answer)
             return answer
         finally:
             await self._allowances.settle(deployment, ticket, used)
-
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        ticket = await self._admitted(deployment, call)
-        # A stream that breaks off has used what it asked with, at least.
-        used = estimate_tokens(len(call.body))
-        try:
-            async with aclosing(self._inner.stream(deployment, call)) as events:
-                async for event in events:
-                    if isinstance(event, Ending):
-                        used = event.tokens.input + event.tokens.output
-                    yield event
-        finally:
-            if ticket:
-                await self._allowances.settle(deployment, ticket, used)
 
     async def _admitted(self, deployment: Deployment, call: Call) -> str:
         """The ticket; empty for a deployment without limits. DeploymentBusy."""
@@ -74,3 +58,9 @@ class Allowed:
             if call.tally.alternatives or clock() + allowance.wait > end:
                 raise DeploymentBusy(retry_after=allowance.wait)
             await asyncio.sleep(allowance.wait)
+
+
+def _used(answer: object) -> int:
+    ending = answer.ending if isinstance(answer, Answer) else answer
+    assert isinstance(ending, Ending)
+    return ending.tokens.input + ending.tokens.output

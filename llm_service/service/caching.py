@@ -16,13 +16,12 @@ from prometheus_client import Counter
 
 from chassis.document import read_object
 from llm_service.domain.cache import AnswerCache, KeptAnswer
-from llm_service.domain.calls import Answer, Caching, Call, Ending, Generator, Served
+from llm_service.domain.calls import Answer, Caching, Call, Ending, Generator, Served, Sink
 from llm_service.domain.models import Deployment
 from llm_service.service.broadcast import Broadcast
+from llm_service.service.streams import Event, poured, pulled
 
 LOOKED_UP = Counter("aisp_llm_answer_cache_total", "Calls that asked for the cache of answers", ["result"])
-
-Event = Served | bytes | Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +67,13 @@ class Cached:
         assert ending is not None
         return Answer(body, ending), served
 
-    async def stream(self, call: Call) -> AsyncGenerator[Event, None]:
+    async def stream(self, call: Call, sink: Sink) -> Ending:
         """As the generator; what is kept comes in one piece."""
-        events = self._inner.stream(call)
-        if call.caching is not None:
-            events = self._cached(call, call.caching, "stream", events)
+        if call.caching is None:
+            return await self._inner.stream(call, sink)
+        events = self._cached(call, call.caching, "stream", pulled(self._inner, call))
         async with aclosing(events):
-            async for event in events:
-                yield event
+            return await poured(events, sink)
 
     async def _once(self, call: Call) -> AsyncGenerator[Event, None]:
         answer, served = await self._inner.complete(call)

@@ -9,6 +9,8 @@ from llm_service.domain.tenancy import ProviderKey
 from llm_service.policy.names import STAR
 from llm_service.policy.routing import find
 
+MOST_FOUND = 10_000
+
 
 class Catalogue:
     """Names and where they are served, and the platform's own keys for deployments that name one."""
@@ -17,6 +19,8 @@ class Catalogue:
         self._store = store
         self._models: Mapping[str, Model] = MappingProxyType({})
         self._keys: Mapping[str, ProviderKey] = MappingProxyType({})
+        self._found: dict[tuple[str, Collection[str]], Model] = {}
+        """What names were found to mean, of this snapshot."""
 
     async def refresh(self) -> None:
         """Reads the catalogue."""
@@ -24,11 +28,18 @@ class Catalogue:
             models = await repository.list_models()
             keys = await repository.provider_keys("")
         self._models = MappingProxyType({model.name: model for model in models})
+        self._found = {}
         self._keys = MappingProxyType({key.id: key for key in keys})
 
-    def find(self, name: str, open_providers: Collection[str]) -> Model:
-        """ModelNotFound."""
-        return find(self._models, open_providers, name)
+    def find(self, name: str, open_providers: frozenset[str]) -> Model:
+        """ModelNotFound. The same object until the catalogue is read again."""
+        found = self._found.get((name, open_providers))
+        if found is None:
+            if len(self._found) >= MOST_FOUND:
+                # Clients may invent names behind a provider's prefix.
+                self._found.clear()
+            found = self._found[name, open_providers] = find(self._models, open_providers, name)
+        return found
 
     def key(self, key_id: str) -> ProviderKey | None:
         """One of the platform's."""

@@ -1,13 +1,13 @@
 """Completions: tries the deployments of a model in their order; a stream only until its first event."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
 from chassis.errors import PlatformError
-from llm_service.domain.calls import Answer, Call, Ending, LanguageModel, Served
+from llm_service.domain.calls import Answer, Call, Ending, Hold, LanguageModel, Served, Sink
 from llm_service.domain.errors import ProviderNotConfigured
 from llm_service.domain.models import Deployment
 from llm_service.policy.failures import falls_back, most_telling
@@ -15,6 +15,32 @@ from llm_service.service.measures import FALLBACKS
 from llm_service.service.router import Route, Router
 
 log = structlog.get_logger()
+
+
+T = TypeVar("T")
+
+Ask = Callable[[LanguageModel, Deployment, Call, str], Awaitable[T]]
+"""Asks a model at a deployment; the last: as the ledger calls it."""
+
+
+class _Begun:
+    """Where a deployment's events go: the first one tells who answers."""
+
+    def __init__(self, sink: Sink, served: Callable[[], Served]) -> None:
+        self.started = False
+        self._sink = sink
+        self._write = sink.write
+        self._served = served
+
+    def begin(self) -> None:
+        if not self.started:
+            self.started = True
+            self._sink.begin(self._served())
+
+    def write(self, events: bytes) -> Hold:
+        if not self.started:
+            self.begin()
+        return self._write(events)
 
 
 class Completions:
@@ -26,42 +52,40 @@ class Completions:
 
     async def complete(self, call: Call) -> tuple[Answer, Served]:
         """The answer. ModelNotFound, ModelNotAllowed, or the most telling of the deployments' failures."""
-        route = await self._router.route(call)
-        if route.max_output_tokens:
-            call = replace(call, max_output_tokens=route.max_output_tokens)
-        failures: list[PlatformError] = []
-        for deployment, last in _with_last(route):
-            call.tally.alternatives = not last
-            try:
-                answer = await self._provider(deployment).complete(deployment, call)
-            except PlatformError as error:
-                self._note(call, deployment, error, failures, last=last)
-            else:
-                return answer, Served(route.model, deployment, call.tally.attempts)
-        raise most_telling(failures)
 
-    async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
-        """Who answers, then events, then the ending."""
+        async def ask(model: LanguageModel, deployment: Deployment, asked: Call, name: str) -> tuple[Answer, Served]:
+            answer = await model.complete(deployment, asked)
+            return answer, Served(name, deployment, asked.tally.attempts)
+
+        return await self._first(call, ask)
+
+    async def stream(self, call: Call, sink: Sink) -> Ending:
+        """Errors as above, until anything is written."""
+        out: _Begun | None = None
+
+        async def ask(model: LanguageModel, deployment: Deployment, asked: Call, name: str) -> Ending:
+            nonlocal out
+            out = _Begun(sink, lambda: Served(name, deployment, asked.tally.attempts))
+            ending = await model.stream(deployment, asked, out)
+            out.begin()
+            return ending
+
+        return await self._first(call, ask, lambda: bool(out and out.started))
+
+    async def _first(self, call: Call, ask: "Ask[T]", started: Callable[[], bool] = lambda: False) -> T:
+        """What the first deployment that can answers."""
         route = await self._router.route(call)
         if route.max_output_tokens:
             call = replace(call, max_output_tokens=route.max_output_tokens)
         failures: list[PlatformError] = []
         for deployment, last in _with_last(route):
-            started = False
             call.tally.alternatives = not last
             try:
-                async with aclosing(self._provider(deployment).stream(deployment, call)) as events:
-                    async for event in events:
-                        if not started:
-                            started = True
-                            yield Served(route.model, deployment, call.tally.attempts)
-                        yield event
+                return await ask(self._provider(deployment), deployment, call, route.model)
             except PlatformError as error:
-                if started:
+                if started():
                     raise
                 self._note(call, deployment, error, failures, last=last)
-            else:
-                return
         raise most_telling(failures)
 
     def _note(

@@ -1,5 +1,7 @@
 """What an operator sees of providers in the metrics. Labels are kinds of providers and reasons: tables, not data."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from chassis.telemetry import CALL_BUCKETS
@@ -12,6 +14,10 @@ ATTEMPTS = Counter(
 ATTEMPT_SECONDS = Histogram(
     "aisp_llm_attempt_seconds", "How long one attempt took, streams to their end", ["provider"], buckets=CALL_BUCKETS
 )
+# A metric looks for the series of some labels under a lock, for longer than it takes to count.
+attempts = cache(ATTEMPTS.labels)
+attempt_seconds = cache(ATTEMPT_SECONDS.labels)
+
 LOST_INPUT_BYTES = Counter(
     "aisp_llm_lost_input_bytes_total",
     "Bytes of the documents that failed attempts had sent: what they cost is the platform's, and in no ledger",

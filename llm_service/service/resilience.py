@@ -3,26 +3,25 @@
 What they remember is of one deployment under one key, and bounded: clients may invent models behind a prefix.
 """
 
-import asyncio
 import random
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 from chassis.errors import PlatformError
 from chassis.resilience import Breaker, Bulkhead, RetryPolicy, retrying
-from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel, Out
 from llm_service.domain.models import Deployment, Health
 from llm_service.policy.failures import blames, retryable
 from llm_service.service.measures import (
-    ATTEMPT_SECONDS,
-    ATTEMPTS,
     BREAKERS_OPEN,
     LOST_INPUT_BYTES,
     WAIT_SECONDS,
     WAITING,
+    attempt_seconds,
+    attempts,
 )
 
 REMEMBERED = 1000
@@ -57,80 +56,89 @@ class Remembered(Generic[T]):
         return list(self._kept.values())
 
 
-class Retrying:
-    """Repeats a call that failed in a way that may pass; a stream only before its first event."""
+class Attempt(Generic[T]):
+    """One attempt to be made, for a whole answer or for a stream: await it once called."""
 
-    def __init__(self, inner: LanguageModel, rules: RetryPolicy, source: random.Random | None = None) -> None:
+    __slots__ = ("_make", "_out", "call", "deployment")
+
+    def __init__(
+        self, deployment: Deployment, call: Call, make: Callable[[], Awaitable[T]], out: Out | None = None
+    ) -> None:
+        self.deployment = deployment
+        self.call = call
+        self._make = make
+        self._out = out
+
+    def __call__(self) -> Awaitable[T]:
+        return self._make()
+
+    @property
+    def streams(self) -> bool:
+        """Whether it writes what comes."""
+        return self._out is not None
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was written, and no other attempt can follow."""
+        return self._out is not None and self._out.started
+
+
+class Wrapper(ABC):
+    """A model around another. What happens around an attempt is the same for a whole answer and a stream."""
+
+    def __init__(self, inner: LanguageModel) -> None:
         self._inner = inner
-        self._rules = rules
-        self._random = source or random.Random()  # noqa: S311  # jitter is no secret
 
     def speaks(self, form: Format) -> bool:
         return self._inner.speaks(form)
-
-    async def complete(self, deployment: Deployment, call: Call) -> Answer:
-        async def attempt(_number: int) -> Answer:
-            return await self._inner.complete(deployment, call)
-
-        def again(error: PlatformError) -> bool:
-            return retryable(error, alternatives=call.tally.alternatives)
-
-        return await retrying(attempt, self._rules, again, self._random)
-
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        attempt = 1
-        while True:
-            started = False
-            try:
-                async with aclosing(self._inner.stream(deployment, call)) as events:
-                    async for event in events:
-                        started = True
-                        yield event
-            except PlatformError as error:
-                delay = self._rules.delay(attempt, error, self._random)
-                if started or delay is None or not retryable(error, alternatives=call.tally.alternatives):
-                    raise
-                await asyncio.sleep(delay)
-                attempt += 1
-            else:
-                return
 
     def health(self, deployment: Deployment) -> Health:
         return self._inner.health(deployment)
 
+    def complete(self, deployment: Deployment, call: Call) -> Coroutine[Any, Any, Answer]:
+        return self.around(Attempt(deployment, call, lambda: self._inner.complete(deployment, call)))
 
-class Breaking:
+    def stream(self, deployment: Deployment, call: Call, out: Out) -> Coroutine[Any, Any, Ending]:
+        return self.around(Attempt(deployment, call, lambda: self._inner.stream(deployment, call, out), out))
+
+    @abstractmethod
+    async def around(self, attempt: Attempt[T]) -> T:
+        """Makes the attempt, perhaps again."""
+
+
+class Retrying(Wrapper):
+    """Repeats a call that failed in a way that may pass; a stream only before its first event."""
+
+    def __init__(self, inner: LanguageModel, rules: RetryPolicy, source: random.Random | None = None) -> None:
+        super().__init__(inner)
+        self._rules = rules
+        self._random = source or random.Random()  # noqa: S311  # jitter is no secret
+
+    async def around(self, attempt: Attempt[T]) -> T:
+        def again(error: PlatformError) -> bool:
+            return not attempt.started and retryable(error, alternatives=attempt.call.tally.alternatives)
+
+        return await retrying(lambda _number: attempt(), self._rules, again, self._random)
+
+
+class Breaking(Wrapper):
     """Refuses calls to a deployment that failed repeatedly; after a pause one call tries it."""
 
     def __init__(self, inner: LanguageModel, *, failures: int, pause_seconds: float) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._breakers = Remembered(lambda _deployment: Breaker(failures, pause_seconds))
 
-    def speaks(self, form: Format) -> bool:
-        return self._inner.speaks(form)
-
-    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+    async def around(self, attempt: Attempt[T]) -> T:
+        deployment = attempt.deployment
         breaker = self._breakers.of(deployment)
         breaker.check()
         try:
-            answer = await self._inner.complete(deployment, call)
+            answer = await attempt()
         except PlatformError as error:
             self._judge(deployment, breaker, error)
             raise
         self._judge(deployment, breaker, None)
         return answer
-
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        breaker = self._breakers.of(deployment)
-        breaker.check()
-        try:
-            async with aclosing(self._inner.stream(deployment, call)) as events:
-                async for event in events:
-                    yield event
-        except PlatformError as error:
-            self._judge(deployment, breaker, error)
-            raise
-        self._judge(deployment, breaker, None)
 
     def health(self, deployment: Deployment) -> Health:
         found = self._inner.health(deployment)
@@ -147,13 +155,13 @@ class Breaking:
             BREAKERS_OPEN.labels(deployment.provider).set(sum(one.open for one in self._breakers.all()))
 
 
-class Bounded:
+class Bounded(Wrapper):
     """At most so many calls of a deployment at once, and so many that wait, for so long: then QUEUE_FULL."""
 
     def __init__(
         self, inner: LanguageModel, *, running: int, waiting: int, wait_seconds: float, clock: Callable[[], float]
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._clock = clock
 
         def places(deployment: Deployment) -> Bulkhead:
@@ -161,21 +169,10 @@ class Bounded:
 
         self._places = Remembered(places)
 
-    def speaks(self, form: Format) -> bool:
-        return self._inner.speaks(form)
-
-    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+    async def around(self, attempt: Attempt[T]) -> T:
+        deployment = attempt.deployment
         async with _Place(self._places.of(deployment), deployment.provider, self._clock):
-            return await self._inner.complete(deployment, call)
-
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        async with _Place(self._places.of(deployment), deployment.provider, self._clock):
-            async with aclosing(self._inner.stream(deployment, call)) as events:
-                async for event in events:
-                    yield event
-
-    def health(self, deployment: Deployment) -> Health:
-        return self._inner.health(deployment)
+            return await attempt()
 
 
 class _Place:
@@ -201,20 +198,15 @@ class _Place:
         self._bulkhead.leave()
 
 
-class Counted:
+class Counted(Wrapper):
     """Counts attempts, in the call and in the metrics: it stands next to the adapter, where each is one request."""
 
-    def __init__(self, inner: LanguageModel) -> None:
-        self._inner = inner
-
-    def speaks(self, form: Format) -> bool:
-        return self._inner.speaks(form)
-
-    async def complete(self, deployment: Deployment, call: Call) -> Answer:
+    async def around(self, attempt: Attempt[T]) -> T:
+        deployment, call = attempt.deployment, attempt.call
         call.tally.attempts += 1
         begun, end = time.perf_counter(), "cancelled"
         try:
-            answer = await self._inner.complete(deployment, call)
+            answer = await attempt()
             end = "ok"
         except PlatformError as error:
             end = _lost(deployment, call, error)
@@ -223,27 +215,10 @@ class Counted:
             _counted(deployment, begun, end)
         return answer
 
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        call.tally.attempts += 1
-        begun, end = time.perf_counter(), "cancelled"
-        try:
-            async with aclosing(self._inner.stream(deployment, call)) as events:
-                async for event in events:
-                    yield event
-            end = "ok"
-        except PlatformError as error:
-            end = _lost(deployment, call, error)
-            raise
-        finally:
-            _counted(deployment, begun, end)
-
-    def health(self, deployment: Deployment) -> Health:
-        return self._inner.health(deployment)
-
 
 def _counted(deployment: Deployment, begun: float, end: str) -> None:
-    ATTEMPTS.labels(deployment.provider, end).inc()
-    ATTEMPT_SECONDS.labels(deployment.provider).observe(time.perf_counter() - begun)
+    attempts(deployment.provider, end).inc()
+    attempt_seconds(deployment.provider).observe(time.perf_counter() - begun)
 
 
 def _lost(deployment: Deployment, call: Call, error: PlatformError) -> str:

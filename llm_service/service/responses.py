@@ -10,12 +10,13 @@ import orjson
 import structlog
 
 from chassis.errors import PlatformError
-from llm_service.domain.calls import Answer, Call, Ending, Format, Generator, Served
+from llm_service.domain.calls import Answer, Call, Ending, Format, Generator, Served, Sink
 from llm_service.domain.errors import PreviousResponseNotFound, ResponseChainTooLong, ResponseNotFound
 from llm_service.domain.responses import StoredResponse
 from llm_service.domain.store import Store
 from llm_service.policy.responses import chain
 from llm_service.policy.responses.document import read_responses
+from llm_service.service.streams import Event, poured, pulled
 
 log = structlog.get_logger()
 
@@ -65,12 +66,19 @@ class Responses:
         body = chain.mended(answer.body, previous_id=turn.previous_id, stored=stored)
         return replace(answer, body=body), served
 
-    async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
-        """Who answers, then events, then the ending. Errors as above."""
-        turn = await self._begin(call) if call.format is Format.RESPONSES else None
-        async with aclosing(self._inner.stream(turn.call if turn else call)) as events:
+    async def stream(self, call: Call, sink: Sink) -> Ending:
+        """Errors as above."""
+        if call.format is not Format.RESPONSES:
+            return await self._inner.stream(call, sink)
+        turn = await self._begin(call)
+        async with aclosing(self._kept(turn, pulled(self._inner, turn.call))) as events:
+            return await poured(events, sink)
+
+    async def _kept(self, turn: _Turn, source: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """The events of a turn, whose last is told once it is stored."""
+        async with aclosing(source) as events:
             async for event in events:
-                if turn is None or not isinstance(event, bytes):
+                if not isinstance(event, bytes):
                     yield event
                     continue
                 whole = chain.whole_in(event) if turn.keep else None

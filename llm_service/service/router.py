@@ -21,6 +21,7 @@ from llm_service.service.tenancies import Tenancies
 log = structlog.get_logger()
 
 ANY = Needs()
+MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +48,48 @@ class Router:
         self._tenancies = tenancies
         self._vault = vault
         self._open = frozenset(open_providers)
+        self._known: dict[tuple[str, str], tuple[Tenancy, Model, Route]] = {}
+        """Routes that are the same for every call, by tenant and name, and what they were made of."""
         self._random = source or random.Random()  # noqa: S311  # shares of load are no secret
 
     async def route(self, call: Call) -> Route:
         """ModelNotFound, ModelNotAllowed, Unsupported."""
         tenancy = await self._tenancies.of(call.tenant_id)
-        model = self.resolve(tenancy, call.tenant_id, call.model)
+        model = self._named(tenancy, call.model)
+        known = self._known.get((call.tenant_id, call.model))
+        if known is not None and known[0] is tenancy and known[1] is model:
+            return known[2]
+        self._check(tenancy, call.tenant_id, call.model, model)
         needs = needs_of(call.body) if chooses(model) else ANY
         found = [self._with_credential(deployment, key) for deployment, key in places(model, tenancy, needs)]
+        fixed = len(found) == 1 and found[0].credential is None and not chooses(model)
         if len(found) > 1:
             chance = affinity(call.tenant_id, call.body) if model.sticky else self._chance
             found = ordered(found, chance)
-        return Route(model.price_key or model.name, found, model.max_output_tokens)
+        route = Route(model.price_key or model.name, found, model.max_output_tokens)
+        if fixed:
+            self._remember(call, tenancy, model, route)
+        return route
 
     def resolve(self, tenancy: Tenancy, tenant_id: str, asked: str) -> Model:
         """The model that a tenant means by a name. ModelNotFound, ModelNotAllowed."""
-        name = tenancy.aliases.get(asked, asked)
-        model = self._catalogue.find(name, self._open | tenancy.keys.keys())
+        model = self._named(tenancy, asked)
+        self._check(tenancy, tenant_id, asked, model)
+        return model
+
+    def _named(self, tenancy: Tenancy, asked: str) -> Model:
+        opened = self._open | tenancy.keys.keys() if tenancy.keys else self._open
+        return self._catalogue.find(tenancy.aliases.get(asked, asked), opened)
+
+    def _check(self, tenancy: Tenancy, tenant_id: str, asked: str, model: Model) -> None:
         if model.tenants and tenant_id not in model.tenants:
             raise not_found(asked)
-        check_allowed(tenancy.rules, asked, name)
-        return model
+        check_allowed(tenancy.rules, asked, tenancy.aliases.get(asked, asked))
+
+    def _remember(self, call: Call, tenancy: Tenancy, model: Model, route: Route) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[call.tenant_id, call.model] = (tenancy, model, route)
 
     def _chance(self, _deployment: Deployment) -> float:
         return self._random.random()

@@ -13,12 +13,13 @@ import orjson
 import structlog
 
 from chassis.document import read_object
-from llm_service.domain.calls import Answer, Call, Ending, Format, Generator, Served
+from llm_service.domain.calls import Answer, Call, Ending, Format, Generator, Served, Sink
 from llm_service.domain.errors import GuardrailUnavailable, ProviderBadAnswer, Unsupported
 from llm_service.domain.guardrails import Passage, Phase
 from llm_service.policy.texts.slots import Texts, unspell
 from llm_service.service.held import HeldStream
 from llm_service.service.screens import Refused, Screen, ScreenBook, Screens, refusal
+from llm_service.service.streams import Event, poured, pulled
 
 log = structlog.get_logger()
 
@@ -45,36 +46,43 @@ class Screened:
             answer = await _answered(call, answer, texts, screens.output)
         return answer, served
 
-    async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
+    async def stream(self, call: Call, sink: Sink) -> Ending:
         """As above; a stream that a guardrail ends, ends with the format's own word for it."""
         screens = await self._book.of(call.tenant_id, call.model)
-        if screens is not None:
-            texts = self._of(call)
-            call = await _asked(call, texts, screens)
-        async with aclosing(self._inner.stream(call)) as events:
-            if screens is None or not screens.output.guards:
-                async for event in events:
-                    yield event
-                return
-            held = HeldStream(texts, screens.output, _passage(call, Phase.OUTPUT), self._window)
-            async for event in events:
-                if not isinstance(event, bytes):
-                    if isinstance(event, Ending) and (rest := await held.finish()):
-                        yield rest
-                    yield held.ending(call, event) if isinstance(event, Ending) else event
-                    continue
-                if released := await held.take(event):
-                    yield released
-                if held.refused:
-                    break
-        if held.refused:
-            yield held.ending(call, None)
+        if screens is None:
+            return await self._inner.stream(call, sink)
+        texts = self._of(call)
+        call = await _asked(call, texts, screens)
+        if not screens.output.guards:
+            return await self._inner.stream(call, sink)
+        held = HeldStream(texts, screens.output, _passage(call, Phase.OUTPUT), self._window)
+        async with aclosing(_judged(call, held, pulled(self._inner, call))) as events:
+            return await poured(events, sink)
 
     def _of(self, call: Call) -> Texts:
         found = self._texts.get(call.format)
         if found is None:
             raise Unsupported("Guardrails are set, and cannot judge this format.")
         return found
+
+
+async def _judged(call: Call, held: HeldStream, source: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """What goes out of a stream."""
+    async with aclosing(source) as events:
+        async for event in events:
+            if isinstance(event, Served):
+                yield event
+            elif isinstance(event, Ending):
+                if rest := await held.finish():
+                    yield rest
+                yield held.ending(call, event)
+            else:
+                if released := await held.take(event):
+                    yield released
+                if held.refused:
+                    break
+    if held.refused:
+        yield held.ending(call, None)
 
 
 async def _asked(call: Call, texts: Texts, screens: Screens) -> Call:

@@ -1,11 +1,10 @@
 """A wrapper of LanguageModel: asks a model in a format that it speaks for what was asked in one that it does not."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from chassis.errors import Violation
-from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.calls import Answer, Call, Ending, Format, Hold, LanguageModel, Out
 from llm_service.domain.errors import Unsupported
 from llm_service.domain.models import Deployment, Health
 
@@ -38,6 +37,25 @@ class Translation(Protocol):
         """For the answer to it, streamed."""
 
 
+class _Translated:
+    """Where the events of the model go, on their way back."""
+
+    started = False
+
+    def __init__(self, back: TranslatedStream, out: Out) -> None:
+        self._back = back
+        self._out = out
+
+    def write(self, events: bytes) -> Hold:
+        self.started = True
+        told = self._back.take(events)
+        return self._out.write(told) if told else None
+
+    def end(self, ending: Ending) -> None:
+        if told := self._back.end(ending):
+            self._out.write(told)
+
+
 class Translating:
     """What the model speaks passes; the rest goes through the first translation into something that it speaks."""
 
@@ -62,24 +80,17 @@ class Translating:
             raise _in_other_words(error, translation.names) from error
         return translation.answer(call, answer)
 
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+    async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
         translation = self._by_source.get(call.format)
-        asked = translation.request(call) if translation else call
-        back = translation.stream(call) if translation else None
+        if translation is None:
+            return await self._inner.stream(deployment, call, out)
+        asked, back = translation.request(call), _Translated(translation.stream(call), out)
         try:
-            async with aclosing(self._inner.stream(deployment, asked)) as events:
-                async for event in events:
-                    if back is None:
-                        yield event
-                    elif isinstance(event, bytes):
-                        if told := back.take(event):
-                            yield told
-                    else:
-                        if told := back.end(event):
-                            yield told
-                        yield event
+            ending = await self._inner.stream(deployment, asked, back)
         except Unsupported as error:
-            raise _in_other_words(error, translation.names if translation else {}) from error
+            raise _in_other_words(error, translation.names) from error
+        back.end(ending)
+        return ending
 
     def health(self, deployment: Deployment) -> Health:
         return self._inner.health(deployment)

@@ -4,10 +4,9 @@ Whatever imitates OpenAI is reached by OpenAI's settings, and much of it has no 
 does not know (404, and nothing about a model) is asked by translation, for a while without trying first.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 
-from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel
+from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel, Out
 from llm_service.domain.errors import ProviderRefused
 from llm_service.domain.models import Deployment, Health
 
@@ -28,8 +27,8 @@ class Without:
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         return await self._inner.complete(deployment, call)
 
-    def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        return self._inner.stream(deployment, call)
+    async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
+        return await self._inner.stream(deployment, call, out)
 
     def health(self, deployment: Deployment) -> Health:
         return self._inner.health(deployment)
@@ -62,23 +61,16 @@ class Perhaps:
         self._remember(deployment, call)
         return answer
 
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
+    async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
         if not self._known(deployment, call):
-            started = False
             try:
-                async with aclosing(self._inner.stream(deployment, call)) as events:
-                    async for event in events:
-                        started = True
-                        yield event
+                return await self._inner.stream(deployment, call, out)
             except ProviderRefused as error:
-                if started or not self._unspoken(call, error):
+                if out.started or not self._unspoken(call, error):
                     raise
-            else:
-                return
-        async with aclosing(self._translated.stream(deployment, call)) as events:
-            async for event in events:
-                self._remember(deployment, call)
-                yield event
+        ending = await self._translated.stream(deployment, call, out)
+        self._remember(deployment, call)
+        return ending
 
     def health(self, deployment: Deployment) -> Health:
         return self._inner.health(deployment)

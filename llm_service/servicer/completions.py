@@ -1,22 +1,20 @@
 """Completions on the wire."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any
 
-import structlog
 from aisp.common.v1 import usage_pb2
 from aisp.llm.v1 import llm_service_pb2 as pb
 from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceServicer
 from prometheus_client import Histogram
 
+from chassis import telemetry
 from chassis.context import current
 from chassis.errors import InvalidArgument
+from chassis.flow import Hold, pushing
 from chassis.telemetry import CALL_BUCKETS
 from llm_service.domain.calls import Caching, Call, Dialect, Ending, Format, Generator, Served
-
-log = structlog.get_logger()
 
 FIRST_EVENT = Histogram(
     "aisp_llm_first_event_seconds", "Time to a stream's first event", ["provider"], buckets=CALL_BUCKETS
@@ -42,26 +40,32 @@ class CompletionsServicer(LlmServiceServicer):
         _tell(call, served, answer.ending)
         return pb.CompleteResponse(body=answer.body, completion=_completion(served, answer.ending))
 
-    async def StreamComplete(
-        self, request: pb.StreamCompleteRequest, _: Any
-    ) -> AsyncIterator[pb.StreamCompleteResponse]:
-        call, begun = read_call(request.envelope), time.perf_counter()
-        served: Served | None = None
-        async with aclosing(self._generator.stream(call)) as events:
-            async for event in events:
-                if isinstance(event, bytes):
-                    yield pb.StreamCompleteResponse(data=event)
-                elif isinstance(event, Served):
-                    served = event
-                    FIRST_EVENT.labels(served.deployment.provider).observe(time.perf_counter() - begun)
-                    yield pb.StreamCompleteResponse(
-                        started=pb.Started(
-                            served_by=_served_by(served), attempts=served.attempts, age_seconds=served.age_seconds
-                        )
-                    )
-                elif served is not None:
-                    _tell(call, served, event)
-                    yield pb.StreamCompleteResponse(completion=_completion(served, event))
+    async def StreamComplete(self, request: pb.StreamCompleteRequest, context: Any) -> None:
+        call = read_call(request.envelope)
+        async with pushing(context) as push:
+            told = _Told(push)
+            ending = await self._generator.stream(call, told)
+        _tell(call, told.served, ending)
+        await context.write(pb.StreamCompleteResponse(completion=_completion(told.served, ending)))
+
+
+class _Told:
+    """Where a stream goes: into messages."""
+
+    served: Served
+
+    def __init__(self, push: Callable[[pb.StreamCompleteResponse], Hold]) -> None:
+        self._push = push
+        self._begun = time.perf_counter()
+
+    def begin(self, served: Served) -> None:
+        self.served = served
+        FIRST_EVENT.labels(served.deployment.provider).observe(time.perf_counter() - self._begun)
+        started = pb.Started(served_by=_served_by(served), attempts=served.attempts, age_seconds=served.age_seconds)
+        self._push(pb.StreamCompleteResponse(started=started))
+
+    def write(self, events: bytes) -> Hold:
+        return self._push(pb.StreamCompleteResponse(data=events))
 
 
 def read_call(envelope: pb.Envelope) -> Call:
@@ -132,8 +136,7 @@ def _completion(served: Served, ending: Ending) -> pb.Completion:
 
 
 def _tell(call: Call, served: Served, ending: Ending) -> None:
-    log.info(
-        "completion",
+    telemetry.tell(
         model=call.model,
         provider=served.provider,
         deployment=served.deployment.id,

@@ -22,6 +22,7 @@ from llm_service.domain.errors import ProviderBadAnswer, ProviderUnavailable
 from llm_service.domain.models import Deployment
 from llm_service.policy.sse import EventSplitter, data_of
 from tests.standins.openai_provider import OpenAIProvider, answers, chunks, completion, events, fails, running, sends
+from tests.standins.streams import read
 
 RECORDINGS = Path(os.environ.get("AISP_RECORDINGS", "../shared/recordings/provider-traffic.jsonl"))
 DEPLOYMENT = Deployment("openai", "upstream-name")
@@ -47,7 +48,7 @@ async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
 
 async def collect(model: WireModel, call: Call) -> tuple[bytes, Ending]:
     parts: list[bytes] = []
-    async for event in model.stream(DEPLOYMENT, call):
+    async for event in read(model, DEPLOYMENT, call):
         if isinstance(event, Ending):
             return b"".join(parts), event
         parts.append(event)
@@ -132,7 +133,7 @@ async def test_a_stream_that_fails_ends_truthfully(
 
 async def test_leaving_a_stream_cancels_the_provider_at_once(provider: OpenAIProvider, model: WireModel) -> None:
     provider.behaviour = sends(events(chunks("a")[:1], done=False), hang=True)
-    stream = model.stream(DEPLOYMENT, Call("gpt-x", BODY))
+    stream = read(model, DEPLOYMENT, Call("gpt-x", BODY))
     await anext(stream)
     await stream.aclose()
     await asyncio.wait_for(provider.cancelled.wait(), 1)

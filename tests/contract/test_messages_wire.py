@@ -16,6 +16,7 @@ from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
 from tests.standins.anthropic_provider import answers, events, message, stream
 from tests.standins.openai_provider import OpenAIProvider, fails, running, sends
+from tests.standins.streams import read
 
 DEPLOYMENT = Deployment("anthropic", "upstream-name")
 DOCUMENT = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "new_field": [1]}
@@ -47,7 +48,7 @@ async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
 
 async def collect(model: WireModel, asked: Call) -> tuple[bytes, Ending]:
     parts: list[bytes] = []
-    async for event in model.stream(DEPLOYMENT, asked):
+    async for event in read(model, DEPLOYMENT, asked):
         if isinstance(event, Ending):
             return b"".join(parts), event
         parts.append(event)

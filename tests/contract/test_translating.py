@@ -18,6 +18,7 @@ from llm_service.domain.errors import Unsupported
 from llm_service.domain.models import Deployment
 from tests.standins import anthropic_provider as anthropic
 from tests.standins.openai_provider import OpenAIProvider, answers, chunks, events, fails, running, sends
+from tests.standins.streams import read
 
 DEPLOYMENT = Deployment("any", "upstream-name")
 HELLO = [{"role": "user", "content": "hi"}]
@@ -52,7 +53,7 @@ def model(provider: OpenAIProvider, http: Http, form: Format) -> LanguageModel:
 
 async def collect(found: LanguageModel, asked: Call) -> tuple[list[dict[str, Any]], Ending]:
     data = b""
-    async for event in found.stream(DEPLOYMENT, asked):
+    async for event in read(found, DEPLOYMENT, asked):
         if isinstance(event, Ending):
             lines = (line[6:] for line in data.splitlines() if line.startswith(b"data: "))
             return [orjson.loads(line) for line in lines], event

@@ -3,9 +3,7 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -21,55 +19,7 @@ from chassis.http.client import parse
 from chassis.outbound import AddressRefused, UrlRefused, guarded
 from chassis.settings import OutboundSettings
 from deploy.local.process import free_port
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: 1\r\n\r\nhello"
-
-Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-@dataclass
-class Server:
-    """Reads each request, and answers as a test says."""
-
-    port: int = 0
-    connections: int = 0
-    requests: list[bytes] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1/chat?a=b"
-
-
-@asynccontextmanager
-async def answering(behave: bytes | Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    found = Server()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        found.connections += 1
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-                found.requests.append(head + await reader.readexactly(length))
-                if isinstance(behave, bytes):
-                    writer.write(behave)
-                    await writer.drain()
-                else:
-                    await behave(writer)
-        found.gone.set()
-        writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    found.port = server.sockets[0].getsockname()[1]
-    yield found
-    server.close()
-
-
-@asynccontextmanager
-async def client() -> AsyncIterator[Http]:
-    async with Http(connect_seconds=2) as http:
-        yield http
+from tests.standins.http_server import FORMS, OK, answering, client
 
 
 async def ask(http: Http, url: str, seconds: float = 2) -> tuple[int, bytes]:
@@ -96,14 +46,6 @@ async def test_a_request_as_it_is_sent() -> None:
             b"POST /v1/chat?a=b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
             b"Content-Length: 2\r\nX-Key: secret\r\n\r\n{}" % server.port
         ]
-
-
-FORMS = {
-    "length": OK,
-    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"2\r\nhe\r\n3;ext=1\r\nllo\r\n0\r\nX-Trailer: 1\r\n\r\n",
-    "hints first": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK,
-}
 
 
 @given(st.sampled_from(list(FORMS)), st.lists(st.integers(1, 40), min_size=1, max_size=8))

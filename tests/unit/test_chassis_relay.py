@@ -12,6 +12,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from chassis import errors
 from chassis.client import Channel
 from chassis.context import METADATA_KEY, Keyring, Signer
+from chassis.flow import Enough, pour, pushing
 from chassis.relay.frames import TRAFFIC, Opened
 from chassis.relay.rules import Rules
 from chassis.settings import RelaySettings
@@ -284,3 +285,81 @@ def test_the_nearest_rule_of_the_service_config_holds() -> None:
         '{"name": [{"service": "a.B", "method": "C"}], "timeout": "600s"}]}'
     )
     assert [rules.of(path).timeout for path in ("/a.B/C", "/a.B/D", "/x.Y/Z")] == [600, 0.5, 10]
+
+
+class Written(Echo):
+    """Writes its stream without waiting, as far as it may."""
+
+    def __init__(self, messages: int, size: int) -> None:
+        super().__init__()
+        self.produced = 0
+        self._messages = messages
+        self._size = size
+
+    async def server_stream(self, request: StringValue, servicer_context: Any) -> None:  # type: ignore[override]
+        async with pushing(servicer_context) as push:
+            for number in range(self._messages):
+                hold = push(StringValue(value=f"{number:08}".ljust(self._size, ".")))
+                self.produced += 1
+                if hold is not None:
+                    await asyncio.wait({hold})
+
+
+@pytest.mark.parametrize("settings", [RelaySettings(window_bytes=100_000), RelaySettings(enabled=False)])
+class TestPouring:
+    async def test_a_stream_is_poured(self, settings: RelaySettings) -> None:
+        async with served(Written(1000, 1000)) as service, relayed(service, settings) as channel:
+            stream = EchoStub(channel).server_stream(StringValue(value="a"), context=CALLING)
+            took = [await anext(stream)]
+            await pour(stream, took.append)
+            assert [int(message.value[:8]) for message in took] == list(range(1000))
+
+    async def test_who_does_not_read_holds_it_back(self, settings: RelaySettings) -> None:
+        echo, took = Written(1000, 10_000), []
+        hold: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(message: StringValue) -> asyncio.Future[None] | None:
+            took.append(message)
+            return None if hold.done() else hold
+
+        async with served(echo) as service, relayed(service, settings) as channel:
+            stream = EchoStub(channel).server_stream(StringValue(value="a"), context=CALLING)
+            pouring = asyncio.create_task(pour(stream, take))
+            await asyncio.sleep(0.1)
+            assert len(took) <= 12
+            # gRPC's own windows are larger.
+            assert echo.produced < (13 if settings.enabled else 1000)
+            hold.set_result(None)
+            await pouring
+            assert len(took) == 1000
+
+    async def test_who_has_enough_ends_it(self, settings: RelaySettings) -> None:
+        echo, took = Written(100_000, 100), []
+
+        def take(message: StringValue) -> None:
+            took.append(message)
+            if len(took) == 5:
+                raise Enough
+
+        async with served(echo) as service, relayed(service, settings) as channel:
+            stream = EchoStub(channel).server_stream(StringValue(value="a"), context=CALLING)
+            with pytest.raises(Enough):
+                await pour(stream, take)
+            await stream.aclose()
+            await asyncio.sleep(0.05)
+            produced = echo.produced
+            assert len(took) == 5
+            await asyncio.sleep(0.05)
+            assert echo.produced == produced < 100_000
+
+    async def test_what_fails_fails_it(self, settings: RelaySettings) -> None:
+        async def behave(text: str) -> str:
+            if text == "a2":
+                raise errors.Unavailable
+            return text
+
+        took: list[StringValue] = []
+        async with served(Echo(behave)) as service, relayed(service, settings) as channel:
+            with pytest.raises(errors.Unavailable):
+                await pour(EchoStub(channel).server_stream(StringValue(value="a"), context=CALLING), took.append)
+        assert [message.value for message in took] == ["a0", "a1"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sse import COMMENT, GONE, Heartbeats, until_disconnect
+from gateway.sse import COMMENT, GONE, Heartbeats, until_disconnect, written
 
 
 class Client:
@@ -70,35 +70,51 @@ async def test_who_cancels_from_without_is_heard() -> None:
         await task
 
 
-async def test_a_comment_where_nothing_is_sent() -> None:
-    sent: list[bytes] = []
-
-    async def send(data: bytes) -> None:
-        sent.append(data)
-
-    async with Heartbeats(send, 0.05) as stream:
-        for _ in range(8):
-            await asyncio.sleep(0.02)
-            await stream.send(b"event")
-        assert COMMENT not in sent
-        await asyncio.sleep(0.2)
-        assert sent.count(COMMENT) in (2, 3, 4)
-    count = len(sent)
-    await asyncio.sleep(0.1)
-    assert len(sent) == count
+async def test_a_comment_where_nothing_is_written() -> None:
+    written: list[bytes] = []
+    with Heartbeats(written.append, 0.2) as stream:
+        for _ in range(10):
+            await asyncio.sleep(0.03)
+            stream.write(b"event")
+        assert COMMENT not in written
+        await asyncio.sleep(0.75)
+        assert written.count(COMMENT) in (2, 3, 4)
+    count = len(written)
+    await asyncio.sleep(0.3)
+    assert len(written) == count
 
 
 async def test_no_comment_to_who_does_not_read() -> None:
+    written: list[bytes] = []
+    hold: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def write(data: bytes) -> asyncio.Future[None]:
+        written.append(data)
+        return hold
+
+    with Heartbeats(write, 0.01) as stream:
+        stream.write(b"event")
+        await asyncio.sleep(0.1)
+        assert written == [b"event"]
+        hold.set_result(None)
+        await asyncio.sleep(0.05)
+        assert COMMENT in written
+
+
+async def test_parts_go_behind_the_writer_on_a_server_that_has_to_be_awaited() -> None:
     sent: list[bytes] = []
     reads = asyncio.Event()
 
-    async def send(data: bytes) -> None:
+    async def send(message: dict[str, Any]) -> None:
         await reads.wait()
-        sent.append(data)
+        sent.append(message["body"])
 
-    async with Heartbeats(send, 0.01) as stream:
-        sending = asyncio.create_task(stream.send(b"event"))
-        await asyncio.sleep(0.1)
+    async with written({}, send) as write:
+        holds = [write(b"%d" % number) for number in range(30)]
+        assert holds[0] is None
+        assert holds[-1] is not None
+        await asyncio.sleep(0.01)
+        assert not holds[-1].done()
         reads.set()
-        await sending
-    assert sent == [b"event"]
+        await asyncio.wait_for(holds[-1], 1)
+    assert sent == [b"%d" % number for number in range(30)]

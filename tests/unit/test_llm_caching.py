@@ -9,11 +9,12 @@ import orjson
 import pytest
 
 from llm_service.domain.cache import KeptAnswer
-from llm_service.domain.calls import Answer, Caching, Call, Dialect, Ending, Format, Served, Tokens
+from llm_service.domain.calls import Answer, Caching, Call, Dialect, Ending, Format, Served, Sink, Tokens
 from llm_service.domain.errors import ModelNotAllowed, ProviderUnavailable
 from llm_service.domain.models import Deployment
 from llm_service.service.broadcast import AHEAD_BYTES, Broadcast
 from llm_service.service.caching import Cached, CacheRules
+from llm_service.service.streams import pulled
 
 ENDING = Ending(Tokens(5, 0, 7), "stop")
 SERVED = Served("m", Deployment("openai", "upstream"), 1)
@@ -52,16 +53,16 @@ class Model:
             raise self._error
         return Answer(b'{"number":%d}' % number, ENDING), SERVED
 
-    async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
+    async def stream(self, call: Call, sink: Sink) -> Ending:
         self.asked += 1
         try:
-            yield SERVED
-            yield b"data: one\n\n"
+            sink.begin(SERVED)
+            sink.write(b"data: one\n\n")
             await self.go.wait()
             if self._error:
                 raise self._error
-            yield b"data: two\n\n"
-            yield ENDING
+            sink.write(b"data: two\n\n")
+            return ENDING
         finally:
             self.left += 1
 
@@ -90,7 +91,7 @@ def call(**changes: Any) -> Call:
 
 
 async def streamed(house: House, asking: Call) -> list[Any]:
-    return [event async for event in house.cached.stream(asking)]
+    return [event async for event in pulled(house.cached, asking)]
 
 
 @pytest.fixture
@@ -173,9 +174,9 @@ async def test_at_the_same_time_a_question_is_asked_once() -> None:
 
 async def test_who_comes_second_reads_a_stream_while_it_comes_and_outlives_the_first() -> None:
     house = House()
-    first = house.cached.stream(call())
+    first = pulled(house.cached, call())
     assert [await anext(first), await anext(first)] == [SERVED, b"data: one\n\n"]
-    second = house.cached.stream(call())
+    second = pulled(house.cached, call())
     assert (await anext(second)).age_seconds == 0  # type: ignore[union-attr]  # it tells who answers first
     assert await anext(second) == b"data: one\n\n"
     await first.aclose()
@@ -187,7 +188,7 @@ async def test_who_comes_second_reads_a_stream_while_it_comes_and_outlives_the_f
 
 async def test_the_model_is_left_when_everybody_went() -> None:
     house = House()
-    readers = [house.cached.stream(call()) for _ in range(3)]
+    readers = [pulled(house.cached, call()) for _ in range(3)]
     for reader in readers:
         await anext(reader)
         await anext(reader)

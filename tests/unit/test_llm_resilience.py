@@ -10,7 +10,7 @@ import pytest
 from chassis.errors import PlatformError
 from chassis.resilience import CircuitOpen, QueueFull, RetryPolicy
 from llm_service.domain.allowances import Allowance
-from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel, Served, Tokens
+from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel, Out, Served, Tokens
 from llm_service.domain.errors import (
     DeploymentBusy,
     ProviderBadAnswer,
@@ -27,6 +27,8 @@ from llm_service.service.allowed import Allowed
 from llm_service.service.completions import Completions
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
 from llm_service.service.router import Route
+from llm_service.service.streams import pulled
+from tests.standins.streams import read
 
 FIRST, SECOND = Deployment("openai", "a", id="first"), Deployment("openai", "b", id="second")
 ENDING = Ending(Tokens(3, 0, 2), "stop")
@@ -57,14 +59,16 @@ class Twin:
             raise self.failures.pop(0)
         return Answer(deployment.id.encode(), ENDING)
 
-    async def stream(self, deployment: Deployment, _call: Call) -> AsyncGenerator[bytes | Ending, None]:
+    async def stream(self, deployment: Deployment, _call: Call, out: Out) -> Ending:
         self.asked.append(deployment.id)
         for _ in range(self.after):
-            yield b"word"
+            out.write(b"word")
+        if self.hold:
+            await self.hold.wait()
         if self.failures:
             raise self.failures.pop(0)
-        yield deployment.id.encode()
-        yield ENDING
+        out.write(deployment.id.encode())
+        return ENDING
 
 
 class Fixed:
@@ -139,10 +143,10 @@ class TestRetries:
         assert 3.6 < max(drawn) <= 4
 
     async def test_a_stream_is_tried_again_only_before_its_first_event(self) -> None:
-        assert await collected(Retrying(Twin(ProviderUnavailable()), FAST).stream(FIRST, call())) == [b"first", ENDING]
+        assert await collected(read(Retrying(Twin(ProviderUnavailable()), FAST), FIRST, call())) == [b"first", ENDING]
         twin = Twin(ProviderUnavailable(), after=1)
         with pytest.raises(ProviderUnavailable):
-            await collected(Retrying(twin, FAST).stream(FIRST, call()))
+            await collected(read(Retrying(twin, FAST), FIRST, call()))
         assert len(twin.asked) == 1
 
 
@@ -219,11 +223,11 @@ class TestChain:
         assert served.provider == "openai"
 
     async def test_a_stream_falls_back_until_its_first_event(self) -> None:
-        found = await collected(chain(Counted(Twin(ProviderUnavailable())), FIRST, SECOND).stream(call()))
+        found = await collected(pulled(chain(Counted(Twin(ProviderUnavailable())), FIRST, SECOND), call()))
         assert found == [Served("m", SECOND, 2), b"second", ENDING]
         twin = Twin(ProviderUnavailable(), after=1)
         with pytest.raises(ProviderUnavailable):
-            await collected(chain(twin, FIRST, SECOND).stream(call()))
+            await collected(pulled(chain(twin, FIRST, SECOND), call()))
         assert twin.asked == ["first"]
 
     async def test_what_is_the_documents_fault_is_told_at_once(self) -> None:
@@ -274,7 +278,7 @@ class TestLimits:
         counts = Counts(refusals=2)
         await Allowed(Twin(), counts, Rest(), 1).complete(self.limited, call())
         assert counts.settled == [("t", 5)]
-        await collected(Allowed(Twin(), counts, Rest(), 1).stream(self.limited, call()))
+        await collected(read(Allowed(Twin(), counts, Rest(), 1), self.limited, call()))
         assert counts.settled[1] == ("t", 5)
 
     async def test_it_does_not_wait_where_another_can_take_over_nor_for_ever(self) -> None:
@@ -292,7 +296,9 @@ class TestLimits:
         counts = Counts()
         with pytest.raises(ProviderTimeout):
             await Allowed(Twin(ProviderTimeout()), counts, Rest(), 1).complete(self.limited, call())
-        stream = Allowed(Twin(after=3), counts, Rest(), 1).stream(self.limited, call())
+        twin = Twin(after=3)
+        twin.hold = asyncio.Event()
+        stream = read(Allowed(twin, counts, Rest(), 1), self.limited, call())
         await anext(stream)
         await stream.aclose()
         assert [ticket for ticket, _ in counts.settled] == ["t", "t"]

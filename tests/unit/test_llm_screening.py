@@ -1,6 +1,7 @@
 """Guardrails around a generator: whole answers and streams, each format, whatever a stream's pieces are."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import PlatformError
-from llm_service.domain.calls import Answer, Call, Ending, Format, Served, Tokens
+from llm_service.domain.calls import Answer, Call, Ending, Format, Served, Sink, Tokens
 from llm_service.domain.errors import GuardrailUnavailable, Unsupported
 from llm_service.domain.guardrails import Action, Guardrail, Judgement, Passage, Phase
 from llm_service.domain.models import Deployment
 from llm_service.policy.sse import EventSplitter, data_of
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.service.screening import Screened
+from llm_service.service.streams import pulled
 from tests.standins.guardrails import Rows, book, row
 
 SERVED = Served("m", Deployment("p", "m"), 1)
@@ -37,13 +39,14 @@ class Twin:
         self.asked.append(orjson.loads(call.body))
         return Answer(orjson.dumps(self._answer), self._ending), SERVED
 
-    async def stream(self, call: Call) -> AsyncGenerator[Served | bytes | Ending, None]:
+    async def stream(self, call: Call, sink: Sink) -> Ending:
         self.asked.append(orjson.loads(call.body))
         try:
-            yield SERVED
+            sink.begin(SERVED)
             for event in self._events:
-                yield event
-            yield self._ending
+                sink.write(event)
+                await asyncio.sleep(0)
+            return self._ending
         finally:
             self.closed = True
 
@@ -208,7 +211,7 @@ STREAMS = {
 async def streamed(generator: Screened, form: Format) -> tuple[list[Any], Any]:
     """The documents of a stream's events, and how it ended."""
     splitter, found, ending = EventSplitter(), [], None
-    async for event in generator.stream(call(ask("hi"), form)):
+    async for event in pulled(generator, call(ask("hi"), form)):
         if isinstance(event, bytes):
             found += [orjson.loads(data_of(whole)) for whole in splitter.feed(event)]
         elif isinstance(event, Ending):

@@ -1,13 +1,12 @@
 """A server that turns out not to know a format is asked by translation; one that does not know a model is not."""
 
-from collections.abc import AsyncGenerator
-
 import pytest
 
-from llm_service.domain.calls import Answer, Call, Ending, Format, Tokens
+from llm_service.domain.calls import Answer, Call, Ending, Format, Out, Tokens
 from llm_service.domain.errors import ProviderRefused
 from llm_service.domain.models import Deployment, Health
 from llm_service.service.unspoken import REMEMBERED_SECONDS, Perhaps, Without
+from tests.standins.streams import read
 
 HERE = Deployment("openai", "m")
 CALL = Call("m", b"{}", Format.RESPONSES)
@@ -31,9 +30,9 @@ class Model:
             raise ProviderRefused(metadata=self._refuses)
         return Answer(self._name, ENDING)
 
-    async def stream(self, deployment: Deployment, call: Call) -> AsyncGenerator[bytes | Ending, None]:
-        yield (await self.complete(deployment, call)).body
-        yield ENDING
+    async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
+        out.write((await self.complete(deployment, call)).body)
+        return ENDING
 
     def health(self, _deployment: Deployment) -> Health:
         return Health.OK
@@ -42,7 +41,7 @@ class Model:
 async def heard(model: Perhaps, call: Call, *, stream: bool) -> bytes:
     if not stream:
         return (await model.complete(HERE, call)).body
-    return b"".join([event async for event in model.stream(HERE, call) if isinstance(event, bytes)])
+    return b"".join([event async for event in read(model, HERE, call) if isinstance(event, bytes)])
 
 
 @pytest.mark.parametrize("stream", [False, True])
