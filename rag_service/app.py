@@ -179,6 +179,7 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
             max_query=rag.max_query_characters,
             receipt_days=rag.receipt_days,
             kept_messages=rag.max_conversation_messages,
+            candidates=min(rag.answer_candidates, rag.max_top_k),
         ),
     )
     return RagServicer(

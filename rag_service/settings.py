@@ -104,6 +104,8 @@ class RagSection(Endpoint):
     """Deleted vectors of a document with which it is looked for afterwards."""
     answer_tokens: int = Field(default=160, ge=16, le=8192)
     """Tokens that an answer may have."""
+    answer_candidates: int = Field(default=20, ge=1, le=100)
+    """Passages that are read for an answer; the best `top_k` of them are shown to the model."""
     context_tokens: int = Field(default=2400, ge=256)
     """Tokens of passages and conversation that a model is given whose window is not known."""
     max_context_tokens: int = Field(default=12_000, ge=256)

@@ -62,6 +62,8 @@ class Passage:
     score: float = 0.0
     """Of the last stage."""
     scores: Scores = field(default_factory=Scores)
+    heading: str = ""
+    """That it stands under, with those above."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,28 @@ import orjson
 
 from rag_service.domain.chunks import Chunk
 from rag_service.domain.documents import Chunking, Heading
+from rag_service.policy.markdown import HEADING, blocks, cells, is_row, is_rule
 from rag_service.policy.terms import terms
 
+_LINE_BEGINS = "|".join([r"\A", *(rf"(?<=\n{indent})" for indent in ("", " ", "  ", "   ", "    ", r"\t"))])
+_ABBREVIATED = "|".join(
+    rf"(?<=\b{word})"
+    for word in (
+        "e.g", "i.e", "cf", "vs", "approx", "Dr", "Mr", "Mrs", "Ms", "Prof", "St", "Fig", "fig", "No", "Nos", "Eq",
+        "al", "pp", "ca", "z.B", "d.h", "bzw",
+    )
+)  # fmt: skip
 _PIECE = re.compile(
-    r"(?:(?<!\S)\d{1,3}\.(?=\s)"  # the number of a list's item ends no sentence
+    rf"(?:(?:{_LINE_BEGINS})\d{{1,3}}\.(?=\s)"  # the number of a list's item ends no sentence
+    rf"|(?:{_ABBREVIATED})\.(?=[^\S\n])"  # nor does an abbreviation
     r"|[^.!?\n]|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py
     r"|\n(?!\s*(?:\n|[-*#|>+]|\d{1,3}\.\s|$)))+"  # nor a wrapped line
     r"[.!?]*\s*|[.!?]+\s*|\s+"
 )
-_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*$")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 MAX_PIECE_CHARACTERS = 600
 MAX_HEADING_CHARACTERS = 200
+MAX_HEADER_CHARACTERS = 120
 SEGMENT_CHARACTERS = 64 * 1024
 
 
@@ -123,6 +133,38 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
             start = stop
 
 
+def pieces(text: str, most: int) -> Iterator[tuple[int, int]]:
+    """Sentences and lines; a block of code is one piece, or its lines are, where it has more than so many tokens."""
+    position = 0
+    for start, end in blocks(text):
+        yield from ((position + first, position + last) for first, last in sentences(text[position:start]))
+        if weight(text[start:end]) <= most:
+            yield start, end
+        else:
+            yield from _lines(text, start, end)
+        position = end
+    yield from ((position + first, position + last) for first, last in sentences(text[position:]))
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        stop = min(stop, start + MAX_PIECE_CHARACTERS)
+        if text[start:stop].strip():
+            yield start, stop
+        start = stop + (text[stop : stop + 1] == "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A piece of the text; `header` names the columns where it is a row below the header of a table."""
+
+    start: int
+    end: int
+    header: str = ""
+
+
 @dataclass(slots=True)
 class _Grouping:
     """Sentences into spans, section by section."""
@@ -133,7 +175,9 @@ class _Grouping:
     """So many of the named ones are behind."""
     path: list[tuple[int, str]] = field(default_factory=list)
     """The headings above, each with its level."""
-    group: list[tuple[int, int]] = field(default_factory=list)
+    group: list[_Piece] = field(default_factory=list)
+    header: str = ""
+    """Of the table that one is in."""
     buffer: str = ""
     base: int = 0
     """Where the buffer starts in the text."""
@@ -142,34 +186,46 @@ class _Grouping:
         for segment in segments:
             offset = self.base + len(self.buffer)
             self.buffer += segment
-            for start, end in sentences(segment):
+            for start, end in pieces(segment, self.chunking.tokens):
                 yield from self._add(offset + start, offset + end)
-            kept = self.group[0][0] if self.group else offset + len(segment)
+            kept = self.group[0].start if self.group else offset + len(segment)
             self.buffer, self.base = self.buffer[kept - self.base :], kept
         yield from self._flush()
 
     def _add(self, start: int, end: int) -> Iterator[_Span]:
         text = self._text(start, end)
-        if found := _HEADING.match(text):
+        if self._is_rule(text):
+            # A header and its rule are one piece: no chunk ends between them.
+            head = self.group.pop()
+            self.header = ", ".join(filter(None, cells(self._text(head.start, head.end))))[:MAX_HEADER_CHARACTERS]
+            self.group.append(_Piece(head.start, end))
+            return
+        self.header = self.header if is_row(text) else ""
+        if found := HEADING.match(text):
             yield from self._flush()
             self._enter(len(found[1]), found[2])
         elif self.passed < len(self.named) and self.named[self.passed].start < end:
             yield from self._flush()
             self._enter(self.named[self.passed].level, self.named[self.passed].title)
             self.passed += 1
-        elif self.group and weight(self._text(self.group[0][0], end)) > self.chunking.tokens:
+        elif self.group and weight(self._text(self.group[0].start, end)) > self.chunking.tokens:
             overlap = self._overlap()
             yield from self._flush()
             self.group = overlap
         elif self.group and self._ends_before(start, text):
             yield from self._flush()
-        self.group.append((start, end))
+        self.group.append(_Piece(start, end, self.header))
+
+    def _is_rule(self, text: str) -> bool:
+        if not self.group or not is_row(text) or not is_rule(text):
+            return False
+        return not self.header and is_row(self._text(self.group[-1].start, self.group[-1].end))
 
     def _flush(self) -> Iterator[_Span]:
         if self.group:
-            start, end = self.group[0][0], self.group[-1][1]
-            heading = " > ".join(name for _, name in self.path)[-MAX_HEADING_CHARACTERS:]
-            yield _Span(start, end, heading, self._text(start, end))
+            first, end = self.group[0], self.group[-1].end
+            path = [name for _, name in self.path] + ([first.header] if first.header else [])
+            yield _Span(first.start, end, " > ".join(path)[-MAX_HEADING_CHARACTERS:], self._text(first.start, end))
             self.group = []
 
     def _enter(self, level: int, title: str) -> None:
@@ -177,18 +233,18 @@ class _Grouping:
 
     def _ends_before(self, start: int, text: str) -> bool:
         """Whether a chunk that is half full ends before this paragraph: every other one is chosen, by its words."""
-        first, last = self.group[0][0], self.group[-1][1]
+        first, last = self.group[0].start, self.group[-1].end
         if not _BLANK_LINE.search(self._text(last, start)) or zlib.crc32(text.encode()) % 2:
             return False
         return weight(self._text(first, last)) >= self.chunking.tokens // 2
 
-    def _overlap(self) -> list[tuple[int, int]]:
+    def _overlap(self) -> list[_Piece]:
         """The last sentences of a chunk, which the next one repeats."""
-        kept: list[tuple[int, int]] = []
-        for start, end in reversed(self.group[1:]):
-            if weight(self._text(start, self.group[-1][1])) > self.chunking.overlap:
+        kept: list[_Piece] = []
+        for piece in reversed(self.group[1:]):
+            if weight(self._text(piece.start, self.group[-1].end)) > self.chunking.overlap:
                 break
-            kept.insert(0, (start, end))
+            kept.insert(0, piece)
         return kept
 
     def _text(self, start: int, end: int) -> str:

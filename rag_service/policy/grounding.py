@@ -1,23 +1,33 @@
-"""What of a model's answer stands in the documents: each sentence is cited, left out, or marked by the answer's state.
+"""What of a model's answer stands in the documents, and whether it answers: each sentence is cited, left out, or marked
+by the answer's state.
 
 A citation is made here, never believed: its quote is cut out of the passage. What no place carries is left out where
-grounding is required; what a place contradicts is left out always. The state follows from that, not from a mood.
+grounding is required; what a place contradicts is left out always. What stands there but does not answer is no answer:
+then the documents speak themselves, if one of their sentences does. The state follows from that, not from a mood.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rag_service.domain.answers import AnswerState, Citation, Grounding
 from rag_service.domain.search import Passage
+from rag_service.policy.answerability import ANSWERS, MAY_ANSWER
 from rag_service.policy.chunking import sentences
-from rag_service.policy.quoting import orders
+from rag_service.policy.evidence import Evidence
+from rag_service.policy.extracting import Extract, extracts
+from rag_service.policy.likeness import Cosines
 from rag_service.policy.support import Support, best, judge
 from rag_service.policy.terms import terms
+from rag_service.policy.units import NEAR, units
+
+Grounded = tuple[AnswerState, str, list[Citation]]
 
 ANSWERED_SHARE = 0.6
 """Of an answer's sentences, where those that nothing carries are let stand."""
+AS_GOOD = 0.8
+"""Of the likelihood of the documents' best sentence: a model's words that reach it are preferred to the documents'."""
 PLACES = 3
 """Places that are looked at for one sentence: those that share most words."""
 MOST_SENTENCES = 24
@@ -25,20 +35,21 @@ MOST_SENTENCES = 24
 ABSTENTION = "The documents say nothing about this."
 _MARK = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"</? ?passage[^>\n]*>?")
+_REFUSAL = re.compile(
+    r"\b(?:do(?:es)?|did|is|are|was|were|can|could)(?: not|n't|not)\b[^.!?]{0,40}\b(?:answer|say|state|mention|contain|"
+    r"provide|specif|includ|find|give|tell|describ|know|determin|available)|\bno (?:information|mention|answer)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A sentence of a passage, or two that follow each other."""
+    """A unit of a passage, or two that follow each other: its span, and how it reads."""
 
     passage: Passage
     start: int
     end: int
-
-    @property
-    def text(self) -> str:
-        """Its words."""
-        return self.passage.text[self.start : self.end]
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,25 @@ class Claim:
     places: tuple[Place, ...]
 
 
+@dataclass(slots=True)
+class _Said:
+    """What of a model's answer is left: with its marks, and without."""
+
+    marked: str = ""
+    plain: str = ""
+    cited: list[Citation] = field(default_factory=list)
+    sentences: int = 0
+    carried: int = 0
+    bearing: float = 0.0
+    """How likely the best of what is carried answers."""
+    refused: bool = False
+
+
 def claims(answer: str, passages: Sequence[Passage]) -> list[Claim]:
     """The sentences of an answer, without the marks and repetitions of small models."""
     answer = _QUOTATION.sub("", answer)
     places = [place for passage in passages for place in _places(passage)]
-    texts = [place.text for place in places]
+    texts = [place.said for place in places]
     found: list[Claim] = []
     before: set[tuple[str, ...]] = set()
     position = 0
@@ -73,60 +98,78 @@ def claims(answer: str, passages: Sequence[Passage]) -> list[Claim]:
 def alike(found: Sequence[Claim]) -> list[str]:
     """The texts whose vectors the judge wants to see."""
     judged = [claim for claim in found if claim.places][:MOST_SENTENCES]
-    texts = (text for claim in judged for text in (claim.text, *(place.text for place in claim.places)))
+    texts = (text for claim in judged for text in (claim.text, *(place.said for place in claim.places)))
     return list(dict.fromkeys(texts))
 
 
-def ground(
-    found: Sequence[Claim], passages: Sequence[Passage], grounding: Grounding, cosines: "Cosines"
-) -> tuple[AnswerState, str, list[Citation]]:
+def ground(found: Sequence[Claim], evidence: Evidence, grounding: Grounding, cosines: Cosines) -> Grounded:
     """The state, the words with their marks, the citations."""
-    if not passages and grounding is Grounding.REQUIRED:
+    if not evidence.passages and grounding is Grounding.REQUIRED:
         return AnswerState.ABSTAINED, ABSTENTION, []
-    built: list[str] = []
-    cited: list[Citation] = []
-    said = carried = 0
+    said = _said(found, evidence, grounding, cosines)
+    if said.bearing >= max(ANSWERS, AS_GOOD * evidence.best):
+        return _state(said, grounding), said.marked.strip(), said.cited
+    if own := extracts(evidence.candidates, ANSWERS):
+        # A model that says that they do not answer may be right.
+        return _quoted(own, AnswerState.PARTIAL if said.refused else AnswerState.ANSWERED)
+    if said.bearing >= MAY_ANSWER:
+        return AnswerState.PARTIAL, said.marked.strip(), said.cited
+    if grounding is Grounding.PREFERRED and terms(said.plain):
+        return AnswerState.UNGROUNDED, said.plain.strip(), []
+    return AnswerState.ABSTAINED, ABSTENTION, []
+
+
+def _said(found: Sequence[Claim], evidence: Evidence, grounding: Grounding, cosines: Cosines) -> _Said:
+    said = _Said()
     for claim in found:
         if not terms(claim.text):
-            built.append(claim.between + claim.text)
+            said.marked += claim.between + claim.text
+            said.plain += claim.between + claim.text
             continue
-        said += 1
+        said.sentences += 1
         verdict, place = _verdict(claim, cosines)
         if place is not None:
-            carried += 1
-            citation = _cite(cited, place.passage, (place.start, place.end))
-            built.append(f"{claim.between}{claim.text} [{citation.number}]")
-        elif verdict is not Support.CONTRADICTS and grounding is Grounding.PREFERRED:
-            built.append(claim.between + claim.text)
-    content = "".join(built).strip()
-    if carried:
-        enough = carried == said if grounding is Grounding.REQUIRED else carried >= ANSWERED_SHARE * said
-        return AnswerState.ANSWERED if enough else AnswerState.PARTIAL, content, cited
-    if grounding is Grounding.PREFERRED and terms(content):
-        return AnswerState.UNGROUNDED, content, []
-    return _extract(passages)
+            said.carried += 1
+            citation = _cite(said.cited, place.passage, (place.start, place.end))
+            said.marked += f"{claim.between}{claim.text} [{citation.number}]"
+            said.plain += claim.between + claim.text
+            said.bearing = max(said.bearing, _bearing(claim, place, evidence, cosines))
+            continue
+        said.refused |= bool(_REFUSAL.search(claim.text))
+        if verdict is not Support.CONTRADICTS and grounding is Grounding.PREFERRED:
+            said.marked += claim.between + claim.text
+            said.plain += claim.between + claim.text
+    return said
 
 
-class Cosines:
-    """Likeness of texts, by the vectors of those that were embedded."""
+def _bearing(claim: Claim, place: Place, evidence: Evidence, cosines: Cosines) -> float:
+    """How likely a sentence that is carried answers: by its own words, or as far as the unit that it repeats does."""
+    if evidence.judge.question.broad:
+        return 1.0
+    around = f"{place.passage.title} {place.passage.heading} {place.said} {claim.text}"
+    own = evidence.judge.likelihood(claim.text, around, cosines.of_question(claim.text))
+    repeated = [
+        one.score
+        for one in evidence.candidates
+        if one.passage.chunk_id == place.passage.chunk_id
+        and place.start <= one.unit.start
+        and one.unit.end <= place.end
+    ]
+    return max(own, *repeated) if repeated and judge(place.said, claim.text, claim.text) is Support.CARRIES else own
 
-    def __init__(self, vectors: dict[str, Sequence[float]]) -> None:
-        self._vectors = vectors
 
-    def of(self, one: str, other: str) -> float | None:
-        """None where nobody asked."""
-        first, second = self._vectors.get(one), self._vectors.get(other)
-        if first is None or second is None:
-            return None
-        return sum(a * b for a, b in zip(first, second, strict=True))
+def _state(said: _Said, grounding: Grounding) -> AnswerState:
+    required = grounding is Grounding.REQUIRED
+    enough = said.carried == said.sentences if required else said.carried >= ANSWERED_SHARE * said.sentences
+    return AnswerState.ANSWERED if enough else AnswerState.PARTIAL
 
 
 def _verdict(claim: Claim, cosines: Cosines) -> tuple[Support, Place | None]:
     """What the places say: the first that carries it, else whether one contradicts it."""
     verdict = Support.SILENT
     for place in claim.places:
-        around = f"{place.passage.title} {place.passage.text}"
-        told = judge(claim.text, place.text, around, cosines.of(claim.text, place.text))
+        around = f"{place.passage.title} {place.passage.heading} {place.passage.text}"
+        told = judge(claim.text, place.said, around, cosines.of(claim.text, place.said))
         if told is Support.CARRIES:
             return told, place
         if told is Support.CONTRADICTS:
@@ -135,26 +178,25 @@ def _verdict(claim: Claim, cosines: Cosines) -> tuple[Support, Place | None]:
 
 
 def _places(passage: Passage) -> list[Place]:
-    """Each sentence that speaks of the matter and not to the model, and each with the one behind it."""
-    spans = [span for span in sentences(passage.text) if not orders(passage.text[span[0] : span[1]])]
-    singles = [Place(passage, start, end) for start, end in spans]
-    pairs = [Place(passage, one[0], two[1]) for one, two in pairwise(spans) if two[0] - one[1] < 3]
+    """Each unit, which speaks of the matter and not to the model, and each with the one behind it."""
+    found = units(passage.text)
+    singles = [Place(passage, one.start, one.end, one.said) for one in found]
+    pairs = [
+        Place(passage, one.start, two.end, f"{one.said} {two.said}")
+        for one, two in pairwise(found)
+        if two.start - one.end < NEAR
+    ]
     return singles + pairs
 
 
-def _extract(passages: Sequence[Passage]) -> tuple[AnswerState, str, list[Citation]]:
-    """The documents' own words, where the model's had nothing to stand on."""
+def _quoted(own: Sequence[Extract], state: AnswerState) -> Grounded:
+    """The documents' own words."""
     cited: list[Citation] = []
     parts = []
-    for passage in passages[:2]:
-        spans = [span for span in sentences(passage.text) if not orders(passage.text[span[0] : span[1]])][:3]
-        spans = [span for place, span in enumerate(spans) if place == 0 or span[0] - spans[place - 1][1] < 3]
-        if spans:
-            citation = _cite(cited, passage, (spans[0][0], spans[-1][1]))
-            parts.append(f"{citation.quote} [{citation.number}]")
-    if not parts:
-        return AnswerState.ABSTAINED, ABSTENTION, []
-    return AnswerState.PARTIAL, "\n".join(parts), cited
+    for extract in own:
+        citation = _cite(cited, extract.passage, (extract.start, extract.end))
+        parts.append(f"{extract.said} [{citation.number}]")
+    return state, "\n".join(parts), cited
 
 
 def _cite(cited: list[Citation], passage: Passage, span: tuple[int, int]) -> Citation:

@@ -41,6 +41,7 @@ class SearchRows(Rows):
                 start=row.start,
                 end=row.end,
                 metadata=row.about,
+                heading=row.heading,
                 version=row.ready_version,
             )
             for row in await self._db.execute(query)

@@ -1,8 +1,7 @@
 """Answers out of documents: search, ask the model, ground what it says, keep a receipt."""
 
-import array
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +15,12 @@ from rag_service.domain.usage import Tally
 from rag_service.domain.vectors import Embedder
 from rag_service.policy import answers as policy
 from rag_service.policy import grounding
+from rag_service.policy.asking import asked
+from rag_service.policy.evidence import Evidence
 from rag_service.service.collections import bad
 from rag_service.service.conversations import Conversations
 from rag_service.service.documents import new_id
+from rag_service.service.reading import Reading
 from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Search
 
@@ -41,6 +43,8 @@ class AnswerRules:
     max_query: int
     receipt_days: int
     kept_messages: int
+    candidates: int = 20
+    """Passages that are read; the best `top_k` of them are shown to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class _Basis:
     """What an answer rests on, before it is given."""
 
     found: Found
+    evidence: Evidence
     passages: list[Passage]
+    reading: Reading
     messages: tuple[Message, ...]
     given: int
 
@@ -101,8 +107,8 @@ class Answers:
                     said += word
                     yield word
         claims = grounding.claims(said, passages)
-        cosines = await self._cosines(grounding.alike(claims), tally)
-        state, content, citations = grounding.ground(claims, passages, question.grounding, cosines)
+        cosines = await basis.reading.cosines(grounding.alike(claims), "ground")
+        state, content, citations = grounding.ground(claims, basis.evidence, question.grounding, cosines)
         answer = Answer(new_id(), state, content, tuple(citations), model, tuple(tally.lines), question.conversation_id)
         await self._keep(asker, question, answer, basis, prompt_hash)
         yield answer
@@ -137,17 +143,12 @@ class Answers:
         )
         tally.stage = "condense"
         query = await self._rewriting.condensed(messages, rules.max_query, tally)
-        seeking = Seeking(query, question.top_k, question.collection, question.filter, rerank=question.rerank)
+        count = max(question.top_k, rules.candidates)
+        seeking = Seeking(query, count, question.collection, question.filter, rerank=question.rerank)
         found = await self._search.find(asker.tenant_id, seeking, tally)
-        return _Basis(found, policy.fitting(policy.relevant(query, found.passages), given), messages, given)
-
-    async def _cosines(self, texts: Sequence[str], tally: Tally) -> grounding.Cosines:
-        """Vectors of an answer's sentences and of the places that may carry them."""
-        if not texts:
-            return grounding.Cosines({})
-        tally.stage = "ground"
-        vectors = await self._embedder.embed_documents(self._rules.judge_model, texts, tally)
-        return grounding.Cosines({text: array.array("f", vector) for text, vector in zip(texts, vectors, strict=True)})
+        reading = Reading(self._embedder, rules.judge_model, asked(query, messages[-1].content), tally)
+        evidence = await reading.evidence(found.passages, question.top_k)
+        return _Basis(found, evidence, policy.fitting(evidence.passages, given), reading, messages, given)
 
     async def _keep(self, asker: Asker, question: Question, answer: Answer, basis: _Basis, prompt_hash: str) -> None:
         """The receipt, and what was said in a conversation, in one transaction."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from rag_service.domain.documents import Chunking
-from rag_service.policy.chunking import Source, chunks, weight
+from rag_service.policy.chunking import Source, chunks, sentences, weight
 
 TEXT = " ".join(f"Sentence number {place} says something of its own." for place in range(200))
 
@@ -23,3 +23,48 @@ def test_a_chunk_repeats_as_much_of_the_one_before_as_it_should() -> None:
     assert all(one.end <= two.start for one, two in pairwise(plain))
     lapped = list(chunks(Source("d", "t", {}, chunking=Chunking(120, 60)), [TEXT]))
     assert all(0 < weight(TEXT[two.start : one.end]) <= 60 for one, two in pairwise(lapped))
+
+
+GUIDE = """# Guide
+
+| plan | copies kept |
+|---|---|
+| basic | 7 |
+| plus | 30 |
+
+```bash
+# this comment is no heading
+make run
+```
+
+It answers 503. Dr. Osei knows why.
+1. First this.
+"""
+
+
+def test_a_block_of_code_is_whole_and_its_comments_are_no_headings() -> None:
+    found = list(chunks(Source("d", "t", {}, chunking=Chunking(30, 0)), [GUIDE]))
+    assert {one.heading.split(" > ")[0] for one in found} == {"Guide"}
+    (code,) = (one for one in found if "make run" in one.text)
+    assert "```bash\n# this comment is no heading\nmake run\n```" in code.text
+    long = "```\n" + "run something\n" * 60 + "```"
+    cut = list(chunks(Source("d", "t", {}, chunking=Chunking(50, 0)), [long]))
+    assert len(cut) >= 2
+    assert max(weight(one.text) for one in cut) <= 50
+
+
+def test_rows_of_a_table_that_is_cut_stand_under_its_columns() -> None:
+    table = "# Plans\n\n| plan | copies |\n|---|---|\n" + "".join(f"| plan {n} | {n} copies |\n" for n in range(60))
+    found = list(chunks(Source("d", "t", {}, chunking=Chunking(60, 0)), [table + "\nBehind it."]))
+    assert found[0].heading == "Plans"
+    assert len(found) > 5
+    assert all(one.heading == "Plans > plan, copies" for one in found[1:] if one.text.startswith("|"))
+    assert not any(one.text.rstrip().endswith(("|---|---|", "| plan | copies |")) for one in found)
+    assert [table[one.start : one.end] for one in found[:-1]] == [one.text for one in found[:-1]]
+
+
+def test_a_sentence_ends_behind_a_number_but_not_behind_an_abbreviation() -> None:
+    told = [GUIDE[start:end] for start, end in sentences(GUIDE)]
+    assert "It answers 503." in told
+    assert "Dr. Osei knows why." in told
+    assert "1. First this." in told

@@ -4,8 +4,12 @@ import pytest
 
 from rag_service.domain.answers import AnswerState, Grounding, Message
 from rag_service.domain.search import Passage, Scores
+from rag_service.policy.answerability import Judge
 from rag_service.policy.answers import budget, fitting, prompt, prompt_hash
-from rag_service.policy.grounding import ABSTENTION, Cosines, alike, claims, ground
+from rag_service.policy.asking import asked
+from rag_service.policy.evidence import Evidence, weighed
+from rag_service.policy.grounding import ABSTENTION, alike, claims, ground
+from rag_service.policy.likeness import Cosines
 from rag_service.policy.quoting import LEFT_OUT, orders, quoted
 
 PUMP = "The Zephyr pump delivers 12 litres a minute. It needs 400 volts. The pump must not run dry."
@@ -15,9 +19,23 @@ def passage(text: str, title: str = "Zephyr", document: str = "d", start: int = 
     return Passage(document, f"c-{document}", title, text, 3, start, start + len(text), {}, scores=Scores(dense=0.6))
 
 
-def grounded(answer: str, *texts: str, grounding: Grounding = Grounding.REQUIRED) -> tuple[AnswerState, str, list[str]]:
+def evidence(question: str, passages: list[Passage]) -> Evidence:
+    """As if each text were as like the question as an answer mostly is."""
+    judge = Judge(asked(question), passages)
+    cosines = Cosines({text: [0.5] for text in judge.texts()}, [1.0])
+    return weighed(judge, passages, judge.candidates(cosines), 5)
+
+
+def grounded(
+    answer: str,
+    *texts: str,
+    grounding: Grounding = Grounding.REQUIRED,
+    question: str = "How many litres does the Zephyr pump deliver?",
+) -> tuple[AnswerState, str, list[str]]:
     passages = [passage(text, document=f"d{place}") for place, text in enumerate(texts)]
-    state, content, citations = ground(claims(answer, passages), passages, grounding, Cosines({}))
+    found = claims(answer, passages)
+    cosines = Cosines({claim.text: [0.5] for claim in found}, [1.0])
+    state, content, citations = ground(found, evidence(question, passages), grounding, cosines)
     for citation in citations:
         source = next(one for one in passages if one.document_id == citation.document_id)
         assert citation.quote == source.text[citation.start - source.start : citation.end - source.start]
@@ -53,12 +71,27 @@ def test_what_nothing_carries_is_left_out_where_grounding_is_required() -> None:
     assert (state, content.endswith("Bananas grow in warm countries.")) == (AnswerState.PARTIAL, True)
 
 
-def test_an_answer_without_ground_is_replaced_by_the_documents_or_marked() -> None:
+def test_where_the_model_has_no_ground_the_sentence_that_answers_is_quoted() -> None:
     state, content, quotes = grounded("Bananas grow in warm countries.", PUMP)
-    assert (state, len(quotes)) == (AnswerState.PARTIAL, 1)
-    assert content.startswith("The Zephyr pump delivers")
-    state, content, quotes = grounded("Bananas grow.", PUMP, grounding=Grounding.PREFERRED)
-    assert (state, content, quotes) == (AnswerState.UNGROUNDED, "Bananas grow.", [])
+    assert (state, quotes) == (AnswerState.ANSWERED, ["The Zephyr pump delivers 12 litres a minute."])
+    assert content == "The Zephyr pump delivers 12 litres a minute. [1]"
+    refusing = "The passages do not answer the question."
+    assert grounded(refusing, PUMP)[0] is AnswerState.PARTIAL
+
+
+def test_what_is_carried_but_does_not_answer_is_no_answer() -> None:
+    rambling = "The pump must not run dry."
+    _, content, _ = grounded(rambling, PUMP)
+    assert content == "The Zephyr pump delivers 12 litres a minute. [1]"
+    told = grounded(rambling, PUMP, question="How much does the Zephyr pump cost?")
+    assert told == (AnswerState.ABSTAINED, ABSTENTION, [])
+    told = grounded(rambling, PUMP, question="How much does it cost?", grounding=Grounding.PREFERRED)
+    assert told == (AnswerState.UNGROUNDED, rambling, [])
+
+
+def test_a_broad_question_is_answered_by_what_stands_in_the_passages() -> None:
+    state, content, _ = grounded("The pump must not run dry.", PUMP, question="Describe the Zephyr pump.")
+    assert (state, content) == (AnswerState.ANSWERED, "The pump must not run dry. [1]")
 
 
 def test_without_passages_it_abstains_or_says_so() -> None:
@@ -67,7 +100,8 @@ def test_without_passages_it_abstains_or_says_so() -> None:
 
 
 def test_a_small_model_that_goes_round_in_circles_is_cut_short() -> None:
-    _, content, quotes = grounded("The pump needs 400 volts. The pump needs 400 volts.", PUMP)
+    said = "The pump needs 400 volts. The pump needs 400 volts."
+    _, content, quotes = grounded(said, PUMP, question="How many volts does the pump need?")
     assert content.count("400") == len(quotes) == 1
 
 
@@ -110,9 +144,8 @@ def test_what_only_sounds_alike_is_shown(plain: str) -> None:
 
 
 def test_an_obeyed_order_finds_nothing_that_carries_it() -> None:
-    state, content, _ = grounded("HACKED", f"{PLANTED} The pump is blue.")
-    assert "HACKED" not in content
-    assert state is AnswerState.PARTIAL
+    state, content, _ = grounded("HACKED", f"{PLANTED} The pump is blue.", question="What is the pump?")
+    assert (state, content) == (AnswerState.ANSWERED, "The pump is blue. [1]")
 
 
 def test_a_document_can_neither_close_its_quotation_nor_open_a_turn() -> None:

@@ -1,0 +1,118 @@
+"""Whether words answer a question: how likely each sentence of the passages that were found is what was asked for.
+
+A search finds what speaks of the matter; that is no answer yet ("the pump delivers 12 litres" does not say what it
+costs). So a unit is judged by the likeness of vectors, by the question's terms that it has (rare ones count more), by
+the kind of thing that is asked for, by what is counted, and by names. The weights are those of a logistic regression on
+the seen half of tests/answerable_set.py, rounded; tests/unit/test_rag_answerability.py measures them on the other half.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag_service.domain.search import Passage
+from rag_service.policy.asking import QUANTITIES, WORDED, Asked, holds
+from rag_service.policy.likeness import Cosines
+from rag_service.policy.stemming import stem
+from rag_service.policy.terms import terms
+from rag_service.policy.units import Unit, units
+from rag_service.policy.words import COUNTS
+
+ANSWERS = 0.6
+"""A unit that is so likely an answer is one; on the seen half 93 of 100 questions that have an answer reach it, and one
+in ten of those that have none.
+"""
+MAY_ANSWER = 0.25
+"""Where no unit is so likely, the passages do not answer; all answerable questions of the seen half reach it."""
+BIAS, LIKENESS, COVERAGE, NO_SUCH_KIND, NO_SUCH_NAME, NOT_COUNTED = -4.6, 7.5, 4.5, -1.8, -1.3, -1.9
+NO_QUANTITY = 0.4
+"""What is left of the likelihood of words without a number, a duration, a price, where one is asked for."""
+MOST_UNITS = 64
+"""Whose vectors are asked for: those that have most of the question's terms."""
+COUNTED_WITHIN = 3
+"""Words before what is counted in which its number stands: "two thousand eggs"."""
+_TOKEN = re.compile(r"[\w.,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A unit of a passage, and how likely it answers."""
+
+    passage: Passage
+    unit: Unit
+    score: float = 0.0
+
+    @property
+    def read(self) -> str:
+        """What its vector stands for: with what it points back to."""
+        before = self.unit.about.rpartition("\n")[2] if self.unit.points_back else ""
+        return f"{before} {self.unit.said}" if before else self.unit.said
+
+    @property
+    def around(self) -> str:
+        """All that may name what it speaks of."""
+        return f"{self.passage.title} {self.passage.heading} {self.unit.about} {self.unit.said}"
+
+
+class Judge:
+    """Of one question, by how rare its terms are among the units that were found."""
+
+    def __init__(self, question: Asked, passages: Sequence[Passage]) -> None:
+        self.question = question
+        found = [Candidate(passage, unit) for passage in passages for unit in units(passage.text)]
+        held = [frozenset(terms(one.unit.said)) for one in found]
+        spread = Counter(term for one in held for term in one)
+        count = len(found)
+        self._rarity = {
+            term: weight * math.log(1 + (count - spread[term] + 0.5) / (spread[term] + 0.5))
+            for term, weight in question.terms.items()
+        }
+        order = sorted(range(count), key=lambda index: (-self._coverage(held[index]), index))
+        self._candidates = [found[index] for index in sorted(order[:MOST_UNITS])]
+
+    def texts(self) -> list[str]:
+        """The texts whose vectors are wanted beside the question's."""
+        return [one.read for one in self._candidates]
+
+    def candidates(self, cosines: Cosines) -> list[Candidate]:
+        """Each with its score, best first."""
+        judged = [
+            Candidate(one.passage, one.unit, self.likelihood(one.unit.said, one.around, cosines.of_question(one.read)))
+            for one in self._candidates
+        ]
+        return sorted(judged, key=lambda one: -one.score)
+
+    def likelihood(self, said: str, around: str, cosine: float) -> float:
+        """That these words answer the question: 0 to 1."""
+        question = self.question
+        held = terms(said)
+        new = set(held) - set(terms(question.text))
+        if not new or (question.kind in WORDED and all(term.isdigit() for term in new)):
+            return 0.0  # it says the question again
+        total = BIAS + LIKENESS * cosine + COVERAGE * self._coverage(frozenset(held))
+        found = holds(question, said)
+        total += 0.0 if found else NO_SUCH_KIND
+        if question.subject and not counts(said, question.subject):
+            total += NOT_COUNTED
+        if question.names:
+            known = around.lower()
+            total += NO_SUCH_NAME * sum(name not in known for name in question.names) / len(question.names)
+        likely = 1 / (1 + math.exp(-total))
+        return likely if found or question.kind not in QUANTITIES else likely * NO_QUANTITY
+
+    def _coverage(self, held: frozenset[str]) -> float:
+        whole = sum(self._rarity.values())
+        return sum(rarity for term, rarity in self._rarity.items() if term in held) / whole if whole else 0.0
+
+
+def counts(said: str, subject: str) -> bool:
+    """Whether a number of the subject stands in a text."""
+    words = [word.strip(".,") for word in _TOKEN.findall(said.lower())]
+    places = [place for place, word in enumerate(words) if stem(word) == subject]
+    return any(
+        word[:1].isdigit() or word in COUNTS or word in ("no", "none")
+        for place in places
+        for word in words[max(0, place - COUNTED_WITHIN) : place]
+    )

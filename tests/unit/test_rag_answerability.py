@@ -1,0 +1,135 @@
+"""Whether words answer a question: the parts of the rule, and the rule on both halves of the labelled set, where the
+real local model is installed.
+"""
+
+import array
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from embedding_service.adapters.local_onnx import LocalOnnx
+from rag_service.domain.search import Passage
+from rag_service.policy.answerability import ANSWERS, MAY_ANSWER, Candidate, Judge, counts
+from rag_service.policy.asking import Kind, asked, holds
+from rag_service.policy.chunking import Source, chunks
+from rag_service.policy.evidence import weighed
+from rag_service.policy.extracting import extracts
+from rag_service.policy.likeness import Cosines
+from tests.answerable_set import SET
+
+MODELS = Path(os.environ.get("AI_PLATFORM_MODELS_DIR", ".data/models")) / "embedding"
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How long is a lease?", Kind.DURATION),
+        ("How often are updates posted?", Kind.FREQUENCY),
+        ("How much does it cost?", Kind.MONEY),
+        ("How much water does the tank hold?", Kind.NUMBER),
+        ("When was it built?", Kind.TIME),
+        ("What happens when the store is down?", Kind.OTHER),
+        ("Who may do that?", Kind.PERSON),
+        ("Where is it?", Kind.PLACE),
+        ("Why is it so?", Kind.REASON),
+        ("How do I add one?", Kind.WAY),
+        ("Can I add one?", Kind.WHETHER),
+        ("Wie lange gilt das?", Kind.OTHER),
+    ],
+)
+def test_what_would_answer_is_told_by_the_question(question: str, kind: Kind) -> None:
+    assert asked(question).kind is kind
+
+
+def test_a_thing_of_the_kind_is_looked_for_beside_those_in_the_question() -> None:
+    assert holds(asked("How long is it?"), "It lasts twelve hours.")
+    assert not holds(asked("How long is it?"), "It lasts.")
+    assert holds(asked("Who found Neptune?"), "Neptune was found by Johann Galle.")
+    assert not holds(asked("Who knows Johann Galle?"), "Neptune was found by Johann Galle.")
+    assert counts("as many as two thousand eggs a day", "egg")
+    assert not counts("two drones and some eggs", "egg")
+
+
+def test_what_was_asked_before_counts_less() -> None:
+    question = asked("How many litres does the pump deliver?\nHow often is it serviced?", "How often is it serviced?")
+    assert question.kind is Kind.FREQUENCY
+    assert question.terms["servic"] > question.terms["litr"] > 0
+    assert asked("Summarise the contract.").broad
+    assert not asked("What does the contract say about pets?").broad
+
+
+def passages(title: str, text: str) -> list[Passage]:
+    return [
+        Passage(title, one.id, title, one.text, 0, one.start, one.end, {}, heading=one.heading)
+        for one in chunks(Source(title, title, {}), [text])
+    ]
+
+
+def test_a_sentence_that_says_the_question_again_is_no_answer() -> None:
+    judge = Judge(asked("Why is the index kept in runs?"), passages("t", "0007, the index in runs.\nIt is kept."))
+    assert judge.likelihood("0007, the index in runs.", "", 0.9) == 0
+    assert judge.likelihood("The index is kept in runs, since appends are cheap.", "", 0.9) > ANSWERS
+
+
+def test_where_nothing_may_answer_nothing_is_shown() -> None:
+    found = passages("pump", "The pump is blue.")
+    judge = Judge(asked("Who painted the ship?"), found)
+    assert weighed(judge, found, judge.candidates(Cosines({}, [1.0])), 5).passages == ()
+
+
+def test_an_extract_is_whole_and_says_nothing_twice() -> None:
+    text = (
+        "The pump is blue. It needs 400 volts.\n\nTo start it:\n\n```bash\nmake run\n```\n\nThe pump needs 400 volts."
+    )
+    (passage,) = passages("pump", text)
+    judge = Judge(asked("q"), [passage])
+    ordered = {one.unit.said: one for one in judge.candidates(Cosines({}))}
+
+    def extracted(*said: str) -> list[tuple[str, str]]:
+        best = [Candidate(passage, ordered[name].unit, 0.9) for name in said]
+        return [(one.said, passage.text[one.start : one.end]) for one in extracts(best, ANSWERS)]
+
+    assert extracted("It needs 400 volts.", "The pump needs 400 volts.") == [
+        ("The pump is blue. It needs 400 volts.", "The pump is blue. It needs 400 volts.")
+    ]
+    assert extracted("To start it:") == [("To start it:\n```\nmake run\n```", "To start it:\n\n```bash\nmake run\n```")]
+    assert extracts([Candidate(passage, ordered["The pump is blue."].unit, 0.5)], ANSWERS) == []
+
+
+def encoder() -> Callable[[Sequence[str]], list[list[float]]]:
+    """The local model, as the embedding service runs it."""
+    model = LocalOnnx(MODELS, threads=1, batch_tokens=4096, max_input_tokens=512, max_call_tokens=10**6)
+    model._load()
+
+    def encode(texts: Sequence[str]) -> list[list[float]]:
+        return [list(array.array("f", vector)) for vector in model._infer(model._tokenize(list(texts)))]
+
+    return encode
+
+
+@pytest.mark.skipif(not (MODELS / "tokenizer.json").exists(), reason="the local model is not installed")
+@pytest.mark.parametrize(("half", "answered", "false_answers"), [(0, 0.85, 0.13), (1, 0.8, 0.13)])
+def test_the_rule_on_the_half_that_was_seen_and_on_the_one_that_was_not(
+    half: int, answered: float, false_answers: float
+) -> None:
+    """Of questions with an answer: the right words, above the bound. Of those without: none above it."""
+    encode = encoder()
+    right = may = asked_for = wrong = without = 0
+    for title, text, answers, others in SET[half::2]:
+        found = passages(title, text)
+        for question, words in [*answers, *((other, None) for other in others)]:
+            judge = Judge(asked(question), found)
+            *vectors, vector = encode([*judge.texts(), question])
+            best = judge.candidates(Cosines(dict(zip(judge.texts(), vectors, strict=True)), vector))[0]
+            if words is None:
+                without += 1
+                wrong += best.score >= ANSWERS
+                continue
+            asked_for += 1
+            may += best.score >= MAY_ANSWER
+            right += best.score >= ANSWERS and words in best.passage.text[best.unit.start : best.unit.end]
+    assert may >= 0.97 * asked_for
+    assert right >= answered * asked_for
+    assert wrong <= false_answers * without
