@@ -11,8 +11,8 @@ from rag_service.policy.terms import terms
 from rag_service.policy.units import NEAR, Unit, units
 
 MOST = 3
-NEARLY_AS_GOOD = 0.85
-"""Of the best one's likelihood, the share from which on another unit is said, too."""
+NEARLY_AS_GOOD = 0.5
+"""Of the best one's odds, the share from which on another unit is said, too."""
 SAME = 0.7
 """Of the terms of two units; above, they say the same."""
 MOST_FOLLOWING = 8
@@ -34,7 +34,8 @@ def extracts(candidates: Sequence[Candidate], least: float) -> list[Extract]:
     """Of candidates, best first: those that are so likely an answer at least, and nearly as good as the best."""
     if not candidates or candidates[0].score < least:
         return []
-    bound = max(least, candidates[0].score * NEARLY_AS_GOOD)
+    odds = candidates[0].score / max(1 - candidates[0].score, 1e-9) * NEARLY_AS_GOOD
+    bound = max(least, odds / (1 + odds))
     kept: list[Extract] = []
     bags: list[frozenset[str]] = []
     for one in candidates:
