@@ -231,6 +231,8 @@ class Worker:
 
     async def _open(self) -> None:
         """A server that started anew gets its library back, and answers once it is known what it may have lost."""
+        if not await self._stream.suspect():
+            return
         await self._meter.load()
         if closed := await self._stream.closed():
             await self._limits.open_partitions(closed)

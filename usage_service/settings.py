@@ -15,11 +15,12 @@ class UsageSection(Endpoint):
     worker_ops_port: int = 9012
     batch: int = Field(default=500, ge=1, le=10_000)
     """Events moved to the ledger in one transaction."""
-    poll_seconds: float = Field(default=0.5, gt=0, le=60)
+    poll_seconds: float = Field(default=5, gt=0, le=8)
+    """How long the worker waits at the meter's streams at a time. What comes is read at once."""
     jobs_poll_seconds: float = Field(default=5, gt=0, le=60)
     gather_seconds: float = Field(default=0.25, ge=0, le=60)
     """Pause after a transaction that was not full, in which the next events gather."""
-    sweep_seconds: float = Field(default=2, gt=0, le=60)
+    sweep_seconds: float = Field(default=5, gt=0, le=60)
     kept_hours: int = Field(default=72, ge=1)
     """How long committed events stay in the streams: a restored ledger replays from them."""
     longest_span_days: int = Field(default=366, ge=1)

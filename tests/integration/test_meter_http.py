@@ -20,7 +20,7 @@ from tests.integration.meter_provider import Provider, asked, providing
 
 RUNS = int(os.environ.get("AISP_RUNS", "1"))
 AT_ONCE = 1000
-PER_KIND = 1000 if RUNS > 1 else 250
+PER_KIND = int(os.environ.get("AISP_PER_KIND", "1000" if RUNS > 1 else "250"))
 MINUTE_MS = 61_000
 DAY_MS = 86_400_000
 CHAT = "/v1/chat/completions"

@@ -1,5 +1,6 @@
 """From the meter's streams to the ledger, and what a tenant reads there: real Valkey, real PostgreSQL."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -23,6 +24,7 @@ from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve
+from usage_service.adapters.valkey import number_of, partition
 from usage_service.app import Worker, compose, compose_worker
 from usage_service.repository.store import PostgresStore
 from usage_service.repository.tables import jobs
@@ -196,6 +198,35 @@ async def test_a_job_reserves_and_settles_through_the_service(platform: Platform
     assert caught.value.metadata["limit"] == "tokens_per_minute"
     await platform.stub.Settle(pb.SettleRequest(lease_id=lease.lease_id), context=platform.context)
     await platform.stub.Reserve(request, context=platform.context)
+
+
+async def test_nobody_ends_another_tenants_lease(platform: Platform) -> None:
+    """Not in the tenant's own partition, where the store knows whose it is, and not elsewhere, where it knows nothing
+    of it: nothing is booked for the stranger. Whose it is ends it, though the store has lost it.
+    """
+    number = number_of(platform.tenant)
+    near = next(name for name in (str(uuid4()) for _ in range(100_000)) if number_of(name) == number)
+    far = next(name for name in (str(uuid4()) for _ in range(100_000)) if number_of(name) != number)
+    strangers = [RequestContext("r", tenant_id=name, user_id="u") for name in (near, far)]
+    for context in (platform.context, *strangers):
+        await platform.stub.EnsureLimits(pb.EnsureLimitsRequest(plan="free", tenant_version=1), context=context)
+    request = pb.ReserveRequest(tokens=100, service="rag")
+    lease = (await platform.stub.Reserve(request, context=platform.context)).lease_id
+    lost = (await platform.stub.Reserve(request, context=platform.context)).lease_id
+    await platform.worker._meter._client.hdel(f"{partition(number)}:leases", lost)
+    await platform.worker._meter._client.srem(f"{partition(number)}:ended:{int(time.time() // 300)}", lost)
+    usage = usage_pb2.Usage(lines=[usage_pb2.UsageLine(service="rag", unit=usage_pb2.UNIT_INPUT_TOKENS, amount=7)])
+    for context in strangers:
+        for name in (lease, lost):
+            with pytest.raises(PlatformError) as caught:
+                await platform.stub.Settle(pb.SettleRequest(lease_id=name, usage=usage), context=context)
+            assert caught.value.reason == "LEASE_CLOSED"
+    for name in (lease, lost):
+        await platform.stub.Settle(pb.SettleRequest(lease_id=name, usage=usage), context=platform.context)
+    await platform.settle()
+    for context, booked in ((platform.context, {lease, lost}), *((context, set()) for context in strangers)):
+        events = (await platform.stub.ListEvents(pb.ListEventsRequest(), context=context)).events
+        assert {event.id for event in events} == booked
 
 
 @pytest.mark.parametrize(

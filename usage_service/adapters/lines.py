@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 import orjson
 
 from usage_service.domain.ledger import EventStatus, Line, MeterEvent, Unit
+
+
+@lru_cache(10_000)
+def _uuid(text: str) -> str:
+    return str(UUID(text))
 
 
 def encode_lines(lines: Sequence[Line]) -> str:
@@ -28,7 +34,7 @@ def decode_event(told: Mapping[str, str]) -> MeterEvent:
         id=str(UUID(told["id"])),
         kind=told["kind"],
         status=EventStatus(told["status"]),
-        tenant_id=str(UUID(told["tenant"])),
+        tenant_id=_uuid(told["tenant"]),
         counts_request=told["counts"] == "1",
         request_id=descriptor.get("r", ""),
         user_id=told.get("user", ""),

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from usage_service.adapters.lines import decode_event
 from usage_service.adapters.valkey import PARTITIONS, PREFIX, partition
@@ -19,7 +20,10 @@ log = structlog.get_logger()
 
 SWEEP_BATCH = 100
 CHECK_SECONDS = 5.0
-"""So often every partition is asked whether it is open; a server that started anew is asked at once."""
+"""So often every partition is asked whether it is open; one of them is asked all the time: a server that started anew
+shows in each.
+"""
+STREAMS = tuple(f"{partition(number)}:events" for number in range(PARTITIONS))
 
 
 class ValkeyEvents:
@@ -28,11 +32,11 @@ class ValkeyEvents:
     def __init__(self, client: Redis, kept_seconds: int) -> None:
         self._client = client
         self._kept_ms = kept_seconds * 1000
-        self._server = ""
-        self._checked = 0.0
+        self._epoch = b""
+        self._checked = -CHECK_SECONDS
 
     async def read(self, positions: Mapping[int, str], count: int, wait_seconds: float) -> list[Entry]:
-        streams: Any = {_stream(number): positions.get(number, START) for number in range(PARTITIONS)}
+        streams: Any = {stream: positions.get(number, START) for number, stream in enumerate(STREAMS)}
         answer: Any = await self._client.xread(streams, count=count, block=max(1, int(wait_seconds * 1000)))
         rows = answer.items() if isinstance(answer, dict) else answer or []
         return [
@@ -40,17 +44,23 @@ class ValkeyEvents:
             if (entry := _entry(stream, name, fields))
         ]  # fmt: skip
 
+    async def suspect(self) -> bool:
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            return True
+        try:
+            epoch, _ = await self._client.fcall(PREFIX + "progress", 1, partition(0))
+        except ResponseError:  # the library is gone
+            return True
+        return bool(epoch != self._epoch)
+
     async def closed(self) -> list[int]:
-        server = (await self._client.info("server"))["run_id"]
-        if server == self._server and time.monotonic() - self._checked < CHECK_SECONDS:
-            return []
         async with self._client.pipeline(transaction=False) as pipeline:
             for number in range(PARTITIONS):
                 pipeline.fcall(PREFIX + "progress", 1, partition(number))
             answers = await pipeline.execute()
         found = [number for number, answer in enumerate(answers) if not answer[0]]
         if not found:
-            self._server, self._checked = server, time.monotonic()
+            self._epoch, self._checked = answers[0][0], time.monotonic()
         return found
 
     async def committed(self, positions: Mapping[int, str]) -> None:
@@ -70,7 +80,7 @@ class ValkeyEvents:
         async with self._client.pipeline(transaction=False) as pipeline:
             for number, position in positions.items():
                 first = min(oldest, ordinal(position))
-                pipeline.xtrim(_stream(number), minid=f"{first[0]}-{first[1]}", approximate=False)
+                pipeline.xtrim(STREAMS[number], minid=f"{first[0]}-{first[1]}", approximate=False)
             await pipeline.execute()
 
 
@@ -78,10 +88,6 @@ def ordinal(position: str) -> tuple[int, int]:
     """An entry's id as what orders it."""
     milliseconds, _, sequence = position.partition("-")
     return int(milliseconds), int(sequence)
-
-
-def _stream(number: int) -> str:
-    return f"{partition(number)}:events"
 
 
 def _entries(entries: Sequence[Any]) -> Sequence[Any]:

@@ -75,7 +75,7 @@ class Repository(Protocol):
     async def add_markup(self, markup: Markup) -> int:
         """Its version. PriceExists."""
 
-    async def terms_stamp(self) -> tuple[int, int]:
+    async def terms_stamp(self) -> tuple[int, ...]:
         """The newest versions of prices and markups."""
 
     async def get_state(self, tenant_id: str) -> TenantState | None: ...
@@ -108,7 +108,8 @@ class Repository(Protocol):
     async def standing(self, subject: Subject, tenant_id: str, partition: int, at: datetime) -> Standing:
         """What the subject used, as of one moment."""
 
-    async def add_rollups(self, tenant_id: str, rollups: Sequence[Rollup]) -> None: ...
+    async def add_rollups(self, added: Mapping[str, Sequence[Rollup]]) -> None:
+        """By tenant."""
 
     async def list_rollups(self, tenant_id: str, first: date, last: date) -> list[Rollup]: ...
 
@@ -196,6 +197,9 @@ class EventStream(Protocol):
 
     async def read(self, positions: Mapping[int, str], count: int, wait_seconds: float) -> list[Entry]:
         """What comes after the positions, in order, at most `count` of a partition."""
+
+    async def suspect(self) -> bool:
+        """Whether the server may have started anew, or nobody has looked for some time. Cheap."""
 
     async def closed(self) -> list[int]:
         """The partitions that are not open: their server started anew."""

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 from usage_service.domain.ledger import (
     Amounts,
@@ -27,7 +27,10 @@ _FIELD = {
     Unit.AUDIO_MILLISECONDS: "audio_milliseconds",
     Unit.STORED_BYTES: "stored_bytes",
 }
+NOTHING = (0,) * len(Amounts.__slots__)
+_PLACE = {unit: Amounts.__slots__.index(name) for unit, name in _FIELD.items()}
 TOKENS = frozenset(unit for unit, name in _FIELD.items() if name.endswith("_tokens"))
+EPOCH, DAY_MS = date(1970, 1, 1).toordinal(), 86_400_000
 WRITTEN = frozenset({Unit.OUTPUT_TOKENS, Unit.REASONING_TOKENS})
 
 
@@ -43,8 +46,7 @@ def bytes_of(lines: Iterable[Line]) -> int:
 
 def day_of(lease_id: str) -> date:
     """The day (UTC) of a lease, out of its id (UUIDv7): one id is in under one day, whenever its event comes."""
-    milliseconds = int(lease_id.replace("-", "")[:12], 16)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).date()
+    return date.fromordinal(EPOCH + int(lease_id[:8] + lease_id[9:13], 16) // DAY_MS)
 
 
 def answering(lines: Sequence[Line]) -> Line | None:
@@ -59,9 +61,11 @@ def to_ledger(event: MeterEvent, book: PriceBook, used: Sequence[Line] = ()) -> 
     if fee := _fee(event, book, answering(used or event.lines)):
         lines = (*lines, fee)
     counts = event.counts_request and event.kind != "correct" and event.status is not EventStatus.REPLAYED
-    amounts = sum((_amounts(line) for line in lines), Amounts(requests=1 if counts else 0))
+    sums = [1 if counts else 0, *NOTHING[1:]]
+    for line in lines:
+        _add(sums, line)
     model = answering(event.lines)
-    return LedgerEvent(event, day_of(event.id), model.provider if model else "", amounts, lines)
+    return LedgerEvent(event, day_of(event.id), model.provider if model else "", Amounts(*sums), lines)
 
 
 def _fee(event: MeterEvent, book: PriceBook, model: Line | None) -> PricedLine | None:
@@ -111,25 +115,27 @@ def to_book(event: MeterEvent, earlier: Sequence[LedgerEvent], book: PriceBook) 
     if swept:
         lines = subtract(event.lines, swept.event.lines)
         return to_ledger(replace(event, kind="correct", lines=lines), book, event.lines)
-    return to_ledger(replace(event, kind="settle"), book)
+    return to_ledger(event if event.kind == "settle" else replace(event, kind="settle"), book)
 
 
 def roll_up(events: Iterable[LedgerEvent]) -> dict[str, list[Rollup]]:
     """Sums by tenant, day, service and model. A request counts in the row of the service that answered it."""
-    sums: dict[tuple[str, date, str, str], Amounts] = defaultdict(Amounts)
+    sums: dict[tuple[str, date, str, str], list[int]] = defaultdict(lambda: [*NOTHING])
     for row in events:
         tenant, day = row.event.tenant_id, row.day
         if row.amounts.requests:
-            sums[tenant, day, row.event.service, row.event.model] += Amounts(requests=row.amounts.requests)
+            sums[tenant, day, row.event.service, row.event.model][0] += row.amounts.requests
         for line in row.lines:
-            sums[tenant, day, line.line.service, line.line.model] += _amounts(line)
+            _add(sums[tenant, day, line.line.service, line.line.model], line)
     rollups: dict[str, list[Rollup]] = defaultdict(list)
     for (tenant, day, service, model), amounts in sorted(sums.items()):
-        rollups[tenant].append(Rollup(day, service, model, amounts))
+        rollups[tenant].append(Rollup(day, service, model, Amounts(*amounts)))
     return rollups
 
 
-def _amounts(line: PricedLine) -> Amounts:
-    field = _FIELD.get(line.line.unit)
+def _add(sums: list[int], line: PricedLine) -> None:
+    """Adds a line to what Amounts are made of: requests first, the cost last."""
     # The requests themselves are counted by the event, and a hit of the cache is one.
-    return Amounts(**({field: line.line.amount} if field else {}), cost_nano_usd=line.cost_nano_usd)
+    if place := _PLACE.get(line.line.unit):
+        sums[place] += line.line.amount
+    sums[-1] += line.cost_nano_usd

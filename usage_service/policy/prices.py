@@ -15,6 +15,8 @@ MAX_NANO_USD_PER_MILLION = 10**15
 """A dollar a unit: beyond it, a request could cost more than what the meter counts exactly."""
 EVERYBODY = ""
 
+MAX_FOUND = 10_000
+"""Lines of so many kinds are looked up once."""
 T = TypeVar("T", Price, Markup)
 PRICED_AS = {
     Unit.CACHED_INPUT_TOKENS: Unit.INPUT_TOKENS,
@@ -59,22 +61,33 @@ class PriceBook:
         self._markups: dict[str, list[Markup]] = defaultdict(list)
         for markup in markups:
             self._markups[markup.tenant_id].append(markup)
-
-    @property
-    def tenants(self) -> frozenset[str]:
+        self.tenants = frozenset({tenant for tenant, *_ in self._prices if tenant} | set(self._markups))
         """Those with terms of their own."""
-        return frozenset({tenant for tenant, *_ in self._prices if tenant} | set(self._markups))
+        self._found: dict[Key, Sequence[Sequence[Price]]] = {}
 
     def price(self, tenant_id: str, line: Line, at: datetime) -> PricedLine:
         """The line's cost. Version 0 if it has no price."""
-        for unit in (line.unit, PRICED_AS.get(line.unit)):
-            for owner in (tenant_id, EVERYBODY):
-                # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
-                for model in (line.model, line.model.removeprefix(f"{line.provider}/")):
-                    found = unit and _at(self._prices.get((owner, line.provider, model, unit), ()), at)
-                    if found:
-                        return PricedLine(line, found.version, cost(line.amount, self._rate(tenant_id, found, at)))
+        for row in self._rows(tenant_id if tenant_id in self.tenants else EVERYBODY, line):
+            if found := _at(row, at):
+                return PricedLine(line, found.version, cost(line.amount, self._rate(tenant_id, found, at)))
         return PricedLine(line, 0, 0)
+
+    def _rows(self, tenant_id: str, line: Line) -> Sequence[Sequence[Price]]:
+        """The versions of each price that is asked for, the first that holds being the line's."""
+        key = (tenant_id, line.provider, line.model, line.unit)
+        found = self._found.get(key)
+        if found is None:
+            asked = (
+                (owner, line.provider, model, unit)
+                for unit in (line.unit, PRICED_AS.get(line.unit)) if unit
+                for owner in (tenant_id, EVERYBODY)
+                # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
+                for model in (line.model, line.model.removeprefix(f"{line.provider}/"))
+            )  # fmt: skip
+            if len(self._found) >= MAX_FOUND:
+                self._found.clear()
+            found = self._found[key] = [self._prices[name] for name in asked if name in self._prices]
+        return found
 
     def in_force(self, at: datetime, tenant_id: str = EVERYBODY) -> list[Price]:
         """The prices for everybody (or a tenant's own) that hold at a time."""
@@ -113,7 +126,10 @@ class PriceBook:
 
 
 def _at(row: Sequence[T], at: datetime) -> T | None:
-    return next((item for item in reversed(row) if item.effective_at <= at), None)
+    for item in reversed(row):
+        if item.effective_at <= at:
+            return item
+    return None
 
 
 def by_terms(prices: Iterable[Price]) -> list[Price]:

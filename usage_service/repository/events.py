@@ -1,9 +1,10 @@
 """Events as they are listed and exported."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -62,31 +63,26 @@ def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def to_values(row: LedgerEvent) -> dict[str, Any]:
-    """An event as a row."""
-    event = row.event
-    lines = [
+def to_columns(rows: Sequence[LedgerEvent]) -> dict[str, list[Any]]:
+    """Events as columns of the table."""
+    told = ("id", "kind", "tenant_id", "counts_request", "request_id", "user_id", "key_id", "service", "model", "at")
+    columns = {name: [getattr(row.event, name) for row in rows] for name in told}
+    columns |= {name: [getattr(row.amounts, name) for row in rows] for name in AMOUNTS}
+    return columns | {
+        "day": [row.day for row in rows],
+        "status": [row.event.status.value for row in rows],
+        "provider": [row.provider for row in rows],
+        "lines": [_lines(row) for row in rows],
+    }
+
+
+def _lines(row: LedgerEvent) -> str:
+    told = [
         [line.line.service, line.line.model, line.line.provider, line.line.unit.value, line.line.amount,
          line.line.attempt, line.price_version, line.cost_nano_usd]
         for line in row.lines
     ]  # fmt: skip
-    return {
-        "id": event.id,
-        "kind": event.kind,
-        "day": row.day,
-        "tenant_id": event.tenant_id,
-        "status": event.status.value,
-        "counts_request": event.counts_request,
-        "request_id": event.request_id,
-        "user_id": event.user_id,
-        "key_id": event.key_id,
-        "service": event.service,
-        "model": event.model,
-        "provider": row.provider,
-        "lines": lines,
-        "at": event.at,
-        **asdict(row.amounts),
-    }
+    return orjson.dumps(told).decode()
 
 
 def from_row(row: Any) -> LedgerEvent:

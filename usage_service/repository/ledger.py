@@ -1,20 +1,42 @@
 """Events and their rollups, and how far the ledger is."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.dialects.postgresql import ARRAY, array, dialect
 
 from usage_service.domain.ledger import START, Amounts, LedgerEvent, Rollup
 from usage_service.domain.limits import Standing, Subject
-from usage_service.repository.events import from_row, to_values
+from usage_service.repository.events import from_row, to_columns
 from usage_service.repository.rows import Rows
 from usage_service.repository.tables import AMOUNTS, conflicts, events, positions, rollups
 
 WINDOW_SECONDS = 61
+POSTGRES = dialect()  # type: ignore[no-untyped-call]
+
+
+def _unnested(table: sa.Table, *names: str) -> str:
+    """An INSERT of rows that come as one array a column: one statement, whatever their number."""
+    arrays = (f"CAST(:{name} AS {table.c[name].type.compile(POSTGRES)}[])" for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608  # names of columns
+
+
+INSERT_EVENTS = sa.text(_unnested(events, *events.c.keys()) + " ON CONFLICT DO NOTHING RETURNING id::text, kind")
+BOOKED = sa.select(events).where(
+    events.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(events.c.id.type))),
+    events.c.day == sa.any_(sa.bindparam("days", type_=ARRAY(sa.Date))),
+)
+POSITIONS = sa.select(sa.func.array_agg(positions.c.partition), sa.func.array_agg(positions.c.entry))
+SET_POSITIONS = sa.text(
+    _unnested(positions, "partition", "entry") + " ON CONFLICT (partition) DO UPDATE SET entry = excluded.entry"
+)
+ADD_ROLLUPS = sa.text(
+    _unnested(rollups, *rollups.c.keys())
+    + " ON CONFLICT (tenant_id, day, service, model) DO UPDATE SET "
+    + ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in AMOUNTS)
+)
 
 
 class LedgerRows(Rows):
@@ -27,18 +49,15 @@ class LedgerRows(Rows):
         by_identity = {(row.event.id, row.event.kind): row for row in rows}
         if not by_identity:
             return []
-        # The rows as parameters: in the statement they would have it compiled anew for each number of rows.
-        statement = insert(events).on_conflict_do_nothing().returning(events.c.id, events.c.kind)
-        inserted = await self._db.execute(statement, [to_values(row) for row in by_identity.values()])
+        inserted = await self._db.execute(INSERT_EVENTS, to_columns(list(by_identity.values())))
         return [by_identity[row.id, row.kind] for row in inserted]
 
     async def booked(self, ids: Collection[tuple[str, date]]) -> list[LedgerEvent]:
         if not ids:
             return []
-        days = {day for _, day in ids}
         # The days are told apart so that only their partitions are looked into.
-        query = sa.select(events).where(events.c.id.in_({name for name, _ in ids}), events.c.day.in_(days))
-        return [from_row(row) for row in await self._db.execute(query)]
+        asked = {"ids": [name for name, _ in ids], "days": list({day for _, day in ids})}
+        return [from_row(row) for row in await self._db.execute(BOOKED, asked)]
 
     async def keep_conflict(self, tenant_id: str, content: Mapping[str, object]) -> None:
         told = {key: str(value) for key, value in content.items()}
@@ -48,14 +67,13 @@ class LedgerRows(Rows):
         await self._db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('ledger'))"))
 
     async def positions(self) -> dict[int, str]:
-        rows = await self._db.execute(sa.select(positions))
-        return {row.partition: row.entry for row in rows}
+        numbers, entries = (await self._db.execute(POSITIONS)).one()
+        return dict(zip(numbers or (), entries or (), strict=True))
 
     async def set_positions(self, reached: Mapping[int, str]) -> None:
-        rows = [{"partition": number, "entry": entry} for number, entry in sorted(reached.items())]
-        statement = insert(positions)
-        change = {"entry": statement.excluded.entry}
-        await self._db.execute(statement.on_conflict_do_update(index_elements=["partition"], set_=change), rows)
+        numbers = sorted(reached)
+        told = {"partition": numbers, "entry": [reached[number] for number in numbers]}
+        await self._db.execute(SET_POSITIONS, told)
 
     async def standing(self, subject: Subject, tenant_id: str, partition: int, at: datetime) -> Standing:
         # One statement, so one snapshot: the position and the sums agree.
@@ -79,14 +97,14 @@ class LedgerRows(Rows):
         periods = [Amounts(*(int(number) for number in column)) for column in row[1:]]
         return Standing(row[0] or START, *periods)
 
-    async def add_rollups(self, tenant_id: str, rows: Sequence[Rollup]) -> None:
+    async def add_rollups(self, added: Mapping[str, Sequence[Rollup]]) -> None:
+        rows = [(tenant_id, row) for tenant_id in sorted(added) for row in added[tenant_id]]
         if not rows:
             return
-        statement = insert(rollups)
-        added = {name: rollups.c[name] + statement.excluded[name] for name in AMOUNTS}
-        keys = ["tenant_id", "day", "service", "model"]
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=added)
-        await self._db.execute(statement, [_rollup_values(tenant_id, row) for row in rows])
+        columns: dict[str, list[Any]] = {name: [getattr(row.amounts, name) for _, row in rows] for name in AMOUNTS}
+        columns["tenant_id"] = [tenant_id for tenant_id, _ in rows]
+        columns |= {name: [getattr(row, name) for _, row in rows] for name in ("day", "service", "model")}
+        await self._db.execute(ADD_ROLLUPS, columns)
 
     async def list_rollups(self, tenant_id: str, first: date, last: date) -> list[Rollup]:
         query = sa.select(rollups).where(rollups.c.tenant_id == tenant_id, rollups.c.day.between(first, last))
@@ -104,7 +122,7 @@ class LedgerRows(Rows):
 
     async def replace_rollups(self, tenant_id: str, rows: Sequence[Rollup]) -> None:
         await self._db.execute(rollups.delete().where(rollups.c.tenant_id == tenant_id))
-        await self.add_rollups(tenant_id, rows)
+        await self.add_rollups({tenant_id: rows})
 
     async def move_events(self, tenant_id: str, account: str, most: int) -> int:
         keys = [events.c.id, events.c.kind, events.c.day]
@@ -116,7 +134,7 @@ class LedgerRows(Rows):
     async def move_rollups(self, tenant_id: str, account: str) -> None:
         gone = rollups.delete().where(rollups.c.tenant_id == tenant_id).returning(*rollups.c)
         rows = [Rollup(row.day, row.service, row.model, amounts_of(row)) for row in await self._db.execute(gone)]
-        await self.add_rollups(account, rows)
+        await self.add_rollups({account: rows})
 
 
 def amounts_of(row: Any) -> Amounts:
@@ -128,8 +146,3 @@ def _sums(table: sa.Table, *where: Any) -> Any:
     """The sums of every amount, as one array."""
     sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0) for name in AMOUNTS]
     return sa.select(array(sums)).where(*where).scalar_subquery()
-
-
-def _rollup_values(tenant_id: str, row: Rollup) -> dict[str, Any]:
-    place = {"tenant_id": tenant_id, "day": row.day, "service": row.service, "model": row.model}
-    return place | asdict(row.amounts)

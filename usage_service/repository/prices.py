@@ -1,7 +1,5 @@
 """Prices and markups. They are added, never changed."""
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
@@ -10,6 +8,15 @@ from usage_service.domain.ledger import Unit
 from usage_service.domain.prices import Markup, Price
 from usage_service.repository.rows import Rows
 from usage_service.repository.tables import markups, prices
+
+# How many, too: of two that are added at once, the newer may be there first.
+STAMP = sa.select(
+    *(
+        sa.select(figure).scalar_subquery()
+        for table in (prices, markups)
+        for figure in (sa.func.coalesce(sa.func.max(table.c.version), 0), sa.func.count(table.c.version))
+    )
+)
 
 
 class PriceRows(Rows):
@@ -49,7 +56,5 @@ class PriceRows(Rows):
         except IntegrityError as error:
             raise PriceExists from error
 
-    async def terms_stamp(self) -> tuple[int, int]:
-        newest = (sa.select(sa.func.coalesce(sa.func.max(table.c.version), 0)) for table in (prices, markups))
-        row: Sequence[int] = (await self._db.execute(sa.select(*(query.scalar_subquery() for query in newest)))).one()
-        return row[0], row[1]
+    async def terms_stamp(self) -> tuple[int, ...]:
+        return tuple((await self._db.execute(STAMP)).one())

@@ -4,6 +4,7 @@ The position in each stream is kept with the events, so that what is booked and 
 ledger that is restored from a backup goes on where the backup was; a stream that is read again adds nothing.
 """
 
+from collections import Counter as Counted
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -38,6 +39,7 @@ class Ledger:
         self._clock = clock
         self._partitioned: set[object] = set()
         self._positions: dict[int, str] | None = None
+        self._known: tuple[tuple[int, ...], PriceBook] | None = None
 
     async def move(self, batch: int, wait_seconds: float) -> int:
         """Moves what is there, at most `batch` events a stream; how many were new."""
@@ -109,7 +111,7 @@ class Ledger:
         return added, before | reached
 
     async def _book(self, repository: Repository, events: Sequence[MeterEvent]) -> int:
-        book = PriceBook(await repository.list_prices(), await repository.list_markups())
+        book = await self._terms(repository)
         ids = {(event.id, policy.day_of(event.id)) for event in events}
         earlier: dict[str, list[LedgerEvent]] = defaultdict(list)
         for row in await repository.booked(ids):
@@ -127,10 +129,10 @@ class Ledger:
                 earlier[event.id].append(new)
                 rows.append(new)
         inserted = await repository.insert_events(rows)
-        await _add_rollups(repository, inserted)
+        await repository.add_rollups(policy.roll_up(inserted))
         await self._spendings.book(repository, inserted)
-        for row in inserted:
-            BOOKED.labels(row.event.kind).inc()
+        for kind, number in Counted(row.event.kind for row in inserted).items():
+            BOOKED.labels(kind).inc(number)
         if unpriced := [row for row in inserted if row.unpriced]:
             UNPRICED.inc(len(unpriced))
             log.warning(
@@ -138,10 +140,12 @@ class Ledger:
             )
         return len(inserted)
 
-
-async def _add_rollups(repository: Repository, rows: Sequence[LedgerEvent]) -> None:
-    for tenant_id, rollups in sorted(policy.roll_up(rows).items()):
-        await repository.add_rollups(tenant_id, rollups)
+    async def _terms(self, repository: Repository) -> PriceBook:
+        """All terms: read when there are others than before."""
+        stamp = await repository.terms_stamp()
+        if self._known is None or self._known[0] != stamp:
+            self._known = stamp, PriceBook(await repository.list_prices(), await repository.list_markups())
+        return self._known[1]
 
 
 def _ordinal(position: str) -> tuple[int, int]:

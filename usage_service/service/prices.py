@@ -17,6 +17,7 @@ log = structlog.get_logger()
 MAX_NAME = 200
 MAX_SOURCE = 500
 MAX_MARKUP = 100 * WHOLE
+LOOK_EVERY = timedelta(seconds=5)
 HURRY = timedelta(seconds=5)
 """What is to hold from a moment ago holds from now: the message took so long."""
 
@@ -37,8 +38,9 @@ class Prices:
         self._clock = clock
         self._partition = partition
         self._all = range(partitions)
-        self._told: tuple[int, int] | None = None
+        self._told: tuple[int, ...] | None = None
         self._next: datetime | None = None
+        self._looked: datetime | None = None
 
     async def book(self) -> PriceBook:
         """All terms."""
@@ -92,10 +94,16 @@ class Prices:
             await self._meter.invalidate(tenant_id)
 
     async def publish_changes(self) -> bool:
-        """Tells the meter, if anything holds that it was not told of; whether it was so."""
+        """Tells the meter, if anything holds that it was not told of; whether it was so.
+
+        Who adds terms tells it himself: what was not told is looked for now and then.
+        """
+        now = self._clock()
+        if self._looked and now - self._looked < LOOK_EVERY and (self._next is None or now < self._next):
+            return False
+        self._looked = now
         async with self._store.platform() as repository:
             stamp = await repository.terms_stamp()
-        now = self._clock()
         if stamp == self._told and (self._next is None or now < self._next):
             return False
         book = await self.book()

@@ -218,7 +218,7 @@ class UsageServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Settle(self, request, context):
-        """Ends a lease with what was used.
+        """Ends a lease with what was used. A lease of another tenant's is refused (LEASE_CLOSED), known to the meter or lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
