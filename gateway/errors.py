@@ -50,7 +50,7 @@ BY_REASON = {
     "PROVIDER_NOT_CONFIGURED": 503,
     "PROVIDER_BAD_ANSWER": 502,
 }
-PASSED_ON = frozenset(("404", "409", "413", "415", "422"))
+PASSED_ON = frozenset(("404", "409", "410", "413", "415", "422", "451"))
 """Statuses by which a provider refuses what the client sent: they are the client's to see."""
 ALWAYS_400 = frozenset(
     (
@@ -231,7 +231,11 @@ def openai_document(error: PlatformError, status: int) -> dict[str, Any]:
     param = error.metadata.get("param") or (error.violations[0].field if error.violations else None)
     code = error.metadata.get("code") or OPENAI_CODES.get(error.reason) or error.reason.lower()
     kind = error.metadata.get("type") or OPENAI_TYPES.get(status, "api_error")
-    return {"error": {"message": error.message, "type": kind, "param": param, "code": code}}
+    document = {"message": error.message, "type": kind, "param": param, "code": code}
+    if told := error.metadata.get("told"):
+        # As the provider has it, null and numbers included.
+        document |= orjson.loads(told)
+    return {"error": document}
 
 
 def anthropic_document(error: PlatformError, status: int, request_id: str) -> dict[str, Any]:

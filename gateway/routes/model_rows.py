@@ -62,7 +62,7 @@ class ModelBody(Body):
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [EXAMPLE]}}
 
     deployments: Annotated[list[DeploymentBody], Field(min_length=1, max_length=16)]
-    capabilities: Words = ["chat", "stream"]
+    capabilities: Annotated[Words, Field(description="What it can; anything else is refused. Empty: not known")] = []
     context_length: Tokens = 0
     max_output_tokens: Tokens = 0
     price_key: Annotated[str, Field(max_length=200)] = ""

@@ -19,6 +19,7 @@ from llm_service.domain.errors import ProviderBadAnswer, ProviderNotConfigured, 
 from llm_service.domain.models import Deployment, Health
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+GOOD = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class ProviderHttp:
                 body = await self._read(response, end)
         except (NotConnected, Broken, TimeoutError) as error:
             raise _typed(error) from error
-        if response.status != 200:
+        if response.status not in GOOD:
             raise self._refusal(deployment, response, body)
         return body
 
@@ -130,7 +131,7 @@ class ProviderHttp:
             async with asyncio.timeout(self._limits.total):
                 with await self._post(deployment, path, document, said) as response:
                     self._heard(deployment, response.status, response.headers)
-                    if response.status != 200:
+                    if response.status not in GOOD:
                         body = await self._read(response, math.inf)
                         raise self._refusal(deployment, response, body)
                     await response.pour(take, self._limits.between_bytes)

@@ -13,6 +13,7 @@ from llm_service.adapters.provider_errors import error_of
 from llm_service.domain.calls import Answer, Call, Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
+from llm_service.policy.answers import read_answer
 from llm_service.policy.documents import read_messages
 from llm_service.policy.sse import EventSplitter, data_of
 from llm_service.policy.tokens import estimate_tokens, tokens_of_message
@@ -50,11 +51,11 @@ class Messages:
 
     def answer(self, call: Call, body: bytes) -> Answer:
         try:
-            document = orjson.loads(body)
+            document = read_answer(body)
             finish, _ = document["stop_reason"] or "", document["content"]
             usage = document.get("usage")
             tokens = tokens_of_message(usage) if usage else _estimate(call, len(body))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProviderBadAnswer from error
         return Answer(body, Ending(tokens, finish))
 
@@ -100,7 +101,7 @@ class _Relay:
 
     def _look(self, data: bytes) -> None:
         try:
-            document = orjson.loads(data)
+            document = read_answer(data)
             kind = document["type"]
             if kind == "message_start":
                 self._count(document["message"].get("usage"))
@@ -109,7 +110,7 @@ class _Relay:
                 self._finish = document["delta"].get("stop_reason") or self._finish
             elif kind == "message_stop":
                 self.done = True
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProviderBadAnswer from error
         if kind == "error":
             raise error_of(document.get("error"))

@@ -16,11 +16,13 @@ from llm_service.adapters.provider_errors import error_of
 from llm_service.domain.calls import Answer, Call, Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
+from llm_service.policy.answers import read_answer
 from llm_service.policy.several import Several, several_of
-from llm_service.policy.sse import EventSplitter, data_of
+from llm_service.policy.sse import EventSplitter, data_of, event_of
 from llm_service.policy.tokens import estimate_tokens, joined, tokens_of
 
 DONE = b"[DONE]"
+ERROR = b"event: error"
 
 
 class OpenAIWire:
@@ -116,7 +118,7 @@ class OpenAIRelay:
         forwarded = []
         for event in self._splitter.feed(chunk):
             data = data_of(event)
-            if data == DONE:
+            if data.startswith(DONE):
                 self.done = True
                 break
             if data:
@@ -134,7 +136,7 @@ class OpenAIRelay:
 
     def _judge_rest(self, rest: bytes) -> None:
         """What a stream without an end left: its last word without a line's end, or no stream at all but an answer."""
-        if data_of(rest) == DONE or rest == b"null":
+        if data_of(rest).startswith(DONE) or rest == b"null":
             return
         if rest.startswith(b"{"):
             told = _loaded(rest)
@@ -148,8 +150,8 @@ class OpenAIRelay:
         if document is None:
             # llama.cpp begins some streams so; no client of another server has to read it.
             return b"" if self._public_name else event
-        if document.get("error"):
-            raise error_of(document["error"])
+        if document.get("error") or event.startswith(ERROR):
+            raise error_of(document.get("error") or document)
         if self._several:
             self._several.take(document)
         usage, finish = document.get("usage"), _finish_of(document)
@@ -165,7 +167,7 @@ class OpenAIRelay:
             return self._renamed(event, document)
         if not document.get("choices"):
             return b""
-        return self._renamed(b"data: " + without_member(data, "usage") + b"\n\n", document)
+        return self._renamed(event_of(without_member(data, "usage")), document)
 
     def _renamed(self, event: bytes, document: dict[str, Any]) -> bytes:
         if not self._public_name:
@@ -179,8 +181,8 @@ class OpenAIRelay:
 
 def _loaded(data: bytes) -> dict[str, Any] | None:
     try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        document = read_answer(data)
+    except ValueError as error:
         raise ProviderBadAnswer from error
     if document is not None and not isinstance(document, dict):
         raise ProviderBadAnswer

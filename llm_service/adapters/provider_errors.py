@@ -17,12 +17,20 @@ from llm_service.domain.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from llm_service.policy.answers import read_answer
 
 MAX_MESSAGE_CHARACTERS = 1000
+MAX_WORD_CHARACTERS = 200
+NAMED = ("param", "code", "type")
+MESSAGES = ("message", "detail", "Message", "msg", "error_description")
 MAX_WAIT_SECONDS = 3600.0
 NO_MONEY_LEFT = "insufficient_quota"
 """OpenAI's code for a 429 that no waiting helps."""
-REFUSED = frozenset({400, 404, 409, 413, 415, 422})
+REFUSED = frozenset({400, 404, 409, 410, 413, 415, 422, 451})
+UNPAID = 402
+TIMED_OUT = frozenset({408, 504, 524})
+OVERLOADED = frozenset({424, 425})
+"""As 5xx: text-generation-inference says 424 of its own failures."""
 STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -44,39 +52,58 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, *, own
     if status in (401, 403):
         refused = "The provider refuses the platform's key for this model."
         return ProviderKeyRefused() if own_key else ProviderNotConfigured(refused)
-    if status in (408, 504):
+    if status in TIMED_OUT:
         return ProviderTimeout()
-    if status == 429:
-        without = _error_object(body).get("code") == NO_MONEY_LEFT
+    if status in (429, UNPAID):
+        without = status == UNPAID or _error_object(body).get("code") == NO_MONEY_LEFT
         metadata = {"code": NO_MONEY_LEFT} if without else {}
         return ProviderRateLimited(retry_after=retry_after(headers), metadata=metadata)
-    return ProviderUnavailable(retry_after=retry_after(headers)) if status >= 500 else ProviderBadAnswer()
+    if status >= 500 or status in OVERLOADED:
+        return ProviderUnavailable(retry_after=retry_after(headers))
+    return ProviderBadAnswer()
 
 
 def error_of(told: Any) -> PlatformError:
     """The error that a provider sent inside a stream."""
     found = told if isinstance(told, dict) else {"message": str(told)}
-    code = found.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else STATUSES.get(str(found.get("type")), 500)
-    return error_of_status(status, {}, orjson.dumps({"error": found}))
+    numbers = (found.get(name) for name in ("code", "http_status_code", "status_code", "status"))
+    status = next((number for number in numbers if isinstance(number, int) and 400 <= number < 600), 0)
+    return error_of_status(status or STATUSES.get(str(found.get("type")), 500), {}, orjson.dumps({"error": found}))
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
+    """What of a body tells of the error, in whatever way its server tells it; `message` is there if anything is."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    found = document.get("error", document) if isinstance(document, dict) else {}
+        found = read_answer(body)
+    except ValueError:
+        text = body.decode(errors="replace").strip()
+        return {} if not text or text.startswith("<") else {"message": " ".join(text.split())}
+    # Google's servers tell a list of one; watsonx has several under `errors`.
+    found = found[0] if isinstance(found, list) and found else found
+    if isinstance(found, dict):
+        several = found.get("errors")
+        found = found.get("error") or (several[0] if isinstance(several, list) and several else found)
     return found if isinstance(found, dict) else {"message": str(found)}
 
 
+def _message_of(told: Mapping[str, Any]) -> str:
+    detail = next((told[name] for name in MESSAGES if told.get(name)), "")
+    if isinstance(detail, list):
+        # FastAPI's: one entry a field.
+        detail = "; ".join(str(item.get("msg", "") if isinstance(item, dict) else item) for item in detail[:5])
+    return str(detail or "The provider refused the request.")[:MAX_MESSAGE_CHARACTERS]
+
+
 def _refused(status: int, told: Mapping[str, Any]) -> ProviderRefused:
-    message = str(told.get("message") or "The provider refused the request.")[:MAX_MESSAGE_CHARACTERS]
     metadata = {"provider_status": str(status)}
-    for name in ("param", "code", "type"):
+    for name in NAMED:
         if isinstance(told.get(name), str):
-            metadata[name] = told[name][:200]
-    return ProviderRefused(message, metadata=metadata)
+            metadata[name] = told[name][:MAX_WORD_CHARACTERS]
+    # A client sees null and numbers where its provider says so.
+    kept = {name: told[name] for name in NAMED if name in told and isinstance(told[name], str | int | None)}
+    if len(as_told := orjson.dumps(kept).decode()) <= MAX_WORD_CHARACTERS:
+        metadata["told"] = as_told
+    return ProviderRefused(_message_of(told), metadata=metadata)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

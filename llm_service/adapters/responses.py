@@ -14,6 +14,7 @@ from llm_service.adapters.provider_errors import error_of
 from llm_service.domain.calls import Answer, Call, Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.domain.models import Deployment
+from llm_service.policy.answers import read_answer
 from llm_service.policy.responses.document import read_responses
 from llm_service.policy.sse import EventSplitter, data_of
 from llm_service.policy.tokens import estimate_tokens, tokens_of
@@ -110,8 +111,8 @@ def _finish_of(response: dict[str, Any]) -> str:
 
 def _loaded(data: bytes) -> dict[str, Any]:
     try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        document = read_answer(data)
+    except ValueError as error:
         raise ProviderBadAnswer from error
     if not isinstance(document, dict):
         raise ProviderBadAnswer

@@ -96,7 +96,9 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
                 services=("aisp.llm.v1.LlmService",),
                 ready=partial(_ready, parts),
                 interceptors=(IdempotencyInterceptor(answers, settings.keyring(NAME)),),
-                erase=together(TenantRows(parts.database, metadata).erase, answers.erase, parts.answers.erase),
+                erase=together(
+                    TenantRows(parts.database, metadata).erase, cases.models.erase, answers.erase, parts.answers.erase
+                ),
                 reencrypt=SealedRows(parts.database, parts.vault, SEALED).reencrypt,
             )
         finally:

@@ -70,7 +70,8 @@ class Model:
 
     name: str
     deployments: tuple[Deployment, ...]
-    capabilities: tuple[str, ...] = ("chat", "stream")
+    capabilities: tuple[str, ...] = ()
+    """What it can; asked for anything else it is refused. Empty: not known, whoever serves it says what it cannot."""
     context_length: int = 0
     created_at: datetime | None = None
     max_output_tokens: int = 0

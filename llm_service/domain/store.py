@@ -22,6 +22,9 @@ class Repository(GuardrailQueries, Protocol):
     async def remove_model(self, name: str) -> None:
         """ModelNotFound."""
 
+    async def forget_tenant(self, tenant_id: str) -> int:
+        """Takes a tenant out of the rows that are for some; one that was for it alone goes. How many."""
+
     async def tenancy(self, tenant_id: str) -> Tenancy:
         """What a tenant has of its own."""
 

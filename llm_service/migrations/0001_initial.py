@@ -4,13 +4,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from llm_service.repository.tables import deployments, models
-
 revision = "llm_0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+models = sa.table("models", sa.column("name"), sa.column("capabilities"), sa.column("context_length"))
+deployments = sa.table(
+    "deployments", sa.column("model"), sa.column("priority"), sa.column("provider"), sa.column("upstream_model")
+)
 CHAT = ["chat", "stream"]
 WHOLE = [*CHAT, "tools", "vision", "json_schema", "logprobs"]
 CATALOGUE = [

@@ -28,7 +28,7 @@ def falls_back(error: PlatformError) -> bool:
     """Whether another deployment may succeed where this one failed."""
     if isinstance(error, ProviderRefused):
         # The deployment is gone; what else a provider refuses is the document's fault.
-        return error.metadata.get("provider_status") == "404"
+        return error.metadata.get("provider_status") in ("404", "410")
     kinds = (
         ProviderRateLimited,
         ProviderUnavailable,

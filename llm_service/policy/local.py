@@ -10,13 +10,13 @@ SAMPLING = frozenset(
     ["model", "stream", "stream_options", "max_tokens", "temperature", "top_p", "top_k", "min_p", "n", "stop", "seed"]
 ) | {"frequency_penalty", "presence_penalty", "repeat_penalty", "logit_bias", "logprobs"}
 """What reaches the local engine in either format: its server takes fields that can harm it."""
-CHAT_FIELDS = SAMPLING | {"messages", "max_completion_tokens", "top_logprobs", "response_format"} | {
-    "tools", "tool_choice", "parallel_tool_calls"
-}  # fmt: skip
+CHAT_FIELDS = SAMPLING | {"messages", "max_completion_tokens", "top_logprobs", "response_format"}
 PROMPT_FIELDS = SAMPLING | {"prompt"}
 
 IGNORED = frozenset(["user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"])
 """What says nothing about the answer, and may be left out."""
+OF_TOOLS = frozenset(["tools", "tool_choice", "parallel_tool_calls"])
+"""Say nothing where there are no tools. Where there are, the template of this model would leave them out unsaid."""
 
 DEFAULT_COMPLETION_TOKENS = 16
 """OpenAI's default for completions; the engine's would be as many as fit."""
@@ -24,9 +24,13 @@ DEFAULT_COMPLETION_TOKENS = 16
 
 def chat_for_local(document: Mapping[str, Any]) -> dict[str, Any]:
     """What of a chat reaches the local engine. Unsupported names what it cannot do."""
+    if not document.get("tools"):
+        document = {key: value for key, value in document.items() if key not in OF_TOOLS}
     found = _allowed(document, CHAT_FIELDS)
     for message in document["messages"]:
         content = message.get("content")
+        if message.get("tool_calls") or message.get("role") == "tool":
+            raise Unsupported("This model knows no tools.", violations=[Violation("messages", "has calls of tools")])
         if isinstance(content, list) and any(part.get("type") != "text" for part in content if isinstance(part, dict)):
             raise Unsupported("This model reads text only.", violations=[Violation("messages", "has other parts")])
     return found

@@ -3,23 +3,28 @@
 import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from chassis.errors import Violation
 from llm_service.domain.errors import ModelNotAllowed, ModelNotFound, Unsupported
 from llm_service.domain.models import Deployment, Model
 from llm_service.domain.tenancy import ModelRules, ProviderKey, Tenancy
 from llm_service.policy.names import STAR, closest, fits_any
 
+ALWAYS = ("chat", "stream")
+"""What every language model can."""
 AFFINE_BYTES = 1024
 """Of a document, by which calls that begin alike are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a call needs of a deployment. `tokens` are estimated."""
+    """What a call needs of a deployment. `tokens` are estimated; `fields` of its document ask for capabilities."""
 
     capabilities: frozenset[str] = frozenset()
     tokens: int = 0
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """By capability."""
 
 
 def find(models: Mapping[str, Model], open_providers: Collection[str], name: str) -> Model:
@@ -83,9 +88,25 @@ def places(model: Model, tenancy: Tenancy, needs: Needs) -> list[tuple[Deploymen
         )
     able = [pair for pair in (*own, *((one, None) for one in permitted)) if _able(pair[0], model, needs)]
     if not able:
-        asked = ", ".join(sorted(needs.capabilities))
-        raise Unsupported(f"No deployment of {model.name[:200]} can do this: {asked}.")
+        raise incapable(model, needs, ())
     return _long_enough(able, model, needs.tokens)
+
+
+def capabilities(model: Model) -> tuple[str, ...]:
+    """What a model can, as far as it is known: its row's word, or what its deployments say."""
+    told = model.capabilities or dict.fromkeys(name for one in model.deployments for name in one.capabilities)
+    return tuple(told) or ALWAYS
+
+
+def incapable(model: Model, needs: Needs, others: Collection[str]) -> Unsupported:
+    """The error of a model that cannot do what is asked. `others`: models that can."""
+    missing = sorted(needs.capabilities - {*capabilities(model)}) or sorted(needs.capabilities)
+    fields = list(dict.fromkeys(needs.fields.get(name, name) for name in missing))
+    told = f"The model {model.name[:200]} cannot do what {', '.join(fields)} asks for ({', '.join(missing)})."
+    if others:
+        told += f" Models that can: {', '.join(others)}."
+    problems = [Violation(name, "is not supported by this model") for name in fields]
+    return Unsupported(told, metadata={"param": fields[0]}, violations=problems)
 
 
 def ordered(deployments: Iterable[Deployment], chance: Callable[[Deployment], float]) -> list[Deployment]:
@@ -136,12 +157,9 @@ def _permitted(deployment: Deployment, rules: ModelRules) -> bool:
 
 
 def _able(deployment: Deployment, model: Model, needs: Needs) -> bool:
-    # Without capabilities of its own it has the model's, and says by itself what it cannot do.
-    return not deployment.capabilities or needs.capabilities <= {*deployment.capabilities, *_always(model)}
-
-
-def _always(model: Model) -> frozenset[str]:
-    return frozenset(("chat", "stream")) & frozenset(model.capabilities)
+    # Without capabilities of its own it has the model's; where neither says any, it says by itself what it cannot do.
+    told = deployment.capabilities or model.capabilities
+    return not told or needs.capabilities <= frozenset(told)
 
 
 def _long_enough(

@@ -12,15 +12,17 @@ class EventSplitter:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._half = False
+        """Whether the last byte was a \\r: a \\n that follows it ends the same line."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that are complete now, each with its closing empty line."""
-        buffer = self._rest + data if self._rest else data
-        if b"\r" in buffer:
-            # A \r at the very end may be half of a \r\n.
-            tail = b"\r" if buffer.endswith(b"\r") else b""
-            buffer = buffer[: len(buffer) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
-        *events, self._rest = buffer.split(b"\n\n")
+        if self._half:
+            data, self._half = data.removeprefix(b"\n"), False
+        if b"\r" in data:
+            self._half = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *events, self._rest = (self._rest + data if self._rest else data).split(b"\n\n")
         if len(self._rest) > MAX_EVENT_BYTES:
             raise EventTooLarge
         return [bare + b"\n\n" for event in events if (bare := event.strip(b"\n"))]
@@ -38,3 +40,8 @@ def data_of(event: bytes) -> bytes:
         return event[6:-2]
     lines = (line for line in event.split(b"\n") if line.startswith(b"data:"))
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
+
+
+def event_of(data: bytes) -> bytes:
+    """An event without a name, of these data."""
+    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"

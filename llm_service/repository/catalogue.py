@@ -63,6 +63,14 @@ class CatalogueRows(Rows):
         if not (await self._db.execute(models.delete().where(models.c.name == name))).rowcount:
             raise ModelNotFound
 
+    async def forget_tenant(self, tenant_id: str) -> int:
+        # A list that became empty would open the row to everybody.
+        its_own = models.c.tenants.contains([tenant_id])
+        alone = await self._db.execute(models.delete().where(its_own, sa.func.cardinality(models.c.tenants) == 1))
+        left = sa.func.array_remove(models.c.tenants, tenant_id)
+        among = await self._db.execute(models.update().where(its_own).values(tenants=left))
+        return int(alone.rowcount + among.rowcount)
+
 
 def _deployment(found: sa.RowMapping) -> Deployment:
     return Deployment(

@@ -1,5 +1,6 @@
 """The catalogue as an operator changes it. What is written is in force once the database has told of it."""
 
+from chassis.erasure import Erased
 from llm_service.domain.errors import BadModel
 from llm_service.domain.models import Model
 from llm_service.domain.providers import Providers
@@ -43,6 +44,11 @@ class Models:
             before = _named(await repository.list_models(), name)
             await repository.remove_model(name)
             return before
+
+    async def erase(self, tenant_id: str, _deletion_id: str) -> Erased:
+        """Of a tenant that was deleted: the rows that are for it."""
+        async with self._store.platform() as repository:
+            return Erased({"models_of_its_own": await repository.forget_tenant(tenant_id)})
 
 
 async def _check_credentials(repository: Repository, model: Model) -> None:

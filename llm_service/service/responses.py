@@ -128,7 +128,11 @@ class Responses:
 
     async def _keep(self, turn: _Turn, response: bytes) -> bool:
         """Whether it is stored now. A response that cannot be stored is still an answer, and says that it is not."""
-        told = orjson.loads(response)
+        try:
+            told = orjson.loads(response)
+        except orjson.JSONDecodeError:
+            log.warning("a response is not stored that is no strict JSON")
+            return False
         response_id, before = told.get("id"), turn.previous
         if told.get("status") not in chain.WHOLE or not isinstance(response_id, str):
             return False

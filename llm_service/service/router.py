@@ -3,18 +3,19 @@
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import structlog
 
 from chassis.errors import PlatformError
 from llm_service.domain.calls import Call
-from llm_service.domain.errors import ProviderNotConfigured
+from llm_service.domain.errors import ProviderNotConfigured, Unsupported
 from llm_service.domain.models import Credential, Deployment, Model
 from llm_service.domain.store import Vault
 from llm_service.domain.tenancy import ProviderKey, Tenancy
 from llm_service.policy.keys import binding
-from llm_service.policy.needs import chooses, needs_of
-from llm_service.policy.routing import Needs, affinity, check_allowed, not_found, ordered, places
+from llm_service.policy.needs import asks, chooses, needs_of
+from llm_service.policy.routing import Needs, affinity, allowed, check_allowed, incapable, not_found, ordered, places
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.tenancies import Tenancies
 
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 ANY = Needs()
 MOST_KNOWN = 10_000
+MOST_NAMED = 5
+"""Of models that can do what another cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,18 @@ class Router:
         tenancy = await self._tenancies.of(call.tenant_id)
         model = self._named(tenancy, call.model)
         known = self._known.get((call.tenant_id, call.model))
-        if known is not None and known[0] is tenancy and known[1] is model:
+        judged = chooses(model)
+        if known is not None and known[0] is tenancy and known[1] is model and not (judged and asks(call.body)):
             return known[2]
         self._check(tenancy, call.tenant_id, call.model, model)
-        needs = needs_of(call.body) if chooses(model) else ANY
-        found = [self._with_credential(deployment, key) for deployment, key in places(model, tenancy, needs)]
-        fixed = len(found) == 1 and found[0].credential is None and not chooses(model)
+        needs = needs_of(call.body) if judged else ANY
+        try:
+            able = places(model, tenancy, needs)
+        except Unsupported as error:
+            raise incapable(model, needs, self._capable(needs, tenancy, call.tenant_id)) from error
+        found = [self._with_credential(deployment, key) for deployment, key in able]
+        alone = len(found) == 1 and (len(model.deployments) == 1 or not judged)
+        fixed = alone and found[0].credential is None and not needs.capabilities
         if len(found) > 1:
             chance = affinity(call.tenant_id, call.body) if model.sticky else self._chance
             found = ordered(found, chance)
@@ -90,6 +99,17 @@ class Router:
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         self._known[call.tenant_id, call.model] = (tenancy, model, route)
+
+    def _capable(self, needs: Needs, tenancy: Tenancy, tenant_id: str) -> list[str]:
+        """Some models of this tenant that have what a call needs."""
+        names = (
+            model.name
+            for model in self._catalogue.models()
+            if needs.capabilities <= {*model.capabilities}
+            and (not model.tenants or tenant_id in model.tenants)
+            and allowed(tenancy.rules, model.name, model.name)
+        )
+        return list(islice(names, MOST_NAMED))
 
     def _chance(self, _deployment: Deployment) -> float:
         return self._random.random()

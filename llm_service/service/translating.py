@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+import orjson
+
 from chassis.errors import Violation
 from llm_service.domain.calls import Answer, Call, Ending, Format, Hold, LanguageModel, Out
-from llm_service.domain.errors import Unsupported
+from llm_service.domain.errors import ProviderBadAnswer, Unsupported
 from llm_service.domain.models import Deployment, Health
 
 
@@ -48,7 +50,11 @@ class _Translated:
 
     def write(self, events: bytes) -> Hold:
         self.started = True
-        told = self._back.take(events)
+        try:
+            told = self._back.take(events)
+        except orjson.JSONEncodeError as error:
+            # Half of a character: only who gets the bytes themselves can join it with the other half.
+            raise ProviderBadAnswer from error
         return self._out.write(told) if told else None
 
     def end(self, ending: Ending) -> None:
@@ -78,7 +84,10 @@ class Translating:
             answer = await self._inner.complete(deployment, asked)
         except Unsupported as error:
             raise _in_other_words(error, translation.names) from error
-        return translation.answer(call, answer)
+        try:
+            return translation.answer(call, answer)
+        except (ValueError, orjson.JSONEncodeError) as error:
+            raise ProviderBadAnswer from error
 
     async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
         translation = self._by_source.get(call.format)

@@ -7,6 +7,7 @@ from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceServicer
 
 from chassis.context import current
 from llm_service.domain.models import Health
+from llm_service.policy.routing import capabilities
 from llm_service.service.offers import Offer, Offers
 
 HEALTH = {
@@ -30,7 +31,7 @@ def _model(offer: Offer) -> pb.Model:
     return pb.Model(
         name=model.name,
         provider=model.deployments[0].provider,
-        capabilities=model.capabilities,
+        capabilities=capabilities(model),
         context_length=model.context_length,
         health=HEALTH[offer.health],
         create_time_seconds=int(model.created_at.timestamp()) if model.created_at else 0,

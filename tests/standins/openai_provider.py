@@ -19,14 +19,17 @@ class OpenAIProvider:
         self.behaviour: Behaviour = answers("Hello!")
         self.behaviours: dict[str, Behaviour] = {}
         self.received: list[dict[str, Any]] = []
+        self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.cancelled = asyncio.Event()
         self.address = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        document = orjson.loads(await request.read())
+        body = await request.read()
+        document = orjson.loads(body)
         self.received.append(document)
+        self.bodies.append(body)
         self.headers.append(dict(request.headers))
         self.paths.append(request.raw_path)
         try:

@@ -13,7 +13,7 @@ from llm_service.domain.models import Deployment, Model
 from llm_service.domain.tenancy import ModelRules, ProviderKey, Tenancy
 from llm_service.policy.names import closest, fits_any, starred
 from llm_service.policy.needs import chooses, needs_of
-from llm_service.policy.routing import Needs, affinity, check_allowed, find, ordered, places
+from llm_service.policy.routing import Needs, affinity, check_allowed, find, incapable, ordered, places
 
 OPEN = ("openai", "hf", "anthropic")
 EAST = Deployment("openai", "gpt-x", id="east", weight=3, region="eu")
@@ -137,6 +137,18 @@ def test_what_a_call_needs_chooses_among_deployments() -> None:
     assert not chooses(Model("x", (EAST,)))
 
 
+def test_what_a_model_is_said_to_lack_is_refused_by_its_field() -> None:
+    model = replace(MODEL, deployments=(EAST,))
+    assert places(model, Tenancy(), needs_of(b'{"tools":[{}]}'))
+    needs = needs_of(b'{"messages":[{"content":[{"type":"image_url"}]}],"tools":[{}]}')
+    with pytest.raises(Unsupported) as caught:
+        places(model, Tenancy(), needs)
+    assert caught.value.metadata["param"] == "messages"
+    assert "Models that can: a, b." in incapable(model, needs, ["a", "b"]).message
+    # Of whom nothing is said is asked, and says it itself.
+    assert places(replace(model, capabilities=()), Tenancy(), needs)
+
+
 @pytest.mark.parametrize(
     ("body", "needed"),
     [
@@ -146,6 +158,17 @@ def test_what_a_call_needs_chooses_among_deployments() -> None:
         (b'{"text":{"format":{"type":"json_schema"}}}', {"json_schema"}),
         (b'{"messages":[{"content":[{"type":"image_url"}]}]}', {"vision"}),
         (b'{"messages":[{"content":"say \\"image\\""}]}', set()),
+        (b'{"tools":[{"enum":["image"]}]}', {"tools"}),
+        (b'{"functions":[{}]}', {"tools"}),
+        (b'{"modalities":["text","audio"]}', {"audio"}),
+        (b'{"messages":[{"content":[{"type":"input_audio"},{"type":"file"},{"type":"text"}]}]}', {"audio", "files"}),
+        (b'{"messages":[{"content":[{"type":"tool_result","content":[{"type":"image"}]}]}]}', {"vision"}),
+        (b'{"messages":[{"content":[{"type":"document","source":{"type":"text"}}]}]}', set()),
+        (b'{"messages":[{"content":[{"type":"document","source":{"type":"base64"}}]}]}', {"files"}),
+        (b'{"input":[{"content":[{"type":"input_image"}]},{"output":[{"type":"input_file"}]}]}', {"vision", "files"}),
+        (b'{"include":["message.output_text.logprobs"]}', {"logprobs"}),
+        (b'{"logprobs":false,"include":[]}', set()),
+        (b'{"output_config":{"format":{"type":"json_schema"}}}', {"json_schema"}),
         (b"not json", set()),
         (b"[]", set()),
     ],

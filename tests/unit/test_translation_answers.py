@@ -245,7 +245,7 @@ def test_reasons_to_stop(choice: dict[str, Any], expected: tuple[str, str | None
     [
         {"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]},
         {"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "[1]"}}]},
-        {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+        {"tool_calls": [{"id": "a", "function": {"arguments": "{}"}}]},
         None,
     ],
 )

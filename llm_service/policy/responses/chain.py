@@ -12,6 +12,7 @@ import orjson
 
 from chassis.members import member_of, with_member, without_member
 from llm_service.domain.responses import StoredResponse
+from llm_service.policy.answers import read_answer
 from llm_service.policy.responses.answer import new_id
 from llm_service.policy.responses.document import items_of
 from llm_service.policy.responses.request import ENCRYPTED
@@ -57,7 +58,7 @@ def input_items(document: dict[str, Any]) -> bytes:
 
 def mended(response: bytes, *, previous_id: str, stored: bool) -> bytes:
     """The response as its client must see it."""
-    document = orjson.loads(response)
+    document = read_answer(response)
     for key, value in (("store", stored), ("previous_response_id", previous_id or None)):
         if document.get(key, ...) != value:
             response = with_member(response, document, key, orjson.dumps(value))
@@ -76,7 +77,7 @@ def _mended_event(event: bytes, previous_id: str, stored: bool) -> bytes:
     data = data_of(event)
     if not _OF_A_RESPONSE.search(data):
         return event
-    document = orjson.loads(data)
+    document = read_answer(data)
     inner = mended(member_of(data, "response"), previous_id=previous_id, stored=stored)
     name = str(document["type"]).encode()
     return b"event: %b\ndata: %b\n\n" % (name, with_member(data, document, "response", inner))
@@ -88,7 +89,7 @@ def whole_in(events: bytes) -> bytes | None:
         return None
     for event in EventSplitter().feed(events):
         data = data_of(event)
-        if data and orjson.loads(data).get("type") in (f"response.{state}" for state in WHOLE):
+        if data and read_answer(data).get("type") in (f"response.{state}" for state in WHOLE):
             return member_of(data, "response")
     return None
 

@@ -101,8 +101,10 @@ class Events:
     def _call(self, part: dict[str, Any]) -> bytes:
         told, number = b"", part.get("index") or 0
         function = part.get("function") or {}
-        if number not in self._calls:
-            told = self._hush()
+        known = self._calls.get(number)
+        # Some servers number all calls alike, others give every part an id of its own: an id with a name is a call.
+        if known is None or (part.get("id") and function.get("name") and part["id"] != known["call_id"]):
+            told = self._hush() + (self._close_call(known) if known else b"")
             item = call_item(new_id("fc"), part.get("id") or "", function.get("name") or "", "", "in_progress")
             self._calls[number] = item
             self._output.append(item)

@@ -8,6 +8,7 @@ import orjson
 
 from llm_service.domain.calls import Answer, Call, Ending, Format
 from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.policy.answers import read_answer
 from llm_service.policy.responses.answer import response_of
 from llm_service.policy.responses.document import read_responses
 from llm_service.policy.responses.events import Events
@@ -32,7 +33,7 @@ class ResponsesByChat:
         return replace(call, body=orjson.dumps(chat), format=self.target, include_usage=False)
 
     def answer(self, call: Call, answer: Answer) -> Answer:
-        chat = orjson.loads(answer.body)
+        chat = read_answer(answer.body)
         if not isinstance(chat, dict) or not chat.get("choices"):
             raise ProviderBadAnswer
         response = response_of(orjson.loads(call.body), chat, answer.ending.tokens)
@@ -55,5 +56,5 @@ class _Stream:
 
 
 def _chunk(event: bytes) -> dict[str, Any]:
-    found = orjson.loads(data_of(event) or b"{}")
+    found = read_answer(data_of(event) or b"{}")
     return found if isinstance(found, dict) else {}

@@ -1,5 +1,6 @@
 """An answer of OpenAI's chat completions as one of Anthropic's messages."""
 
+import secrets
 from typing import Any
 
 import orjson
@@ -48,6 +49,11 @@ def reasoning_of(message: dict[str, Any]) -> str:
     return next((message[key] for key in REASONING if isinstance(message.get(key), str)), "")
 
 
+def id_of(call: dict[str, Any]) -> str:
+    """A call's id; one of ours where its server has none, since the result is told by it."""
+    return str(call.get("id") or f"toolu_{secrets.token_hex(12)}")
+
+
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     if thought := reasoning_of(message):
@@ -56,9 +62,11 @@ def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
     if said := (message.get("content") or "") + (message.get("refusal") or ""):
         blocks.append({"type": "text", "text": said})
     for call in message.get("tool_calls") or ():
-        arguments = orjson.loads(call["function"]["arguments"] or "{}")
+        arguments = call["function"]["arguments"] or "{}"
+        # Some servers tell them as the object that they are.
+        arguments = arguments if isinstance(arguments, dict) else orjson.loads(arguments)
         if not isinstance(arguments, dict):
             raise ProviderBadAnswer("The model called a tool with arguments that are no object.")
         name = call["function"]["name"]
-        blocks.append({"type": "tool_use", "id": call["id"], "name": name, "input": arguments})
+        blocks.append({"type": "tool_use", "id": id_of(call), "name": name, "input": arguments})
     return blocks

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.policy.answers import read_answer
 
 
 def documents_of(events: bytes) -> Iterator[dict[str, Any]]:
@@ -13,8 +14,8 @@ def documents_of(events: bytes) -> Iterator[dict[str, Any]]:
     for line in events.split(b"\n"):
         if line.startswith(b"data:"):
             try:
-                document = orjson.loads(line[5:])
-            except orjson.JSONDecodeError as error:
+                document = read_answer(line[5:])
+            except ValueError as error:
                 raise ProviderBadAnswer from error
             if isinstance(document, dict):
                 yield document

@@ -8,6 +8,7 @@ import orjson
 
 from llm_service.domain.calls import PLAIN, Answer, Call, Format
 from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.policy.answers import read_answer
 from llm_service.policy.documents import read_chat, read_messages
 from llm_service.policy.translation.answer_to_chat import answer_to_chat
 from llm_service.policy.translation.answer_to_messages import answer_to_messages
@@ -75,7 +76,7 @@ class ChatByMessages:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    document = orjson.loads(body)
+    document = read_answer(body)
     if not isinstance(document, dict):
         raise ProviderBadAnswer
     return document

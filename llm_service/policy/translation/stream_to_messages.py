@@ -8,7 +8,7 @@ import orjson
 
 from llm_service.domain.calls import Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
-from llm_service.policy.translation.answer_to_messages import reasoning_of, stop_of
+from llm_service.policy.translation.answer_to_messages import id_of, reasoning_of, stop_of
 from llm_service.policy.translation.events import documents_of, named
 from llm_service.policy.translation.words import usage_for_messages
 
@@ -17,10 +17,11 @@ Document = dict[str, Any]
 
 @dataclass(slots=True)
 class _Block:
-    """A block that was begun. `arguments`: of a call of a tool, so far."""
+    """A block that was begun. `id`, `arguments`: of a call of a tool, so far."""
 
     index: int
     kind: str
+    id: str = ""
     arguments: str = ""
     open: bool = True
 
@@ -84,7 +85,9 @@ class StreamToMessages:
             if said:
                 yield from self._say("text", {"type": "text_delta", "text": said})
         self._refused = self._refused or bool(delta.get("refusal"))
-        for call in delta.get("tool_calls") or ():
+        calls = delta.get("tool_calls") or ()
+        # Older versions of text-generation-inference tell one call, and no list.
+        for call in [calls] if isinstance(calls, dict) else calls:
             yield from self._call(call)
 
     def _say(self, kind: str, delta: Document) -> Iterator[Document]:
@@ -98,13 +101,14 @@ class StreamToMessages:
     def _call(self, call: Document) -> Iterator[Document]:
         function = call.get("function") or {}
         number = call.get("index", 0)
-        if number not in self._calls:
+        known = self._calls.get(number)
+        # Some servers number all calls alike, others give every part an id of its own: an id with a name is a call.
+        if known is None or (call.get("id") and function.get("name") and call["id"] != known.id):
             yield from self._close_whole()
-            self._calls[number] = _Block(len(self._blocks), "tool_use")
-            yield from self._open(
-                self._calls[number], {"type": "tool_use", "id": call["id"], "name": function["name"], "input": {}}
-            )
+            block = self._calls[number] = _Block(len(self._blocks), "tool_use", id_of(call))
+            yield from self._open(block, {"type": "tool_use", "id": block.id, "name": function["name"], "input": {}})
         block, part = self._calls[number], function.get("arguments") or ""
+        part = orjson.dumps(part).decode() if isinstance(part, dict) else part
         if part and not block.open:
             raise ProviderBadAnswer("The provider went on with a call of a tool that was complete.")
         if part:
