@@ -254,6 +254,11 @@ def _admission(caller: Caller, request_id: str, work: Work) -> Admission:
     )
 
 
+def bare_context(state: Any) -> RequestContext:
+    """Of what must be known of a request before it is admitted."""
+    return _context(state["caller"], state, "", ("", ""))
+
+
 def _context(caller: Caller, state: Any, lease_id: str, idempotency: tuple[str, str]) -> RequestContext:
     key, digest = idempotency
     return RequestContext(

@@ -220,6 +220,7 @@ class Authenticator:
             key_limits=dict(principal.key_limits),
             models=frozenset(principal.models),
             networks=tuple(ip_network(network) for network in principal.networks),
+            answer_cache_seconds=principal.answer_cache_seconds,
         )
         return Verdict(caller, until)
 

@@ -42,6 +42,8 @@ class Caller:
     """The only ones that a key may use; none: any."""
     networks: tuple[Network, ...] = ()
     """The only ones that a key may be used from; none: any."""
+    answer_cache_seconds: int = 0
+    """For which answers to the key are kept and given again, where the request does not say."""
 
     def require(self, scope: str) -> None:
         """Raises ScopeMissing unless the caller has the scope."""

@@ -23,6 +23,8 @@ class ApiKey:
     """The only ones that it may use; none: any."""
     networks: tuple[str, ...]
     """The only ones that it may be used from, as CIDR; none: any."""
+    answer_cache_seconds: int
+    """For how long answers made with it are kept and given again, unless a request says otherwise; 0: not at all."""
     version: int
     created_at: datetime
     expires_at: datetime | None
@@ -40,6 +42,7 @@ class KeyWish:
     limits: Mapping[str, int] = field(default_factory=dict)
     models: Sequence[str] = ()
     networks: Sequence[str] = ()
+    answer_cache_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

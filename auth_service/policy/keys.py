@@ -26,6 +26,7 @@ LIMIT_NAMES = (
 )
 MAX_LIMIT = 2**53
 MAX_OVERLAP_SECONDS = 604_800
+MAX_CACHE_SECONDS = 2_592_000
 MAX_RESTRICTIONS = 64
 """Models, or networks, that a key may name."""
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
@@ -64,6 +65,13 @@ def check_networks(networks: Sequence[str]) -> tuple[str, ...]:
             problem = f"{text[:64]!r} is no network such as 192.0.2.0/24 or 2001:db8::/32 (host bits must be zero)"
             raise invalid("networks", problem) from error
     return tuple(dict.fromkeys(found))
+
+
+def check_cache(seconds: int) -> int:
+    """For how long a key has answers kept; InvalidArgument."""
+    if not 0 <= seconds <= MAX_CACHE_SECONDS:
+        raise invalid("answer_cache_seconds", f"must be from 0 to {MAX_CACHE_SECONDS}")
+    return seconds
 
 
 def within(parent: ApiKey, child: ApiKey) -> ApiKey:

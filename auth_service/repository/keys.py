@@ -68,6 +68,7 @@ def _api_key(row: Any) -> ApiKey:
         limits=row.limits,
         models=tuple(row.models),
         networks=tuple(row.networks),
+        answer_cache_seconds=row.answer_cache_seconds,
         version=row.version,
         created_at=row.created_at,
         expires_at=row.expires_at,

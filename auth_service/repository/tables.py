@@ -85,6 +85,7 @@ api_keys = sa.Table(
     sa.Column("limits", JSONB, nullable=False),
     sa.Column("models", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("networks", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("answer_cache_seconds", sa.Integer, nullable=False, server_default="0"),
     sa.Column("version", sa.BigInteger, nullable=False),
     _at("created_at"),
     _at("expires_at", nullable=True),

@@ -48,6 +48,7 @@ class Keys:
             limits=limits,
             models=keys.check_models(wish.models),
             networks=keys.check_networks(wish.networks),
+            answer_cache_seconds=keys.check_cache(wish.answer_cache_seconds),
             version=1 if limits else 0,
             expires_at=wish.expires_at,
         )
@@ -127,7 +128,7 @@ class Keys:
         key_id = keys.new_key_id()
         secret = keys.new_key_secret(key_id, live=self._live)
         prefix = secret[: secret.index(key_id) + len(key_id)]
-        key = ApiKey(key_id, maker.tenant_id, maker.user_id, name, prefix, (), {}, (), (), 0, self._clock(), None)
+        key = ApiKey(key_id, maker.tenant_id, maker.user_id, name, prefix, (), {}, (), (), 0, 0, self._clock(), None)
         return key, secret
 
     @staticmethod
@@ -141,8 +142,9 @@ class Keys:
 def _told(key: ApiKey) -> dict[str, object]:
     """What the audit log tells of a key."""
     expires = key.expires_at.isoformat() if key.expires_at else None
-    told = {name: list(getattr(key, name)) for name in ("scopes", "models", "networks")}
-    return {"name": key.name, **told, "limits": dict(key.limits), "expires_at": expires}
+    told: dict[str, object] = {name: list(getattr(key, name)) for name in ("scopes", "models", "networks")}
+    told |= {"limits": dict(key.limits), "answer_cache_seconds": key.answer_cache_seconds}
+    return {"name": key.name, **told, "expires_at": expires}
 
 
 def _micros(at: datetime) -> int:

@@ -21,7 +21,10 @@ class KeysServicer(AuthServiceServicer):
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, _: Any) -> pb.CreateApiKeyResponse:
         expires = time_from(request.expire_time) if request.HasField("expire_time") else None
-        wish = KeyWish(request.name, request.scopes, expires, request.limits, request.models, request.networks)
+        wish = KeyWish(
+            request.name, request.scopes, expires, request.limits, request.models, request.networks,
+            request.answer_cache_seconds,
+        )  # fmt: skip
         key, secret = await self._keys.create(_maker(), wish)
         return pb.CreateApiKeyResponse(api_key=_api_key(key), secret=secret)
 
@@ -51,6 +54,7 @@ class KeysServicer(AuthServiceServicer):
             key_limits=verdict.key.limits,
             models=verdict.key.models,
             networks=verdict.key.networks,
+            answer_cache_seconds=verdict.key.answer_cache_seconds,
         )
         ends = [end for end in (verdict.key.expires_at, verdict.key.revoked_at) if end is not None]
         if ends:
@@ -83,6 +87,7 @@ def _api_key(key: ApiKey) -> pb.ApiKey:
         limits=key.limits,
         models=key.models,
         networks=key.networks,
+        answer_cache_seconds=key.answer_cache_seconds,
         create_time=time_of(key.created_at),
     )
     if key.expires_at is not None:

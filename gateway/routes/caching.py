@@ -1,4 +1,5 @@
 """The cache of answers on HTTP: `x-aisp-cache: max-age=SECONDS` (or `on`) asks for it, `refresh` makes the answer anew.
+An API key can ask for all its requests; `off` takes one of them out.
 
 An answer out of the cache says `x-aisp-cache: hit`, and its `Age`.
 """
@@ -17,13 +18,15 @@ DEFAULT_SECONDS = 3600
 _WISH = re.compile(rb"(?:(on|refresh)|(refresh), ?max-age=(\d{1,9})|max-age=(\d{1,9}))", re.IGNORECASE)
 
 
-def cache_wish(scope: Scope) -> pb.Caching | None:
-    """What the request asks of the cache; None if nothing. BadBody."""
-    value = next((value.strip() for name, value in scope["headers"] if name == HEADER), b"off")
+def cache_wish(scope: Scope, usual: int) -> pb.Caching | None:
+    """What the request asks of the cache; None if nothing. `usual`: seconds that its key asks for. BadBody."""
+    value = next((value.strip() for name, value in scope["headers"] if name == HEADER), None)
+    if value is None:
+        return pb.Caching(max_age_seconds=usual) if usual else None
     if value.lower() == b"off":
         return None
     wish = _WISH.fullmatch(value)
-    seconds = int((wish[3] or wish[4] or DEFAULT_SECONDS) if wish else 0)
+    seconds = int((wish[3] or wish[4] or usual or DEFAULT_SECONDS) if wish else 0)
     if wish is None or not 1 <= seconds < 2**31:
         description = "must be off, on, refresh, max-age=SECONDS, or refresh, max-age=SECONDS"
         problem = [Violation("x-aisp-cache", description)]

@@ -5,12 +5,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from chassis.document import read_object
-from chassis.tokens import body_tokens
-from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
+from chassis.errors import PlatformError
+from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
+from gateway.admission import Call, Gate, Work, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.routes import raw
@@ -50,16 +52,31 @@ class GenerationRoute:
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
         document = read_object(body, self._face.deciding)
         asked = self._face.read(document)
-        envelope, work = self._envelope(asked, body, body_tokens(body, document))
+        tokens = body_tokens(body, document)
+        if asked.previous:
+            tokens += await self._stored_tokens(state, asked.previous)
+        envelope, work = self._envelope(asked, body, tokens)
         envelope.format_version, features = dialect(scope)
         envelope.format_features.extend(features)
-        if caching := cache_wish(scope):
+        if caching := cache_wish(scope, state["caller"].answer_cache_seconds):
             envelope.caching.CopyFrom(caching)
         said = ",".join((envelope.format_version, *envelope.format_features)).encode()
         marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
         serve = partial(self._stream, asked.choices) if asked.stream else self._complete
         departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
         await until_disconnect(scope, receive, serve(scope, envelope, work, marks, send), departure)
+
+    async def _stored_tokens(self, state: Any, response_id: str) -> int:
+        """What a stored conversation is read as: its last turn's input had all before it. If it is not there: 0."""
+        try:
+            found = await self._clients.llm.GetResponse(
+                pb.GetResponseRequest(response_id=response_id), context=bare_context(state)
+            )
+        except PlatformError:
+            # Whoever goes on with it says so in the words of its format.
+            return 0
+        usage = orjson.loads(found.body).get("usage") or {}
+        return int(usage.get("input_tokens", 0) + usage.get("output_tokens", 0)) or len(found.body) // BYTES_OF_A_TOKEN
 
     def _departure(self, plan: str, *, stream: bool) -> Departure:
         settings = self._settings

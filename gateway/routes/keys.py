@@ -37,6 +37,7 @@ class NewKey(Body):
     limits: Annotated[dict[str, Annotated[int, Field(ge=0, le=2**53)]], Field(max_length=16)] = {}
     models: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=64)] = []
     networks: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] = []
+    answer_cache_seconds: Annotated[int, Field(ge=0, le=2_592_000)] = 0
 
 
 class Rotation(Body):
@@ -48,7 +49,8 @@ class Rotation(Body):
 @router.post("", status_code=201, responses=AUTHENTICATED | problems(422), operation_id="createApiKey")
 async def create(body: NewKey, services: Services, call: Call = managed("keys:manage")) -> dict[str, Any]:
     """Makes a key. One that is made by a key may do no more than that. `models` and `networks` (CIDR) are the only ones
-    that it may use, and be used from; without any, all.
+    that it may use, and be used from; without any, all. `answer_cache_seconds`: for so long answers of language models
+    are kept and given again, unless a request's `x-aisp-cache` says otherwise.
     """
     request = pb.CreateApiKeyRequest(**body.model_dump(exclude={"expires_at"}))
     if body.expires_at is not None:
@@ -101,6 +103,7 @@ def _key(key: pb.ApiKey) -> dict[str, Any]:
         "limits": dict(key.limits),
         "models": list(key.models),
         "networks": list(key.networks),
+        "answer_cache_seconds": key.answer_cache_seconds,
         "created_at": iso(key.create_time),
         "expires_at": iso_or_none(key, "expire_time"),
         "last_used_at": iso_or_none(key, "last_use_time"),

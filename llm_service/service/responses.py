@@ -15,6 +15,7 @@ from llm_service.domain.errors import PreviousResponseNotFound, ResponseChainToo
 from llm_service.domain.responses import StoredResponse
 from llm_service.domain.store import Store
 from llm_service.policy.responses import chain
+from llm_service.policy.responses.answer import new_id
 from llm_service.policy.responses.document import read_responses
 from llm_service.service.streams import Event, poured, pulled
 
@@ -62,8 +63,9 @@ class Responses:
             return await self._inner.complete(call)
         turn = await self._begin(call)
         answer, served = await self._inner.complete(turn.call)
-        stored = turn.keep and await self._keep(turn, answer.body)
-        body = chain.mended(answer.body, previous_id=turn.previous_id, stored=stored)
+        own_id = _own_id(served)
+        stored = turn.keep and await self._keep(turn, answer.body, own_id)
+        body = chain.mended(answer.body, previous_id=turn.previous_id, stored=stored, own_id=own_id)
         return replace(answer, body=body), served
 
     async def stream(self, call: Call, sink: Sink) -> Ending:
@@ -76,14 +78,16 @@ class Responses:
 
     async def _kept(self, turn: _Turn, source: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The events of a turn, whose last is told once it is stored."""
+        own_id = ""
         async with aclosing(source) as events:
             async for event in events:
                 if not isinstance(event, bytes):
+                    own_id = _own_id(event) if isinstance(event, Served) else own_id
                     yield event
                     continue
                 whole = chain.whole_in(event) if turn.keep else None
-                stored = turn.keep if whole is None else await self._keep(turn, whole)
-                yield chain.mended_events(event, previous_id=turn.previous_id, stored=stored)
+                stored = turn.keep if whole is None else await self._keep(turn, whole, own_id)
+                yield chain.mended_events(event, previous_id=turn.previous_id, stored=stored, own_id=own_id)
 
     async def get(self, tenant_id: str, response_id: str) -> StoredResponse:
         """ResponseNotFound."""
@@ -126,17 +130,17 @@ class Responses:
             raise _no_previous(turns[0].previous_id)
         return turns
 
-    async def _keep(self, turn: _Turn, response: bytes) -> bool:
+    async def _keep(self, turn: _Turn, response: bytes, own_id: str) -> bool:
         """Whether it is stored now. A response that cannot be stored is still an answer, and says that it is not."""
         try:
             told = orjson.loads(response)
         except orjson.JSONDecodeError:
             log.warning("a response is not stored that is no strict JSON")
             return False
-        response_id, before = told.get("id"), turn.previous
+        response_id, before = own_id or told.get("id"), turn.previous
         if told.get("status") not in chain.WHOLE or not isinstance(response_id, str):
             return False
-        document = chain.mended(response, previous_id=turn.previous_id, stored=True)
+        document = chain.mended(response, previous_id=turn.previous_id, stored=True, own_id=own_id)
         items = chain.input_items(turn.document)
         size = len(document) + len(items)
         if size > self._rules.max_bytes or len(response_id) > MAX_ID_CHARACTERS:
@@ -158,6 +162,11 @@ class Responses:
         except PlatformError as error:
             log.warning("a response was not stored", reason=error.reason)
             return False
+
+
+def _own_id(served: Served) -> str:
+    """Of an answer out of the cache: what is stored of it is another response than the one that it was made as."""
+    return new_id("resp") if served.age_seconds is not None else ""
 
 
 def _not_found(response_id: str) -> ResponseNotFound:

@@ -25,7 +25,8 @@ ENDS = st.none() | st.integers(1, 9).map(lambda days: NOW + timedelta(days=days)
 def key(**fields: Any) -> ApiKey:
     known: dict[str, Any] = {
             "id": "k", "tenant_id": "t", "user_id": "u", "name": "n", "prefix": "p", "scopes": (), "limits": {},
-            "models": (), "networks": (), "version": 0, "created_at": NOW, "expires_at": None,
+            "models": (), "networks": (), "answer_cache_seconds": 0,
+            "version": 0, "created_at": NOW, "expires_at": None,
     }  # fmt: skip
     return ApiKey(**known | fields)
 

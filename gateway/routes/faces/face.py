@@ -19,6 +19,8 @@ class Asked:
     """Tokens that may be written for one choice, where the client said so."""
     choices: int = 1
     include_usage: bool = True
+    previous: str = ""
+    """The stored response that it goes on with: the model reads that, too."""
 
 
 class Face(Protocol):

@@ -24,8 +24,10 @@ class ResponsesFace:
         given = document.get("input")
         if not isinstance(given, str | list) or given == []:
             raise raw.wrong("input", "must be a text or a list with at least one item")
+        previous = document.get("previous_response_id")
         return Asked(
             model,
+            previous=previous if isinstance(previous, str) else "",
             stream=raw.flag_key(document, "stream"),
             output_bound=raw.bound_key(document, "max_output_tokens"),
         )

@@ -56,29 +56,30 @@ def input_items(document: dict[str, Any]) -> bytes:
     return orjson.dumps([{"id": new_id("msg")} | item for item in items_of(document)])
 
 
-def mended(response: bytes, *, previous_id: str, stored: bool) -> bytes:
-    """The response as its client must see it."""
+def mended(response: bytes, *, previous_id: str, stored: bool, own_id: str = "") -> bytes:
+    """The response as its client must see it. `own_id`: in place of the id that it had when it was made."""
     document = read_answer(response)
-    for key, value in (("store", stored), ("previous_response_id", previous_id or None)):
+    wanted: list[tuple[str, Any]] = [("store", stored), ("previous_response_id", previous_id or None)]
+    for key, value in [*wanted, ("id", own_id)] if own_id else wanted:
         if document.get(key, ...) != value:
             response = with_member(response, document, key, orjson.dumps(value))
             document[key] = value
     return response
 
 
-def mended_events(events: bytes, *, previous_id: str, stored: bool) -> bytes:
+def mended_events(events: bytes, *, previous_id: str, stored: bool, own_id: str = "") -> bytes:
     """The same for a stream: only events that carry the whole response are looked into."""
     if not _OF_A_RESPONSE.search(events):
         return events
-    return b"".join(_mended_event(event, previous_id, stored) for event in EventSplitter().feed(events))
+    return b"".join(_mended_event(event, previous_id, stored, own_id) for event in EventSplitter().feed(events))
 
 
-def _mended_event(event: bytes, previous_id: str, stored: bool) -> bytes:
+def _mended_event(event: bytes, previous_id: str, stored: bool, own_id: str) -> bytes:
     data = data_of(event)
     if not _OF_A_RESPONSE.search(data):
         return event
     document = read_answer(data)
-    inner = mended(member_of(data, "response"), previous_id=previous_id, stored=stored)
+    inner = mended(member_of(data, "response"), previous_id=previous_id, stored=stored, own_id=own_id)
     name = str(document["type"]).encode()
     return b"event: %b\ndata: %b\n\n" % (name, with_member(data, document, "response", inner))
 

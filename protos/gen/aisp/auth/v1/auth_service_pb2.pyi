@@ -257,7 +257,7 @@ class UpdateUserResponse(_message.Message):
     def __init__(self, user: _Optional[_Union[User, _Mapping]] = ...) -> None: ...
 
 class CreateApiKeyRequest(_message.Message):
-    __slots__ = ("name", "scopes", "expire_time", "limits", "models", "networks")
+    __slots__ = ("name", "scopes", "expire_time", "limits", "models", "networks", "answer_cache_seconds")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -271,13 +271,15 @@ class CreateApiKeyRequest(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     NETWORKS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_CACHE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     name: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     expire_time: _timestamp_pb2.Timestamp
     limits: _containers.ScalarMap[str, int]
     models: _containers.RepeatedScalarFieldContainer[str]
     networks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Mapping[str, int]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ...) -> None: ...
+    answer_cache_seconds: int
+    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Mapping[str, int]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ..., answer_cache_seconds: _Optional[int] = ...) -> None: ...
 
 class CreateApiKeyResponse(_message.Message):
     __slots__ = ("api_key", "secret")
@@ -488,7 +490,7 @@ class TokenPair(_message.Message):
     def __init__(self, access_token: _Optional[str] = ..., refresh_token: _Optional[str] = ..., expires_in_seconds: _Optional[int] = ...) -> None: ...
 
 class ApiKey(_message.Message):
-    __slots__ = ("id", "name", "prefix", "scopes", "limits", "create_time", "expire_time", "last_use_time", "models", "networks")
+    __slots__ = ("id", "name", "prefix", "scopes", "limits", "create_time", "expire_time", "last_use_time", "models", "networks", "answer_cache_seconds")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -506,6 +508,7 @@ class ApiKey(_message.Message):
     LAST_USE_TIME_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     NETWORKS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_CACHE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     prefix: str
@@ -516,10 +519,11 @@ class ApiKey(_message.Message):
     last_use_time: _timestamp_pb2.Timestamp
     models: _containers.RepeatedScalarFieldContainer[str]
     networks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., prefix: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ...) -> None: ...
+    answer_cache_seconds: int
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., prefix: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ..., answer_cache_seconds: _Optional[int] = ...) -> None: ...
 
 class Principal(_message.Message):
-    __slots__ = ("tenant", "user_id", "key_id", "scopes", "key_version", "key_limits", "expire_time", "models", "networks", "operator")
+    __slots__ = ("tenant", "user_id", "key_id", "scopes", "key_version", "key_limits", "expire_time", "models", "networks", "operator", "answer_cache_seconds")
     class KeyLimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -537,6 +541,7 @@ class Principal(_message.Message):
     MODELS_FIELD_NUMBER: _ClassVar[int]
     NETWORKS_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_CACHE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     tenant: Tenant
     user_id: str
     key_id: str
@@ -547,7 +552,8 @@ class Principal(_message.Message):
     models: _containers.RepeatedScalarFieldContainer[str]
     networks: _containers.RepeatedScalarFieldContainer[str]
     operator: bool
-    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user_id: _Optional[str] = ..., key_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., key_version: _Optional[int] = ..., key_limits: _Optional[_Mapping[str, int]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ..., operator: bool = ...) -> None: ...
+    answer_cache_seconds: int
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., user_id: _Optional[str] = ..., key_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., key_version: _Optional[int] = ..., key_limits: _Optional[_Mapping[str, int]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., models: _Optional[_Iterable[str]] = ..., networks: _Optional[_Iterable[str]] = ..., operator: bool = ..., answer_cache_seconds: _Optional[int] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("subject", "id")
