@@ -16,8 +16,6 @@ from chassis.settings import DatabaseSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "usage", "rag", "llm")
-REVERSIBLE = ("auth", "usage", "llm")
-"""What rag folded together (its postings) no revision takes apart: that one says so, and what to do."""
 DOWN_AND_UP = """
 import sys
 from alembic import command, config
@@ -39,12 +37,12 @@ def environment(postgres: DatabaseSettings) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def upgraded(environment: dict[str, str]) -> dict[str, str]:
-    """Every database at its newest schema, as one command does it; those that can were down to nothing again."""
+    """Every database at its newest schema, as one command does it; it was down to nothing again."""
     done = alembic(environment, "upgrade", "head")
     assert done.returncode == 0, done.stderr
     children = [
         subprocess.Popen([sys.executable, "-c", DOWN_AND_UP, short], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
-        for short in REVERSIBLE
+        for short in SERVICES
     ]
     said = [child.communicate(timeout=120)[1].decode() for child in children]
     assert [text for text, child in zip(said, children, strict=True) if child.returncode] == []
