@@ -15,8 +15,8 @@ class EmbeddingSection(Endpoint):
     ops_port: int = 9005
     threads: int = Field(default=2, ge=1, le=256)
     """Cores that the local model uses."""
-    batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens that the local model reads at once."""
+    batch_tokens: int = Field(default=2048, ge=64)
+    """Padded tokens that the local model reads at once: more take more memory (1.5 GB for 8192), and longer."""
     max_inputs: int = Field(default=2048, ge=1, le=100_000)
     max_input_tokens: int = Field(default=512, ge=1, le=512)
     max_call_tokens: int = Field(default=300_000, ge=1)

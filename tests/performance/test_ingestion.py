@@ -47,12 +47,12 @@ from pathlib import Path
 from embedding_service import policy
 from embedding_service.adapters.local_onnx import LocalOnnx
 texts = json.load(sys.stdin)
-model = LocalOnnx(Path(sys.argv[1]), threads=2, batch_tokens=8192, max_input_tokens=512, max_call_tokens=10**9)
+model = LocalOnnx(Path(sys.argv[1]), threads=2, batch_tokens=2048, max_input_tokens=512, max_call_tokens=10**9)
 model._load()
 used = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 before = used()
 ids = model._tokenize(texts)
-for group in policy.batches([len(row) for row in ids], 8192):
+for group in policy.batches([len(row) for row in ids], 2048):
     model._infer([ids[index] for index in group])
 print(json.dumps({"seconds": used() - before, "tokens": sum(map(len, ids))}))
 """
