@@ -3,13 +3,16 @@
 Owns the stored answers and the interceptor. An answer is kept under tenant, key and method, with a fingerprint of the
 request; streams are kept as their messages. Bounded in size and time; encrypted, since answers hold customers' words.
 While the first call runs its twins get IDEMPOTENCY_IN_FLIGHT, another request under the key IDEMPOTENCY_MISMATCH.
-A call that fails stores nothing: a refused request does not use up its key.
+A call that fails stores nothing: a refused request does not use up its key. A key is held for as long as its call runs:
+one whose process died is free soon. What an answer is about (`about`) can be forgotten before its time (`forget`).
 """
 
+import asyncio
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +31,8 @@ log = structlog.get_logger()
 REPLAYED_KEY = "aisp-replayed"
 """Trailing metadata of a replayed answer, so that the gateway does not charge it again."""
 
-LOCK_SECONDS = 900
+LOCK_SECONDS = 30
+"""So long after its process died a key is still held by a call."""
 KEEP_SECONDS = 24 * 3600
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_KEY_CHARACTERS = 255
@@ -48,8 +52,11 @@ class AnswerStore(Protocol):
     async def claim(self, name: str, value: bytes, seconds: int) -> bytes | None:
         """Stores `value` if nothing is there, and answers None; else answers what is there."""
 
-    async def put(self, name: str, value: bytes, seconds: int) -> None:
-        """Replaces what is there."""
+    async def put(self, name: str, value: bytes, seconds: int, about: Collection[str] = ()) -> None:
+        """Replaces what is there; it can be found under each of `about`, too."""
+
+    async def hold(self, name: str, seconds: int) -> None:
+        """What is there stays for that time from now."""
 
     async def drop(self, name: str) -> None:
         """Forgets it."""
@@ -65,9 +72,12 @@ class MemoryAnswerStore:
         del seconds
         return None if self._values.setdefault(name, value) is value else self._values[name]
 
-    async def put(self, name: str, value: bytes, seconds: int) -> None:
-        del seconds
+    async def put(self, name: str, value: bytes, seconds: int, about: Collection[str] = ()) -> None:
+        del seconds, about
         self._values[name] = value
+
+    async def hold(self, name: str, seconds: int) -> None:
+        pass
 
     async def drop(self, name: str) -> None:
         self._values.pop(name, None)
@@ -85,9 +95,30 @@ class ValkeyAnswerStore:
             found: bytes | None = await self._client.set(name, value, ex=seconds, nx=True, get=True)
         return found
 
-    async def put(self, name: str, value: bytes, seconds: int) -> None:
+    async def put(self, name: str, value: bytes, seconds: int, about: Collection[str] = ()) -> None:
         with _told():
-            await self._client.set(name, value, ex=seconds)
+            if not about:
+                await self._client.set(name, value, ex=seconds)
+                return
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.set(name, value, ex=seconds)
+                for tag in about:
+                    pipeline.sadd(tag, name)
+                    pipeline.expire(tag, seconds)
+                await pipeline.execute()
+
+    async def hold(self, name: str, seconds: int) -> None:
+        with _told():
+            await self._client.expire(name, seconds)
+
+    async def forget(self, tenant_id: str, about: str) -> int:
+        """Forgets a tenant's answers that are about this; how many there were."""
+        tag = _tag(tenant_id, about)
+        with _told():
+            names = await self._client.smembers(tag)
+            gone = int(await self._client.unlink(*names)) if names else 0
+            await self._client.unlink(tag)
+        return gone
 
     async def drop(self, name: str) -> None:
         with _told():
@@ -111,6 +142,16 @@ def _told() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         raise AnswersUnavailable(retry_after=1) from error
+
+
+_ABOUT: ContextVar[set[str] | None] = ContextVar("aisp_answer_about", default=None)
+
+
+def about(names: Iterable[str]) -> None:
+    """What the present call's answer tells of, if it will be stored."""
+    told = _ABOUT.get()
+    if told is not None:
+        told.update(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +212,15 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
             if stored is not None:
                 servicer_context.set_trailing_metadata(((REPLAYED_KEY, "1"),))
                 return stored[0]
+            told = set[str]()
+            _ABOUT.set(told)
             try:
-                response = await behaviour(request, servicer_context)
+                async with self._held(name):
+                    response = await behaviour(request, servicer_context)
             except BaseException:
                 await self._release(name)
                 raise
-            await self._finish(name, calling.fingerprint, [serialize(response)])
+            await self._finish(name, calling, [serialize(response)], told)
             return response
 
         return wrapped
@@ -195,12 +239,15 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
                     await servicer_context.write(message)
                 return
             kept = _Kept(servicer_context, serialize)
+            told = set[str]()
+            _ABOUT.set(told)
             try:
-                await behaviour(request, kept)
+                async with self._held(name):
+                    await behaviour(request, kept)
             except BaseException:
                 await self._release(name)
                 raise
-            await self._finish(name, calling.fingerprint, kept.messages)
+            await self._finish(name, calling, kept.messages, told)
 
         return wrapped
 
@@ -216,13 +263,28 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
             raise IdempotencyInFlight(retry_after=1)
         return entry.messages
 
-    async def _finish(self, name: str, fingerprint: str, messages: list[bytes]) -> None:
+    @asynccontextmanager
+    async def _held(self, name: str) -> AsyncIterator[None]:
+        async def hold() -> None:
+            while True:
+                await asyncio.sleep(LOCK_SECONDS / 3)
+                with suppress(AnswersUnavailable):
+                    await self._store.hold(name, LOCK_SECONDS)
+
+        holding = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            holding.cancel()
+
+    async def _finish(self, name: str, calling: RequestContext, messages: list[bytes], told: set[str]) -> None:
         if sum(map(len, messages)) > MAX_ANSWER_BYTES:
             log.warning("answer too large to be kept for its Idempotency-Key", bytes=sum(map(len, messages)))
             await self._release(name)
             return
         try:
-            await self._store.put(name, self._seal(name, _Entry(fingerprint, tuple(messages))), KEEP_SECONDS)
+            entry = self._seal(name, _Entry(calling.fingerprint, tuple(messages)))
+            await self._store.put(name, entry, KEEP_SECONDS, [_tag(calling.tenant_id, one) for one in told])
         except AnswersUnavailable:
             # The work is done: its answer must not be lost because it could not be kept.
             log.warning("answer could not be kept for its Idempotency-Key")
@@ -264,3 +326,7 @@ def _name(calling: RequestContext, method: str) -> str:
     """The name of an answer: no two tenants, principals' keys or methods can share one."""
     digest = hashlib.sha256(f"{calling.idempotency_key}\0{method}".encode()).hexdigest()
     return f"{PREFIX}{calling.tenant_id}:{digest}"
+
+
+def _tag(tenant_id: str, about: str) -> str:
+    return f"{PREFIX}{tenant_id}:about:{about}"

@@ -140,11 +140,13 @@ class Reranker(Protocol):
 class VectorCache(Protocol):
     """Vectors by content. Reading and writing never fail: what is away is a miss."""
 
-    async def get(self, keys: Sequence[str]) -> list[tuple[int, bytes] | None]:
-        """(tokens, vector) for each key, or None."""
+    async def get(self, keys: Sequence[str], dimensions: int) -> list[tuple[int, bytes] | None]:
+        """(tokens, vector) for each key, or None; vectors of that length (0: whole)."""
 
-    async def put(self, entries: Sequence[tuple[str, int, bytes]]) -> None:
+    async def put(self, entries: Sequence[tuple[str, int, bytes]], dimensions: int) -> None:
         """(key, tokens, vector)."""
 
     async def forget(self, keys: Sequence[str]) -> int:
-        """How many there were. Unavailable: what is to be forgotten must not stay because nobody answered."""
+        """In all lengths; how many there were. Unavailable: what is to be forgotten must not stay because nobody
+        answered.
+        """

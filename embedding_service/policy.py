@@ -65,11 +65,11 @@ def bad_input(field: str, description: str) -> BadInput:
     return BadInput(f"{field} {description}.", metadata={"param": "input"}, violations=[Violation(field, description)])
 
 
-def cache_key(model: EmbeddingModel, dimensions: int, item: Input) -> str:
-    """The name of an input's vector: model, length and content, nothing of who asked."""
+def cache_key(model: EmbeddingModel, item: Input) -> str:
+    """The name of an input's vectors, of all lengths: model and content, nothing of who asked."""
     text = item.encode() if isinstance(item, str) else b"\0tokens\0" + ",".join(map(str, item)).encode()
     digest = hashlib.sha256(text).hexdigest()
-    return f"emb:{model.provider}:{model.upstream}:{dimensions}:{digest}"
+    return f"emb:{model.provider}:{model.upstream}:{digest}"
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -53,8 +53,8 @@ class Embeddings:
         policy.check_dimensions(model, dimensions)
         if body and (answered := await self._embedder(model).answer(model, body)):
             return Embedded(model, Vectors((), answered.tokens), answered.body)
-        keys = [policy.cache_key(model, dimensions, item) for item in inputs]
-        found = await self._cache.get(keys)
+        keys = [policy.cache_key(model, item) for item in inputs]
+        found = await self._cache.get(keys, dimensions)
         missing = [index for index, entry in enumerate(found) if entry is None]
         if missing:
             asked = [inputs[index] for index in missing]
@@ -63,15 +63,15 @@ class Embeddings:
             each, extra = divmod(made.tokens, len(missing))
             for place, index in enumerate(missing):
                 found[index] = (each + (1 if place < extra else 0), made.vectors[place])
-            await self._cache.put([(keys[index], *_known(found[index])) for index in missing])
+            await self._cache.put([(keys[index], *_known(found[index])) for index in missing], dimensions)
         entries = [_known(entry) for entry in found]
         return Embedded(model, Vectors(tuple(vector for _, vector in entries), sum(tokens for tokens, _ in entries)))
 
     async def forget(self, name: str, texts: Sequence[str]) -> int:
-        """Takes their whole vectors out of the cache; how many there were. ModelNotFound, BadInput."""
+        """Takes their vectors, of all lengths, out of the cache; how many texts had any. ModelNotFound, BadInput."""
         model = policy.resolve(name)
         policy.check_inputs(texts, self._max_inputs)
-        return await self._cache.forget([policy.cache_key(model, 0, text) for text in texts])
+        return await self._cache.forget([policy.cache_key(model, text) for text in texts])
 
     def models(self) -> list[tuple[EmbeddingModel, Health]]:
         """The models that have names of their own, with their provider's health."""

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -24,6 +25,7 @@ from chassis.job import Job
 from chassis.jobs import CHANNEL, Failed, Handler, JobRunner, Jobs
 from chassis.notifications import Listener
 from chassis.ops import Readiness, serve_ops
+from chassis.scratch import scratch
 from chassis.server import App, run_server, stop_signal
 from chassis.settings import ConfigurationError
 from chassis.tenant_rows import TenantRows
@@ -53,6 +55,7 @@ from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Models, Search, SearchRules
 from rag_service.service.watching import Watch
 from rag_service.servicer import RagServicer
+from rag_service.servicer.documents import Receiving
 from rag_service.settings import RagSection, Settings
 
 log = structlog.get_logger()
@@ -79,6 +82,8 @@ class Parts:
     meter: UsageUpstream
     herald: WebhookHerald
     originals: Originals
+    answers: ValkeyAnswerStore
+    scratch: Path
 
 
 @asynccontextmanager
@@ -100,6 +105,10 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
         objects = Objects(settings.rag.objects, settings.data_dir / "objects", options)
         usage = UsageServiceStub(await channel(settings.usage.address, "usage_service"))
         meter = UsageUpstream(usage)
+        cache = settings.cache or settings.redis
+        password = cache.password.get_secret_value() or None
+        client = Redis(host=cache.host, port=cache.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+        stack.push_async_callback(client.aclose)
         yield Parts(
             database=database,
             store=store,
@@ -112,6 +121,8 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
             meter=meter,
             herald=WebhookHerald(usage),
             originals=Originals(store, objects, meter, now),
+            answers=ValkeyAnswerStore(client),
+            scratch=stack.enter_context(scratch(NAME)),
         )
 
 
@@ -190,37 +201,28 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
         Evaluations(search, collections, rag.max_evaluated_queries),
         answers,
         parts.vectors,
-        rag.max_document_bytes,
+        Receiving(rag.max_document_bytes, parts.scratch),
     )
 
 
 @asynccontextmanager
 async def compose(settings: Settings) -> AsyncIterator[App]:
     """The service, connected; everything is closed on leaving."""
-    rag = settings.rag
-    cache_at = settings.cache or settings.redis
-    password = cache_at.password.get_secret_value() or None
-    cache = Redis(host=cache_at.host, port=cache_at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
-    try:
-        async with connect(settings) as parts:
-            stored = ValkeyAnswerStore(cache)
-            servicer = _servicer(rag, parts)
-            yield App(
-                register=partial(add_RagServiceServicer_to_server, servicer),
-                services=("aisp.rag.v1.RagService",),
-                ready=parts.database.check,
-                interceptors=(IdempotencyInterceptor(stored, settings.keyring(NAME)),),
-                erase=together(
-                    Departure(parts.store).erase,
-                    TenantRows(parts.database, metadata, ("jobs",)).erase,
-                    # Behind the rows, so that nothing that is left in them is ever found.
-                    parts.vectors.erase,
-                    parts.objects.erase,
-                    stored.erase,
-                ),
-            )
-    finally:
-        await cache.aclose()
+    async with connect(settings) as parts:
+        yield App(
+            register=partial(add_RagServiceServicer_to_server, _servicer(settings.rag, parts)),
+            services=("aisp.rag.v1.RagService",),
+            ready=parts.database.check,
+            interceptors=(IdempotencyInterceptor(parts.answers, settings.keyring(NAME)),),
+            erase=together(
+                Departure(parts.store).erase,
+                TenantRows(parts.database, metadata, ("jobs",)).erase,
+                # Behind the rows, so that nothing that is left in them is ever found.
+                parts.vectors.erase,
+                parts.objects.erase,
+                parts.answers.erase,
+            ),
+        )
 
 
 async def serve(settings: Settings) -> None:
@@ -239,8 +241,8 @@ async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Co
     watch = Watch(parts.store, rag.watch_seconds)
     rules = IngestionRules(rag.embedding_batch, rag.max_text_characters, rag.max_chunks)
     extractor = ProcessExtractor(limits)
-    ingestion = Ingestion(parts.store, parts.objects, parts.vectors, batches, extractor, watch, rules)
-    places = Places(parts.objects, parts.vectors, parts.embedder)
+    ingestion = Ingestion(parts.store, parts.objects, parts.vectors, batches, extractor, watch, rules, parts.scratch)
+    places = Places(parts.objects, parts.vectors, parts.embedder, parts.answers)
     eraser = Eraser(parts.store, places, parts.originals, now, rag.erasure_probes)
 
     def runner(handlers: Mapping[str, Handler], failed: Failed, concurrency: int) -> JobRunner:

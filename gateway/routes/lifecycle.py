@@ -28,7 +28,8 @@ from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
 
 EFFECT = Work("rag", "effect")
-COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "bytes")
+COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "answers", "bytes")
+PLACES = ("objects", "vectors", "chunks", "cached", "quotes", "answers")
 
 
 @router.get(
@@ -132,7 +133,7 @@ async def delete_many(
 
 @router.get("/erasures/{erasure_id}", responses=AUTHENTICATED | problems(404), operation_id="getErasure")
 async def get_erasure(erasure_id: str, services: Services, call: Call = managed("documents:read")) -> dict[str, Any]:
-    """What a deletion removed; and how many searches with deleted vectors found how much of it afterwards."""
+    """What a deletion removed; how many searches with deleted vectors found how much of it afterwards, and where."""
     found = await services.rag.GetErasure(pb.GetErasureRequest(id=erasure_id), context=call.context)
     return _erasure(found.erasure)
 
@@ -146,6 +147,7 @@ def _erasure(row: pb.Erasure) -> dict[str, Any]:
         "removed": {name: row.counts[name] for name in COUNTED},
         "probes": row.counts["probes"],
         "found": row.counts["found"],
+        "found_in": {name: row.counts[f"found_{name}"] for name in PLACES},
         "created_at": iso(row.create_time),
         "ended_at": iso_or_none(row, "end_time"),
     }

@@ -23,8 +23,9 @@ class Objects:
             self._store: Any = LocalStore(folder, automatic_cleanup=True)
             return
         given: Any = dict(options or {})
-        # An endpoint of one's own may be a plain one.
-        client: Any = {"allow_http": True} if given.get("endpoint", "").startswith("http://") else None
+        # An endpoint of one's own (Google's is called base_url) may be a plain one.
+        own = (given.get(name, "") for name in ("endpoint", "base_url"))
+        client: Any = {"allow_http": True} if any(one.startswith("http://") for one in own) else None
         self._store = from_url(url, config=given, client_options=client)
 
     async def put(self, key: str, source: Path) -> None:

@@ -8,7 +8,7 @@ import array
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from pinecone import AsyncPinecone, NotFoundError, PineconeError, ServerlessSpec
@@ -89,6 +89,11 @@ class PineconeVectors:
     async def delete_chunks(self, tenant_id: str, chunk_ids: Sequence[str]) -> None:
         for start in range(0, len(chunk_ids), self.capabilities.most_rows):
             part = list(chunk_ids[start : start + self.capabilities.most_rows])
+            async with self._answering():
+                # Also those that no query sees yet: writes are applied in their order.
+                async for _, index in self._all():
+                    with suppress(NotFoundError):
+                        await index.delete(ids=part, namespace=tenant_id)
             await self._delete(tenant_id, {"chunk": {"$in": part}})
 
     async def delete_document(self, tenant_id: str, document_id: str) -> None:

@@ -24,10 +24,14 @@ class Erasure:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "bytes", "probes", "found")
-"""What `counts` has: removed documents, objects (originals, texts), chunks, vectors, entries of caches, quotes in
-answers' receipts, messages of conversations, bytes given back; probes, and what they found.
+REMOVED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "answers", "bytes")
+"""What is counted of what goes: documents, objects (originals, texts), chunks, vectors, vectors by content in the
+cache, answers' receipts with quotes, messages of conversations, answers that were stored for an Idempotency-Key, bytes.
 """
+PLACES = ("objects", "vectors", "chunks", "cached", "quotes", "answers")
+"""Where it was looked for afterwards."""
+COUNTED = (*REMOVED, "probes", "found", *(f"found_{place}" for place in PLACES))
+"""What `counts` has: beside that, searches with deleted vectors, and what was found: in all and at each place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,13 @@ class ErasedDocument:
     """Under which its chunks were embedded."""
     vector_store: str
     embedding_model: str
+
+
+class StoredAnswers(Protocol):
+    """Answers that are kept for retries."""
+
+    async def forget(self, tenant_id: str, about: str) -> int:
+        """Those about a document; how many there were."""
 
 
 class ErasureQueries(Protocol):

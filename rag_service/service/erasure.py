@@ -1,7 +1,8 @@
 """Erasure: documents are hidden at once, removed with everything that was made of them, and then looked for.
 
-Removed are original and text, chunks and their words, vectors, cached vectors, quotes in answers' receipts. The probes
-are searches of the store with the deleted vectors. A worker that dies goes on with the document that it was at.
+Removed are original and text, chunks and their words, vectors, cached vectors, quotes in answers' receipts, what
+conversations and stored answers keep of it. The probes are searches of the store with the deleted vectors. A worker
+that dies goes on with the document that it was at.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import structlog
 from chassis.errors import Unavailable
 from chassis.job import Job
 from rag_service.domain.documents import ObjectStore, folder
-from rag_service.domain.erasures import ErasedDocument, Erasure
+from rag_service.domain.erasures import PLACES, ErasedDocument, Erasure, StoredAnswers
 from rag_service.domain.errors import DocumentNotFound, ErasureNotFound
 from rag_service.domain.filters import Filter
 from rag_service.domain.jobs import ERASE, INGEST
@@ -91,6 +92,7 @@ class Places:
     objects: ObjectStore
     vectors: VectorStores
     embedder: Embedder
+    answers: StoredAnswers
 
 
 class Eraser:
@@ -103,6 +105,7 @@ class Eraser:
         self._objects = places.objects
         self._vectors = places.vectors
         self._embedder = places.embedder
+        self._answers = places.answers
         self._originals = originals
         self._clock = clock
         self._probes = probes
@@ -127,14 +130,16 @@ class Eraser:
         store = self._vectors[document.vector_store]
         probes = await self._keep_probes(document, erasure_id)
         counts = {"documents": 1, "probes": len(probes)}
-        counts["cached"] = await self._forget_cached(document)
+        counts["cached"], counts["found_cached"] = await self._forget_cached(document)
         await store.delete_document(document.tenant_id, document.id)
         counts["chunks"] = counts["vectors"] = await self._delete_chunks(document)
         counts["bytes"], counts["objects"] = await self._delete_objects(document)
+        counts["answers"] = await self._answers.forget(document.tenant_id, document.id)
         async with self._store.transaction(document.tenant_id) as repository:
             quotes, messages = await repository.erase_quotes(document.tenant_id, document.id)
         counts |= {"quotes": quotes, "messages": messages}
-        counts["found"] = await self._probe(document, probes)
+        counts |= await self._probe(document, probes)
+        counts["found"] = sum(counts[f"found_{place}"] for place in PLACES)
         async with self._store.transaction(document.tenant_id) as repository:
             if await repository.remove_document(document.tenant_id, document.id):
                 await repository.add_counts(document.tenant_id, erasure_id, counts)
@@ -162,17 +167,22 @@ class Eraser:
             await repository.keep_probes(document.tenant_id, erasure_id, document.id, found)
         return found
 
-    async def _forget_cached(self, document: ErasedDocument) -> int:
-        """Vectors by content, which the embedding service keeps for a while."""
-        forgotten, after = 0, ""
+    async def _forget_cached(self, document: ErasedDocument) -> tuple[int, int]:
+        """Vectors by content, which the embedding service keeps for a while; how many there were, and are still."""
+        store, model = self._vectors[document.vector_store], document.embedding_model
+        forgotten, left, after = 0, 0, ""
         while True:
             async with self._store.transaction(document.tenant_id) as repository:
                 rows = await repository.embedded_texts(document.tenant_id, document.id, after, CHUNK_ROWS)
             if not rows:
-                return forgotten
+                return forgotten, left
             after = rows[-1][0]
             texts = [embedded_text(title, heading, text) for title in document.titles for _, heading, text in rows]
-            forgotten += await self._embedder.forget(document.embedding_model, texts)
+            forgotten += await self._embedder.forget(model, texts)
+            left += await self._embedder.forget(model, texts)
+            if not store.capabilities.reads_own_writes:
+                # By id: what was written a moment ago is not found by document yet.
+                await store.delete_chunks(document.tenant_id, [chunk_id for chunk_id, _, _ in rows])
 
     async def _delete_chunks(self, document: ErasedDocument) -> int:
         removed = 0
@@ -193,15 +203,18 @@ class Eraser:
         await self._objects.delete(keys)
         return sum(original.bytes for original in originals), len(keys)
 
-    async def _probe(self, document: ErasedDocument, probes: Sequence[tuple[str, bytes]]) -> int:
+    async def _probe(self, document: ErasedDocument, probes: Sequence[tuple[str, bytes]]) -> dict[str, int]:
         """How much of it is still there, wherever it was."""
         tenant_id, store = document.tenant_id, self._vectors[document.vector_store]
         erased = {chunk_id for chunk_id, _ in probes}
-        found = len(await self._objects.list(folder(tenant_id, document.id)))
-        found += len(await store.sample(tenant_id, document.id, self._probes))
+        found = {"found_objects": len(await self._objects.list(folder(tenant_id, document.id)))}
+        found["found_vectors"] = len(await store.sample(tenant_id, document.id, self._probes))
         for _, vector in probes:
             near = await store.search(tenant_id, document.collection_id, vector, len(erased) + 1, None)
-            found += sum(chunk_id in erased for chunk_id, _ in near)
+            found["found_vectors"] += sum(chunk_id in erased for chunk_id, _ in near)
         async with self._store.transaction(tenant_id) as repository:
-            found += len(await repository.embedded_texts(tenant_id, document.id, "", 1))
+            found["found_chunks"] = len(await repository.embedded_texts(tenant_id, document.id, "", 1))
+            found["found_quotes"] = await repository.count_quotes(tenant_id, document.id)
+        # Asked again, it tells what came since.
+        found["found_answers"] = await self._answers.forget(tenant_id, document.id)
         return found

@@ -60,7 +60,9 @@ class Ingestion:
         extractor: Extractor,
         watch: Watch,
         rules: IngestionRules,
+        scratch: Path,
     ) -> None:
+        """`scratch` is a directory for files of the moment."""
         self._store = store
         self._objects = objects
         self._vectors = vectors
@@ -68,6 +70,7 @@ class Ingestion:
         self._extractor = extractor
         self._watch = watch
         self._rules = rules
+        self._scratch = scratch
 
     async def run(self, job: Job) -> None:
         """Ingests the job's document. A document from which nothing can be had fails, with the reason in its row."""
@@ -120,7 +123,7 @@ class Ingestion:
     async def _stage(self, document: Document) -> Document:
         """Text out of the original, chunks out of the text, into the database."""
         document = await self._progress(document, "extracting", 5)
-        with tempfile.TemporaryDirectory(prefix="aisp-ingest-") as name:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
             text = await self._extract(document, Path(name))
             await self._objects.put(document.text_key(), text.path)
             document = await self._progress(document, "chunking", 20)

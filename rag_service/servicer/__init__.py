@@ -10,7 +10,7 @@ from rag_service.service.search import Search
 from rag_service.servicer.answers import AnswersServicer
 from rag_service.servicer.collections import CollectionsServicer
 from rag_service.servicer.conversations import ConversationsServicer
-from rag_service.servicer.documents import DocumentsServicer
+from rag_service.servicer.documents import DocumentsServicer, Receiving
 from rag_service.servicer.search import SearchServicer
 
 
@@ -26,7 +26,7 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         evaluations: Evaluations,
         answers: Answers,
         vectors: VectorStores,
-        max_document_bytes: int,
+        receiving: Receiving,
     ) -> None:
         self._collections = collections
         self._documents = documents
@@ -36,4 +36,4 @@ class RagServicer(CollectionsServicer, DocumentsServicer, SearchServicer, Answer
         self._answers = answers
         self._conversations = answers.conversations
         self._vectors = vectors
-        self._max_document_bytes = max_document_bytes
+        self._receiving = receiving

@@ -7,7 +7,7 @@ from typing import Any
 from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
-from chassis import context
+from chassis import context, idempotency
 from rag_service.domain.answers import Answer, AnswerState, Citation, Grounding, Message, Question, Read, Receipt
 from rag_service.policy import filters
 from rag_service.service.answers import Answers, Asker
@@ -61,6 +61,7 @@ def _question(wire: pb.Question) -> Question:
 
 
 def _citation(row: Citation) -> pb.Citation:
+    idempotency.about([row.document_id])
     return pb.Citation(
         number=row.number,
         document_id=row.document_id,

@@ -4,12 +4,14 @@ import json
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
+from chassis import idempotency
 from chassis.pagination import PageRequest
 from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.domain.erasures import COUNTED, Erasure
@@ -22,12 +24,20 @@ from rag_service.servicer.wire import tenant, time_of
 STATUS = {status: pb.DocumentStatus.Value(f"DOCUMENT_STATUS_{status.name}") for status in DocumentStatus}
 
 
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """How large what comes may be, and where it is meanwhile."""
+
+    max_bytes: int
+    directory: Path
+
+
 class DocumentsServicer(RagServiceServicer):
     """Documents."""
 
     _documents: Documents
     _erasures: Erasures
-    _max_document_bytes: int
+    _receiving: Receiving
 
     async def UploadDocument(
         self, requests: AsyncIterator[pb.UploadDocumentRequest], _: Any
@@ -39,10 +49,11 @@ class DocumentsServicer(RagServiceServicer):
         part = first.description
         told = Told(part.title, part.file_name, part.media_type, part.collection, part.metadata_json, part.document_id)
         await self._documents.check(tenant_id, told)
-        with tempfile.TemporaryDirectory(prefix="aisp-upload-") as directory:
+        with tempfile.TemporaryDirectory(dir=self._receiving.directory) as directory:
             original = Path(directory) / "original"
             await self._receive(requests, original)
             document, new = await self._documents.add(tenant_id, told, original)
+        idempotency.about([document.id])
         return pb.UploadDocumentResponse(document=_document(document), unchanged=not new)
 
     async def GetDocument(self, request: pb.GetDocumentRequest, _: Any) -> pb.GetDocumentResponse:
@@ -89,8 +100,8 @@ class DocumentsServicer(RagServiceServicer):
         with original.open("wb") as file:
             async for request in requests:
                 size += len(request.content)
-                if size > self._max_document_bytes:
-                    raise DocumentTooLarge(f"The document is larger than {self._max_document_bytes} bytes.")
+                if size > self._receiving.max_bytes:
+                    raise DocumentTooLarge(f"The document is larger than {self._receiving.max_bytes} bytes.")
                 file.write(request.content)
 
 

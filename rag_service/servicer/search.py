@@ -6,6 +6,7 @@ from typing import Any
 from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
+from chassis import idempotency
 from rag_service.domain.evaluation import JudgedQuery
 from rag_service.domain.search import Passage, SearchMode, Seeking
 from rag_service.domain.usage import Tally
@@ -39,6 +40,7 @@ class SearchServicer(RagServiceServicer):
             rerank=request.rerank,
         )
         found = await self._search.find(tenant(), seeking, tally)
+        idempotency.about(row.document_id for row in found.passages)
         return pb.SearchPassagesResponse(
             passages=[_passage(row) for row in found.passages],
             usage=usage(tally.lines),

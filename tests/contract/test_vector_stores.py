@@ -230,6 +230,18 @@ async def test_some_chunks_or_a_whole_tenant_are_removed(store: VectorStore) -> 
     await store.erase(tenant)
 
 
+async def test_what_is_deleted_before_it_is_seen_does_not_come_back(store: VectorStore) -> None:
+    """Also where writes are applied late (here 0.2 s): those of a worker that died are not left behind."""
+    tenant, collection, document = (str(uuid4()) for _ in range(3))
+    rows = [row(document, (1, number)) for number in range(3)]
+    await written(store, tenant, collection, [row(document, (0, 1))])
+    await store.upsert(tenant, collection, rows)
+    await store.delete_chunks(tenant, [one.chunk_id for one in rows])
+    if not store.capabilities.reads_own_writes:
+        await asyncio.sleep(0.5)
+    assert len(await store.search(tenant, collection, vector(1, 0), 10, None)) == 1
+
+
 async def test_vectors_can_be_read_back(store: VectorStore) -> None:
     tenant, collection, document = (str(uuid4()) for _ in range(3))
     rows = [row(document, (1, number)) for number in range(3)]

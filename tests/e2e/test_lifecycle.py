@@ -187,6 +187,7 @@ def test_a_deleted_document_is_looked_for_and_not_found(tenant: Tenant) -> None:
     report = tenant.client.get(gone.headers["location"]).json()
     assert (report["status"], report["document_id"], report["documents"]) == ("done", document["id"], 1)
     assert (report["found"], report["probes"]) == (0, document["chunks"])
+    assert set(report["found_in"].values()) == {0}
     removed = report["removed"]
     assert (removed["documents"], removed["objects"], removed["chunks"]) == (1, 2, document["chunks"])
     assert removed["bytes"] == document["bytes"]

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,12 @@ from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceStub
 from pydantic import SecretStr
 
-from chassis.context import RequestContext
+from chassis.client import Channel, read_service_config
+from chassis.context import Keyring, RequestContext
 from chassis.database import url
-from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
+from chassis.errors import PlatformError
+from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings, WireSettings
+from deploy.local.process import free_port
 from rag_service.app import compose, connect, make_worker
 from rag_service.settings import Peer, RagSection, Settings
 from tests.integration.conftest import ROOT, Serve
@@ -41,6 +44,13 @@ STOP = """
     GRANT EXECUTE ON FUNCTION test_stop() TO PUBLIC;
 """
 UNTRAPPED = "DROP FUNCTION IF EXISTS test_stop() CASCADE; DROP SEQUENCE IF EXISTS test_hits"
+
+
+async def uploaded(parts: Iterable[bytes], described: Mapping[str, Any]) -> AsyncIterator[pb.UploadDocumentRequest]:
+    """An upload on the wire."""
+    yield pb.UploadDocumentRequest(description=pb.DocumentDescription(**described))
+    for part in parts:
+        yield pb.UploadDocumentRequest(content=part)
 
 
 @dataclass
@@ -85,6 +95,31 @@ class Bench:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[tuple[RagServiceStub, asyncio.subprocess.Process]]:
+        """The service as a process of its own, for tests that kill it or weigh it; killed on leaving."""
+        address = f"127.0.0.1:{free_port()}"
+        place = {"AI_PLATFORM_RAG__ADDRESS": address, "AI_PLATFORM_RAG__OPS_PORT": "0"}
+        command = [sys.executable, "-m", "rag_service", "serve"]
+        with self.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command, env=dict(self.environment) | place, stdout=log, stderr=log
+            )
+        known: Any = {"keyring": Keyring("gateway", root=ROOT), "callee": "rag_service"}
+        known |= {"service_config": read_service_config(), "relay": RelaySettings(enabled=False)}
+        try:
+            async with Channel(address, **known) as channel:
+                stub = RagServiceStub(channel)
+                async with asyncio.timeout(90):
+                    while not await _answers(stub):
+                        assert process.returncode is None, self.log.read_text()[-3000:]
+                        await asyncio.sleep(0.1)
+                yield stub, process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
     async def set_trap(self, point: tuple[str, str, int]) -> None:
         """Whoever does it for that time waits: ("INSERT ON chunks", for each what, the how manieth)."""
         what, when, number = point
@@ -111,13 +146,13 @@ class Bench:
         request = pb.SearchPassagesRequest(query=query, mode=mode, top_k=top_k, **asked)  # type: ignore[arg-type]  # an enum's number
         return list((await self.stub.SearchPassages(request, context=self.calling())).passages)
 
-    async def upload(self, content: bytes, tenant: str = "", **described: Any) -> pb.Document:
-        async def parts() -> AsyncIterator[pb.UploadDocumentRequest]:
-            yield pb.UploadDocumentRequest(description=pb.DocumentDescription(**described))
-            for start in range(0, len(content), PART):
-                yield pb.UploadDocumentRequest(content=content[start : start + PART])
-
-        answer = await self.stub.UploadDocument(parts(), context=self.calling(tenant))
+    async def upload(
+        self, content: bytes | Iterable[bytes], tenant: str = "", stub: RagServiceStub | None = None, **described: Any
+    ) -> pb.Document:
+        if isinstance(content, bytes):
+            content = [content[start : start + PART] for start in range(0, len(content), PART)]
+        requests = uploaded(content, described)
+        answer = await (stub or self.stub).UploadDocument(requests, context=self.calling(tenant))
         document: pb.Document = answer.document
         return document
 
@@ -167,6 +202,9 @@ async def rag_bench(
             "AI_PLATFORM_DATABASE__HOST": database.host,
             "AI_PLATFORM_DATABASE__PORT": str(database.port),
             "AI_PLATFORM_DATABASE__PASSWORD": database.password.get_secret_value(),
+            "AI_PLATFORM_REDIS__HOST": valkey.host,
+            "AI_PLATFORM_REDIS__PORT": str(valkey.port),
+            "AI_PLATFORM_REDIS__PASSWORD": valkey.password.get_secret_value(),
             "AI_PLATFORM_EMBEDDING__ADDRESS": embedding,
             "AI_PLATFORM_USAGE__ADDRESS": peers.usage_address,
         } | {f"AI_PLATFORM_RAG__{name.upper()}": _told(value) for name, value in section.items()}
@@ -183,6 +221,14 @@ async def rag_bench(
                     await owner.execute(UNTRAPPED)
         finally:
             await owner.close()
+
+
+async def _answers(stub: RagServiceStub) -> bool:
+    try:
+        await stub.ListVectorStores(pb.ListVectorStoresRequest(), context=RequestContext("r", tenant_id=str(uuid4())))
+    except PlatformError:
+        return False
+    return True
 
 
 def _told(value: Any) -> str:

@@ -6,15 +6,18 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aisp.embedding.v1 import embedding_service_pb2 as pb
 from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from chassis.context import RequestContext
 from chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 from chassis.settings import RedisSettings, WireSettings
+from embedding_service.adapters.cache import ValkeyCache
 from embedding_service.app import compose
 from embedding_service.settings import Settings
 from tests.integration.conftest import ROOT, Serve
@@ -65,6 +68,22 @@ async def test_vectors_do_not_depend_on_the_batch_and_the_cache_gives_the_same(s
     assert list(again.vectors) == list(whole.vectors)
     assert again.usage.lines[0].amount == whole.usage.lines[0].amount
     assert all(cosine(one.vectors[0], two) > 0.99 for one, two in zip(singly, whole.vectors, strict=True))
+
+
+async def test_a_text_is_forgotten_in_all_lengths(valkey: RedisSettings) -> None:
+    """Whoever erases a document does not know in which ones others asked for its words."""
+    password = valkey.password.get_secret_value()
+    async with Redis(host=valkey.host, port=valkey.port, password=password) as client:
+        cache = ValkeyCache(client, 60)
+        keys = [f"emb:test:{uuid4()}" for _ in range(2)]
+        for dimensions in (0, 128, 256):
+            await cache.put([(key, 3, bytes([dimensions % 251])) for key in keys], dimensions)
+        assert await cache.get(keys, 128) == [(3, b"\x80")] * 2
+        assert await cache.get(keys, 64) == [None, None]
+        assert await cache.forget(keys[:1]) == 1
+        for dimensions in (0, 128, 256):
+            assert [found is None for found in await cache.get(keys, dimensions)] == [True, False]
+        assert 0 < await client.ttl(keys[1]) <= 60
 
 
 async def test_token_ids_are_embedded_like_their_text(stub: EmbeddingServiceStub) -> None:

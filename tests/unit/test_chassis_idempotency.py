@@ -216,3 +216,28 @@ async def test_a_key_that_cannot_be_freed_hides_no_error() -> None:
 def test_answers_are_encrypted_or_not_kept() -> None:
     with pytest.raises(MissingKey, match="echo_service>echo_service"):
         IdempotencyInterceptor(MemoryAnswerStore(), Keyring(NAME))
+
+
+@pytest.mark.parametrize("kind", ["Unary", "ServerStream"])
+async def test_a_key_is_held_for_as_long_as_its_call_runs(
+    kind: str, store: MemoryAnswerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not for much longer: who holds it says so again and again."""
+    monkeypatch.setattr(idempotency, "LOCK_SECONDS", 0.03)
+    held: list[str] = []
+
+    async def hold(name: str, _seconds: int) -> None:
+        held.append(name)
+
+    monkeypatch.setattr(store, "hold", hold)
+
+    async def slow(text: str) -> str:
+        await asyncio.sleep(0.3)
+        return text
+
+    async with served(Echo(slow), (IdempotencyInterceptor(store, RING),)) as service, service.channel() as channel:
+        await EchoStub(channel).call(kind, "a", context=KEYED)
+        count = len(held)
+        assert count >= 3
+        await asyncio.sleep(0.1)
+        assert len(held) == count

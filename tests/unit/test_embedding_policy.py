@@ -79,16 +79,15 @@ def test_more_room_never_makes_more_batches(lengths: list[int]) -> None:
 def test_a_vectors_name_is_its_content_and_nothing_else() -> None:
     model = resolve(DEFAULT_MODEL)
     names = {
-        cache_key(model, 0, "a"),
-        cache_key(model, 0, "b"),
-        cache_key(model, 128, "a"),
-        cache_key(resolve("text-embedding-3-small"), 0, "a"),
-        cache_key(model, 0, (1, 2)),
-        cache_key(model, 0, (12,)),
-        cache_key(model, 0, "1,2"),
+        cache_key(model, "a"),
+        cache_key(model, "b"),
+        cache_key(resolve("text-embedding-3-small"), "a"),
+        cache_key(model, (1, 2)),
+        cache_key(model, (12,)),
+        cache_key(model, "1,2"),
     }
-    assert len(names) == 7
-    assert cache_key(model, 0, "a") == cache_key(resolve(""), 0, "a")
+    assert len(names) == 6
+    assert cache_key(model, "a") == cache_key(resolve(""), "a")
 
 
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=50))
