@@ -4,6 +4,8 @@ A log line is one JSON object with the request id of the call it belongs to. Lab
 never a tenant, a key, a request id or a model name as a client wrote it.
 """
 
+import asyncio
+import atexit
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -61,7 +63,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=_Writer,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -74,6 +76,38 @@ def configure(service: str, settings: ServiceSettings) -> None:
 def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     """One JSON object; what JSON has no word for is told as Python would."""
     return orjson.dumps(dict(event), default=repr, option=orjson.OPT_NON_STR_KEYS).decode(errors="replace")
+
+
+class _Writer:
+    """Where lines go: those of one turn of the event loop together, warnings and worse at once, with what waits."""
+
+    def __init__(self, *_: object) -> None:
+        self._stream = sys.stdout
+        self._waiting: list[str] = []
+        atexit.register(self._flush)
+
+    def info(self, line: str) -> None:
+        self._waiting.append(line)
+        if len(self._waiting) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._flush)
+        except RuntimeError:
+            self._flush()
+
+    debug = info
+
+    def warning(self, line: str) -> None:
+        self._waiting.append(line)
+        self._flush()
+
+    error = critical = exception = warning
+
+    def _flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._stream.write("\n".join(lines) + "\n")
+            self._stream.flush()
 
 
 class _Line:

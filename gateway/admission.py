@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -137,15 +137,16 @@ class Gate:
         """For work whose size is not known when it begins."""
         return Pace(self._meter, call.lease, seconds)
 
-    @asynccontextmanager
-    async def admitted(
-        self, state: Any, scope: str, work: Work, idempotency: tuple[str, str] = ("", "")
-    ) -> AsyncIterator[Call]:
+    def admitted(self, state: Any, scope: str, work: Work, idempotency: tuple[str, str] = ("", "")) -> "Admitted":
         """The call, once its caller has the scope and the meter admits it; it is settled on leaving, however that is.
 
         `state`: the request's (caller, request_id, address). `idempotency`: key and fingerprint.
         ScopeMissing, RateLimited, StoreUnavailable.
         """
+        return Admitted(self, state, scope, work, idempotency)
+
+    async def reserve(self, state: Any, scope: str, work: Work) -> Lease:
+        """As above, without the end: the lease is the caller's to settle."""
         caller: Caller | None = state.get("caller")
         if caller is None:
             # A route outside of what the edge guards: it is refused, not served to nobody.
@@ -155,32 +156,47 @@ class Gate:
         if caller.models and work.kind == "ai":
             caller.require_model(work.model, answers=bool(work.output_tokens))
         try:
-            lease = await self._meter.reserve(_admission(caller, state["request_id"], work))
+            return await self._meter.reserve(_admission(caller, state["request_id"], work))
         except RateLimited as error:
             subjects = {"key": caller.key_id, "user": caller.user_id}
             self._exhausted.refused(caller.tenant_id, subjects, error.binding)
             raise
-        state["lease"] = lease
-        call = Call(_context(caller, state, lease.id, idempotency), lease)
-        try:
-            yield call
-        except (asyncio.CancelledError, GeneratorExit):
-            call.partial = True
-            raise
-        except PlatformError as error:
-            # What another request under its Idempotency-Key is charged for.
-            call.replayed = call.replayed or error.reason in TWINS
-            raise
-        finally:
-            status = "replayed" if call.replayed else "partial" if call.partial else "settled"
-            # Whose answer has not begun is told what is left now; a stream's headers tell what was left when it began.
-            told = not state.get("answering")
-            await self._meter.settle(lease, [] if call.replayed else call.lines, status, told=told)
+
+    async def settle(self, call: Call, *, told: bool) -> None:
+        """Ends a call. `told`: its lease then says what is left."""
+        status = "replayed" if call.replayed else "partial" if call.partial else "settled"
+        await self._meter.settle(call.lease, [] if call.replayed else call.lines, status, told=told)
 
     async def preview(self, state: Any, work: Work) -> Preview:
         """What admission would say of a call by the same caller; nothing is admitted or counted. UnpricedModel."""
         caller: Caller = state["caller"]
         return await self._meter.preview(_admission(caller, state["request_id"], work))
+
+
+class Admitted(AbstractAsyncContextManager[Call, None]):
+    """A call from its admission to its settlement. A class, where a generator would do: every request passes here."""
+
+    def __init__(self, gate: Gate, state: Any, scope: str, work: Work, idempotency: tuple[str, str]) -> None:
+        self._gate = gate
+        self._state = state
+        self._wanted = scope, work
+        self._idempotency = idempotency
+
+    async def __aenter__(self) -> Call:
+        state = self._state
+        lease = state["lease"] = await self._gate.reserve(state, *self._wanted)
+        self._call = Call(_context(state["caller"], state, lease.id, self._idempotency), lease)
+        return self._call
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        call = self._call
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            call.partial = True
+        elif isinstance(error, PlatformError) and error.reason in TWINS:
+            # What another request under its Idempotency-Key is charged for.
+            call.replayed = True
+        # Whose answer has not begun is told what is left now; a stream's headers tell what was left when it began.
+        await self._gate.settle(call, told=not self._state.get("answering"))
 
 
 def publish_event(clients: Clients) -> Publish:

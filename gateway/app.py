@@ -194,6 +194,8 @@ class Lifespan:
                 counting.PATH: counting.CountingRoute(gate, clients, section),
                 **generation.routes(gate, clients, section),
             }
+            # From here on the edge reaches them themselves.
+            self.hot.update({path: self._state[path] for path in self.hot})
             background = [
                 asyncio.create_task(ChangeWatcher(authenticator, clients.auth).run()),
                 asyncio.create_task(meter.run()),

@@ -9,7 +9,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 import prometheus_client
@@ -152,12 +152,20 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._bounds.max_header_bytes:
+            self._refuse_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's, and counted: in one function, since it is called more often than any other."""
         self._head_count += 1
-        self._count_head(len(name) + len(value))
-        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._bounds.max_header_bytes or self._head_count > self._bounds.max_headers:
+            self._refuse_head()
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -250,11 +258,9 @@ class Connection(HttpToolsProtocol):
         self._fed = self._head_bytes = self._head_count = 0
         self._deadline = self.loop.time() + self._bounds.header_seconds
 
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._bounds.max_header_bytes or self._head_count > self._bounds.max_headers:
-            self._refusal = HeadersTooLarge()
-            raise httptools.HttpParserError("the head is too large")
+    def _refuse_head(self) -> NoReturn:
+        self._refusal = HeadersTooLarge()
+        raise httptools.HttpParserError("the head is too large")
 
     def _refuse(self, error: PlatformError, *, admitted: bool = True) -> None:
         self._phase = Phase.END

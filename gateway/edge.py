@@ -5,13 +5,13 @@ A request that the drain cuts off is told so here, whatever kind of answer was u
 """
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -287,4 +287,4 @@ KNOWN_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPT
 
 def new_request_id() -> str:
     """An id for a request that brought none."""
-    return uuid4().hex
+    return os.urandom(16).hex()

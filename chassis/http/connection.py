@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         """Nobody reads the answer any more. Whether the connection can be used again; else it is closed."""
         if self._reusable and self._error is None and not self._paused and not self.closed:
             self._asked = False
-            self._stop_timer()
+            # Its timer goes on: it finds nobody waiting, or the next answer, whose own would be one more.
             return True
         self.abort()
         return False

@@ -8,9 +8,10 @@ import asyncio
 import binascii
 import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -47,8 +48,7 @@ class Line(NamedTuple):
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """What asks to be admitted. `kind`: ai, management (no lease) or effect (a management call with metered effect)."""
 
     tenant_id: str
@@ -59,7 +59,7 @@ class Admission:
     user_id: str = ""
     key_id: str = ""
     key_version: int = 0
-    key_limits: Mapping[str, int] = field(default_factory=dict)
+    key_limits: Mapping[str, int] = MappingProxyType({})
     service: str = ""
     model: str = ""
     tokens: int = 0
@@ -120,7 +120,6 @@ class Meter:
         self._lease_ms = int(lease_seconds * 1000)
         self._ensuring: dict[tuple[str, int, str, int, str], asyncio.Task[None]] = {}
         self._open: dict[str, Lease] = {}
-        self._settling: set[asyncio.Task[Sequence[Any]]] = set()
         self.settlements = Settlements(self._call, partition_of)
 
     async def reserve(self, admission: Admission) -> Lease:
@@ -169,11 +168,13 @@ class Meter:
         settlement = Settlement(
             lease.id, asked.tenant_id, status, _text(lines), asked.key_id, asked.user_id, asked.kind, _descriptor(asked)
         )
-        # A caller that is cancelled now must not leave its lease open.
-        task = asyncio.create_task(self.settlements.add(settlement, told=told))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-        if rows := await asyncio.shield(task):
+        try:
+            rows = await self.settlements.add(settlement, told=told)
+        except asyncio.CancelledError:
+            # A caller that is cancelled now must not leave its lease open; what has arrived already is booked once.
+            self.settlements.later(settlement)
+            raise
+        if rows:
             lease.rows = rows
 
     async def checkpoint(self, lease: Lease) -> None:
@@ -195,10 +196,8 @@ class Meter:
         await asyncio.gather(self._renew_for_ever(), self.settlements.run())
 
     async def drain(self, seconds: float) -> None:
-        """Waits for settlements under way, and for the store where it was away."""
+        """Waits for the store to take what it has not: requests wait for their own settlements."""
         deadline = time.monotonic() + seconds
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=seconds)
         while self.settlements.waiting and time.monotonic() < deadline:
             await self.settlements.flush()
             await asyncio.sleep(0.05)
@@ -248,25 +247,31 @@ class Meter:
             log.warning("a lease was not renewed", lease_id=lease.id, error=repr(error))
 
     async def _call(self, function: str, tenant_id: str, *arguments: str | bytes | int) -> Any:
-        partition = f"m:{{p{partition_of(tenant_id)}}}"
         try:
-            return await self._client.call("FCALL", f"{PREFIX}{function}", 1, partition, *arguments)
+            return await self._client.call("FCALL", PREFIX + function, 1, _partition_key(tenant_id), *arguments)
         except ReplyError as error:
             if str(error).startswith(AWAY):
                 raise StoreUnavailable(retry_after=1) from error
             raise
 
 
+@lru_cache(10_000)
 def partition_of(tenant_id: str) -> int:
     """The number of the tenant's partition."""
     return binascii.crc32(tenant_id.encode()) % PARTITIONS
+
+
+@lru_cache(10_000)
+def _partition_key(tenant_id: str) -> str:
+    return f"m:{{p{partition_of(tenant_id)}}}"
 
 
 def new_lease_id(clock: Callable[[], float] = time.time) -> str:
     """A UUIDv7: its first 48 bits are the time, out of which the ledger derives the day."""
     number = (int(clock() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | (0x7 << 76)
-    return str(uuid.UUID(int=number & ~(0x3 << 62) | (0x2 << 62)))
+    text = f"{number & ~(0x3 << 62) | (0x2 << 62):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _text(lines: Sequence[Line]) -> str:

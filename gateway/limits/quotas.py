@@ -23,6 +23,11 @@ WINDOW_SECONDS = {
 }
 
 
+KINDS = ("requests", "tokens")
+LEAST = [[f"x-ratelimit-{what}-{kind}".encode() for what in ("limit", "remaining", "reset")] for kind in KINDS]
+"""Headers of the limit with the least left, by kind."""
+
+
 class Quota(NamedTuple):
     """The state of one limit. `reset_seconds`: until it binds no more, or all of it is free."""
 
@@ -40,10 +45,17 @@ class Quota(NamedTuple):
 
 def parse(flat: Sequence[Any]) -> tuple[Quota, ...]:
     """Rows of five out of the meter's answer: scope, name, limit, used, milliseconds."""
+    values = iter(flat)
     return tuple(
-        Quota(flat[i].decode(), flat[i + 1].decode(), int(flat[i + 2]), int(flat[i + 3]), int(flat[i + 4]) / 1000)
-        for i in range(0, len(flat), 5)
+        [
+            Quota(_text(scope), _text(name), int(limit), int(used), int(reset) / 1000)
+            for scope, name, limit, used, reset in zip(values, values, values, values, values, strict=True)
+        ]
     )
+
+
+_text = lru_cache(1000)(bytes.decode)
+"""Of scopes and names, which are few."""
 
 
 def headers(quotas: Sequence[Quota]) -> list[Header]:
@@ -64,21 +76,21 @@ def _budgets(quotas: Sequence[Quota]) -> list[Header]:
 def _rate_limits(timed: Sequence[Quota]) -> list[Header]:
     if not timed:
         return []
-    states = ", ".join([f'"{quota.name}";r={quota.remaining};t={round(quota.reset_seconds)}' for quota in timed])
-    policies = _policies(tuple([(quota.name, quota.limit) for quota in timed]))
-    found = [(b"ratelimit-policy", policies), (b"ratelimit", states.encode())]
-    least: dict[str, Quota] = {}
+    states: list[str] = []
+    least: dict[str, tuple[int, Quota]] = {}
     for quota in timed:
+        left = quota.remaining
+        states.append(f'"{quota.name}";r={left};t={round(quota.reset_seconds)}')
         kind = quota.name.partition("_")[0]
-        if kind not in least or quota.remaining < least[kind].remaining:
-            least[kind] = quota
-    for kind, told in (("requests", least.get("requests") or least.get("management")), ("tokens", least.get("tokens"))):
+        if kind not in least or left < least[kind][0]:
+            least[kind] = (left, quota)
+    policies = _policies(tuple([(quota.name, quota.limit) for quota in timed]))
+    found = [(b"ratelimit-policy", policies), (b"ratelimit", ", ".join(states).encode())]
+    for names, told in zip(LEAST, (least.get("requests") or least.get("management"), least.get("tokens")), strict=True):
         if told is not None:
-            found += [
-                (f"x-ratelimit-limit-{kind}".encode(), str(told.limit).encode()),
-                (f"x-ratelimit-remaining-{kind}".encode(), str(told.remaining).encode()),
-                (f"x-ratelimit-reset-{kind}".encode(), f"{told.reset_seconds:g}s".encode()),
-            ]
+            left, quota = told
+            values = (b"%d" % quota.limit, b"%d" % left, f"{quota.reset_seconds:g}s".encode())
+            found += zip(names, values, strict=True)
     return found
 
 

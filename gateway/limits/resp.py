@@ -6,6 +6,7 @@ commands. A caller that gives up leaves its reply behind: it is dropped, never g
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import hiredis
@@ -36,17 +37,20 @@ class RespClient:
         self._opening: asyncio.Lock = asyncio.Lock()
         self._not_before = 0.0
 
-    async def call(self, *command: str | bytes | int) -> Any:
+    def call(self, *command: str | bytes | int) -> Awaitable[Any]:
         """The reply to a command. Raises ReplyError for an error reply, StoreUnavailable if none comes."""
         connection = self._connection
         if connection is None or connection.closed:
-            connection = await self._open()
-        return await connection.call(command)
+            return self._opened(command)
+        return connection.call(command)
 
     def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:
             self._connection.close()
+
+    async def _opened(self, command: tuple[str | bytes | int, ...]) -> Any:
+        return await (await self._open()).call(command)
 
     async def _open(self) -> "_Connection":
         async with self._opening:
@@ -81,7 +85,8 @@ class _Connection(asyncio.Protocol):
         """When the last reply came, or the first of those that wait was asked for."""
         self._watcher: asyncio.TimerHandle | None = None
 
-    async def call(self, command: tuple[Any, ...]) -> Any:
+    def call(self, command: tuple[Any, ...]) -> asyncio.Future[Any]:
+        """Sends a command: its reply, to be awaited."""
         if len(self._waiting) >= MAX_IN_FLIGHT:
             raise StoreUnavailable(retry_after=1)
         reply: asyncio.Future[Any] = self._loop.create_future()
@@ -94,10 +99,7 @@ class _Connection(asyncio.Protocol):
         if self._watcher is None:
             # One timer for all calls: replies come in order, so one that stays away blocks all that follow.
             self._watcher = self._loop.call_later(REPLY_SECONDS, self._look)
-        answer = await reply
-        if isinstance(answer, ReplyError):
-            raise answer
-        return answer
+        return reply
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
@@ -108,7 +110,11 @@ class _Connection(asyncio.Protocol):
         self._heard = self._loop.time()
         while (reply := self._reader.gets()) is not False:
             future = self._waiting.popleft()
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(reply, ReplyError):
+                future.set_exception(reply)
+            else:
                 future.set_result(reply)
 
     def connection_lost(self, _exc: Exception | None) -> None:

@@ -88,12 +88,16 @@ class Settlements:
         rows = await self._deliver(settlement, told=told)
         if rows is not None:
             return rows
+        self.later(settlement)
+        return ()
+
+    def later(self, settlement: Settlement) -> None:
+        """Delivers it with the next of those that wait, whether or not it has arrived by then."""
         if len(self._waiting) >= MAX_KEPT:
             self._give_up()
             log.error("a settlement is lost: too many wait", lease_id=settlement.lease_id)
-            return ()
+            return
         self._waiting.append(settlement)
-        return ()
 
     async def run(self) -> None:
         """Sends again what waits, and what a store has lost, until cancelled."""

@@ -1,7 +1,7 @@
 """Language models, raw ASGI: the client's document crosses as it came, whole or streamed. One route for each format."""
 
 from contextlib import aclosing, nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
 from gateway.admission import Call, Gate, Work, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
+from gateway.errors import Header
 from gateway.routes import raw
 from gateway.routes.caching import cache_headers, cache_wish
 from gateway.routes.faces.chat import ChatCompletionsFace
@@ -139,14 +140,16 @@ def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, 
     return {face.path: GenerationRoute(face, gate, clients, settings) for face in FACES}
 
 
-def _told(answered: Any, call: Call) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"x-aisp-provider", answered.served_by.provider.encode()),
-        # A name may be the client's own, after a provider's prefix: in a header it is spelt so that it stays one line.
-        (b"x-aisp-model", quote(answered.served_by.upstream_model, safe=NAME_CHARACTERS).encode()),
-        (b"x-aisp-attempts", str(answered.attempts).encode()),
-    ]
+def _told(answered: Any, call: Call) -> list[Header]:
+    served = answered.served_by
+    headers = [*_who(served.provider, served.upstream_model), (b"x-aisp-attempts", b"%d" % answered.attempts)]
     headers += cache_headers(answered)
     if call.replayed:
         headers.append((b"idempotency-replayed", b"true"))
     return headers
+
+
+@lru_cache(1000)
+def _who(provider: str, model: str) -> tuple[Header, Header]:
+    # A name may be the client's own, after a provider's prefix: in a header it is spelt so that it stays one line.
+    return (b"x-aisp-provider", provider.encode()), (b"x-aisp-model", quote(model, safe=NAME_CHARACTERS).encode())

@@ -50,7 +50,10 @@ def count_key(document: dict[str, Any], key: str, least: int = 1) -> int | None:
 
 def listed_header(scope: Scope, name: bytes, most: int, characters: int) -> list[str]:
     """The values of a header that is a list. BadBody beyond `most` values, or where one is longer than `characters`."""
-    lines = b",".join(line for key, line in scope["headers"] if key == name).decode("latin-1")
+    given = [line for key, line in scope["headers"] if key == name]
+    if not given:
+        return []
+    lines = b",".join(given).decode("latin-1")
     values = [value for value in map(str.strip, lines.split(",")) if value]
     if len(values) > most or any(len(value) > characters or not value.isascii() for value in values):
         raise wrong(name.decode(), f"may have {most} values of {characters} characters of ASCII")
@@ -105,4 +108,7 @@ def part(body: bytes, *, more: bool = True) -> Message:
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
-    return next((bytes(value) for key, value in scope["headers"] if key == name), b"")
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""

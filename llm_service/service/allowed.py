@@ -30,11 +30,11 @@ class Allowed(Wrapper):
         deployment, call = attempt.deployment, attempt.call
         ticket = await self._admitted(deployment, call)
         if not ticket:
-            return await attempt()
+            return await attempt.make()
         # A stream that breaks off has used what it asked with, at least.
         used = estimate_tokens(len(call.body)) if attempt.streams else 0
         try:
-            answer = await attempt()
+            answer = await attempt.make()
             used = _used(answer)
             return answer
         finally:

@@ -57,20 +57,17 @@ class Remembered(Generic[T]):
 
 
 class Attempt(Generic[T]):
-    """One attempt to be made, for a whole answer or for a stream: await it once called."""
+    """One attempt to be made, for a whole answer or for a stream: `await attempt.make()`."""
 
-    __slots__ = ("_make", "_out", "call", "deployment")
+    __slots__ = ("_out", "call", "deployment", "make")
 
     def __init__(
         self, deployment: Deployment, call: Call, make: Callable[[], Awaitable[T]], out: Out | None = None
     ) -> None:
         self.deployment = deployment
         self.call = call
-        self._make = make
+        self.make = make
         self._out = out
-
-    def __call__(self) -> Awaitable[T]:
-        return self._make()
 
     @property
     def streams(self) -> bool:
@@ -118,7 +115,7 @@ class Retrying(Wrapper):
         def again(error: PlatformError) -> bool:
             return not attempt.started and retryable(error, alternatives=attempt.call.tally.alternatives)
 
-        return await retrying(lambda _number: attempt(), self._rules, again, self._random)
+        return await retrying(lambda _number: attempt.make(), self._rules, again, self._random)
 
 
 class Breaking(Wrapper):
@@ -133,7 +130,7 @@ class Breaking(Wrapper):
         breaker = self._breakers.of(deployment)
         breaker.check()
         try:
-            answer = await attempt()
+            answer = await attempt.make()
         except PlatformError as error:
             self._judge(deployment, breaker, error)
             raise
@@ -171,31 +168,23 @@ class Bounded(Wrapper):
 
     async def around(self, attempt: Attempt[T]) -> T:
         deployment = attempt.deployment
-        async with _Place(self._places.of(deployment), deployment.provider, self._clock):
-            return await attempt()
+        places = self._places.of(deployment)
+        if places.full:
+            await self._wait(places, deployment.provider)
+        else:
+            await places.enter()
+        try:
+            return await attempt.make()
+        finally:
+            places.leave()
 
-
-class _Place:
-    """A place, measured only where it has to be waited for."""
-
-    def __init__(self, bulkhead: Bulkhead, provider: str, clock: Callable[[], float]) -> None:
-        self._bulkhead = bulkhead
-        self._provider = provider
-        self._clock = clock
-
-    async def __aenter__(self) -> None:
-        if not self._bulkhead.full:
-            await self._bulkhead.enter()
-            return
+    async def _wait(self, places: Bulkhead, provider: str) -> None:
         begun = self._clock()
         try:
-            with WAITING.labels(self._provider).track_inprogress():
-                await self._bulkhead.enter()
+            with WAITING.labels(provider).track_inprogress():
+                await places.enter()
         finally:
-            WAIT_SECONDS.labels(self._provider).observe(self._clock() - begun)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._bulkhead.leave()
+            WAIT_SECONDS.labels(provider).observe(self._clock() - begun)
 
 
 class Counted(Wrapper):
@@ -206,7 +195,7 @@ class Counted(Wrapper):
         call.tally.attempts += 1
         begun, end = time.perf_counter(), "cancelled"
         try:
-            answer = await attempt()
+            answer = await attempt.make()
             end = "ok"
         except PlatformError as error:
             end = _lost(deployment, call, error)
