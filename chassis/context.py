@@ -66,6 +66,10 @@ class RequestContext:
         """The context that a job acts under after the request is gone."""
         return replace(self, job_id=job_id, purpose=purpose, lease_id="", idempotency_key="", fingerprint="")
 
+    def unkeyed(self) -> "RequestContext":
+        """The context that a call's own calls are made under: what they answer is not what its client asked for."""
+        return replace(self, idempotency_key="", fingerprint="")
+
     def require_operator(self) -> None:
         """Raises OperatorOnly unless an operator calls."""
         if not self.operator:

@@ -28,7 +28,9 @@ MAY_ANSWER = 0.25
 """Where no unit is so likely, the passages do not answer; all answerable questions of the seen half reach it."""
 BIAS, LIKENESS, COVERAGE, NO_SUCH_KIND, NO_SUCH_NAME, NOT_COUNTED = -4.6, 7.5, 4.5, -1.8, -1.3, -1.9
 NO_QUANTITY = 0.4
-"""What is left of the likelihood of words without a number, a duration, a price, where one is asked for."""
+"""What is left of the likelihood of words without a number, a duration, a price, where one is asked for, or that do not
+even name what is counted.
+"""
 MOST_UNITS = 64
 """Whose vectors are asked for: those that have most of the question's terms."""
 COUNTED_WITHIN = 3
@@ -100,7 +102,8 @@ class Judge:
             known = around.lower()
             total += NO_SUCH_NAME * sum(name not in known for name in question.names) / len(question.names)
         likely = 1 / (1 + math.exp(-total))
-        return likely if found or question.kind not in QUANTITIES else likely * NO_QUANTITY
+        missing = not found and question.kind in QUANTITIES
+        return likely * NO_QUANTITY if missing or (question.many and question.subject not in held) else likely
 
     def _coverage(self, held: frozenset[str]) -> float:
         whole = sum(self._rarity.values())

@@ -107,7 +107,7 @@ _BROAD = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z][\w-]*|\w+_\w+)\b")
-_SUBJECT = re.compile(r"\bhow (?:many|much)\s+(?:more |other |different )?([a-z-]+)", re.IGNORECASE)
+_SUBJECT = re.compile(r"\bhow (many|much)\s+(?:more |other |different )?([a-z-]+)", re.IGNORECASE)
 _ASKING = frozenset(terms("how what which who when where why many much long often old tell explain say mean"))
 EARLIER = 0.25
 """What a term counts that only stands in what was asked before."""
@@ -124,6 +124,8 @@ class Asked:
     kind: Kind
     subject: str = ""
     """What is counted ("how many EGGS"), stemmed."""
+    many: bool = False
+    """Whether it is counted one by one: "how much power" is answered in megawatts."""
     names: tuple[str, ...] = ()
     """In lower case: who or what it names."""
     broad: bool = False
@@ -141,7 +143,8 @@ def asked(query: str, question: str = "") -> Asked:
         text=query,
         terms={term: 1.0 if term in latest else EARLIER for term in terms(query) if term not in _ASKING},
         kind=kind,
-        subject=next(iter(terms(found[1])), "") if found else "",
+        subject=next(iter(terms(found[2])), "") if found else "",
+        many=found is not None and found[1].lower() == "many",
         names=tuple(dict.fromkeys(name.lower() for name in _NAME.findall(question) if name != "I")),
         broad=bool(_BROAD.match(question)),
     )

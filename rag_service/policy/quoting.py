@@ -24,6 +24,7 @@ _ORDERS = (
     ),
     r"\b(?:new|updated|hidden|secret) instructions?\s*(?::|for)",
     r"\binstructions? (?:for|to) (?:the |all )?(?:ai|assistant|llm)",
+    r"\b(?:note|notice|message|reminder|attention|important)\b[^.!?:\n]{0,12}\b(?:ai|llm|assistant|model|chatbot)s?\b[^.!?\n]{0,12}:",
     r"\b(?:reveal|repeat|leak|show|print)\b[^.!?\n]{0,30}\b(?:system prompt|your (?:prompt|instructions))\b",
 )
 _ORDER = re.compile("|".join(_ORDERS), re.IGNORECASE)

@@ -69,7 +69,6 @@ def _unit(text: str, start: int, end: int, reading: _Reading) -> Unit | None:
         reading.heading, reading.before, reading.header = plain_words(heading[2]), "", ()
         return None
     if orders(piece):
-        reading.before = ""
         return None
     if is_row(piece):
         return _row(text, start, end, reading)

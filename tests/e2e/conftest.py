@@ -18,10 +18,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.standins.openai_provider import Behaviour, OpenAIProvider, in_thread
+from tests.standins.openai_provider import Behaviour, OpenAIProvider, chunks, events, in_thread, sends
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 300
+REWRITER = "rewriter"
+"""The model that writes queries anew: one that adds nothing, unless a test says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def provider() -> Iterator[OpenAIProvider]:
     if "AISP_BASE_URL" in os.environ:
         pytest.skip("a platform that runs elsewhere does not know our stand-in")
     with in_thread() as provider:
+        provider.behaviours[REWRITER] = sends(events(chunks("")))
         yield provider
 
 
@@ -138,6 +141,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
             "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
             "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
             "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
+            "AI_PLATFORM_RAG__REWRITE_MODEL": f"openai/{REWRITER}",
             "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
             "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
         }

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from chassis import errors, idempotency
+from chassis import context, errors, idempotency
 from chassis.context import Keyring, MissingKey, RequestContext
 from chassis.idempotency import AnswersUnavailable, IdempotencyInterceptor, MemoryAnswerStore, ValkeyAnswerStore
 from tests.standins.echo_service import CALLING, NAME, ROOT, Echo, EchoStub, Served, served
@@ -26,10 +26,12 @@ class Counting(Echo):
     def __init__(self) -> None:
         super().__init__(self.answer)
         self.calls = 0
+        self.keys: list[str] = []
         self.next_error: Exception | None = None
 
     async def answer(self, text: str) -> str:
         self.calls += 1
+        self.keys.append(context.current().idempotency_key)
         if self.next_error is not None:
             error, self.next_error = self.next_error, None
             raise error
@@ -241,3 +243,9 @@ async def test_a_key_is_held_for_as_long_as_its_call_runs(
         assert count >= 3
         await asyncio.sleep(0.1)
         assert len(held) == count
+
+
+@pytest.mark.parametrize("kind", REPLAYABLE)
+async def test_what_a_call_asks_of_others_is_not_asked_under_its_key(kind: str, stub: EchoStub, echo: Counting) -> None:
+    await stub.call(kind, "x", context=KEYED)
+    assert set(echo.keys) == {""}
