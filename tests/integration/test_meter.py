@@ -239,6 +239,25 @@ async def test_a_settlement_appends_one_event_with_its_lines(bench: Bench) -> No
     assert found[0].lines[0].amount == 7
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_who_is_cancelled_while_it_settles_is_booked_once(bench: Bench, turns: int) -> None:
+    """Before the command was sent, or while its reply is awaited."""
+    bench.limits = {"tokens_per_day": 1000, "concurrent_requests": 2}
+    lease = await bench.meter.reserve(bench.admission(tokens=100, output_bounded=True))
+    settling = asyncio.create_task(bench.meter.settle(lease, [tokens(90)]))
+    await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    settling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    assert bench.meter.settlements.waiting == 1
+    await bench.meter.drain(5)
+    assert bench.meter.settlements.waiting == 0
+    assert await bench.used("tokens_per_day") == 90
+    assert await bench.used("concurrent_requests") == 0
+
+
 async def test_a_cancelled_caller_leaves_its_reply_behind(bench: Bench) -> None:
     bench.limits = {}
     await bench.meter.reserve(bench.admission())
