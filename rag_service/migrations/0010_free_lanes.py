@@ -1,4 +1,4 @@
-"""Lanes of vectors: an index for filters that match little, and a way to get rid of those that nobody has any more."""
+"""Lanes of vectors: a way to get rid of those that nobody has any more."""
 
 from alembic import op
 
@@ -31,26 +31,11 @@ DROP_FREE_LANES = f"""
         RETURN dropped;
     END $$
 """  # noqa: S608  # a constant
-INDEX = "CREATE INDEX ON %I USING gin (metadata jsonb_path_ops)"
-INDEX_LANES = f"""
-    DO $$ DECLARE name text; BEGIN
-        FOR name IN {LANES} LOOP EXECUTE format('{INDEX}', name); END LOOP;
-    END $$
-"""  # a constant
-BEFORE = "        EXECUTE format('ANALYZE %I', name);\n"
-INDEX_NEW = f"        EXECUTE format('{INDEX}', name);\n{BEFORE}"
-REPLACE = """
-    DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('own_lane(uuid, uuid)'::regprocedure), $from$%s$from$, $to$%s$to$);
-    END $do$
-"""
 
 
 def upgrade() -> None:
-    op.execute(REPLACE % (BEFORE, INDEX_NEW))
-    op.execute(INDEX_LANES)
     op.execute(DROP_FREE_LANES)
 
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION drop_free_lanes()")
-    op.execute(REPLACE % (INDEX_NEW, BEFORE))

@@ -11,7 +11,7 @@ from rag_service.domain.filters import Condition, Filter, Group
 ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
-def compile_filter(wanted: Filter | None, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+def compile_filter(wanted: Filter | None, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """A condition; true for no filter. A comparison with a field that is missing, or of another type, is false; `ne`
     and `nin` are the opposites of `eq` and `in`.
     """
@@ -23,7 +23,7 @@ def compile_filter(wanted: Filter | None, column: sa.Column[Any]) -> sa.ColumnEl
     return _condition(wanted, column)
 
 
-def _condition(wanted: Condition, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+def _condition(wanted: Condition, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     match wanted.op:
         case "eq":
             return _equals(column, wanted.field, wanted.value)
@@ -42,6 +42,5 @@ def _condition(wanted: Condition, column: sa.Column[Any]) -> sa.ColumnElement[bo
     return sa.case((kind, compare(value, wanted.value)), else_=sa.false())
 
 
-def _equals(column: sa.Column[Any], field: str, value: Any) -> sa.ColumnElement[bool]:
-    # Bare, as the index of a lane knows it.
-    return column.contains(json.loads(json.dumps({field: value})))
+def _equals(column: sa.ColumnElement[Any], field: str, value: Any) -> sa.ColumnElement[bool]:
+    return sa.func.coalesce(column.contains(json.loads(json.dumps({field: value}))), sa.false())

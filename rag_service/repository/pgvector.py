@@ -1,7 +1,9 @@
 """VectorStore with pgvector: exact for small collections; a large one has an HNSW index of its own.
 
-The index is asked with iterative scans, so that a filter does not leave it short; where it is short all the same, every
-vector of the collection is looked at. So a filter finds what there is, however little.
+A filter that lets little through, by a sample of the lane, is asked of every row, and all that it lets through is
+looked at. (No index can help: under row-level security only leakproof operators may use one, and JSONB's are not.) Else
+the vectors' index is asked, with iterative scans, so that the filter does not leave it short; where it is short all the
+same, every vector is looked at. So a filter finds what there is, however little.
 """
 
 from collections.abc import Sequence
@@ -27,6 +29,7 @@ WHOLE_LENGTH = 2000
 """Numbers of a vector up to which pgvector's index keeps it whole; beyond, in half precision."""
 LEAST_BREADTH = 40
 MOST_BREADTH = 1000
+SAMPLED_ROWS = 1000
 MOVE_SECONDS = 3600
 
 
@@ -77,7 +80,9 @@ class PgVectorStore(PostgresVectors):
                 if found or (lane := await self._prepared(connection, (tenant_id, collection_id), limit)) == SHARED:
                     return found
             place = (tenant_id, collection_id, lane)
-            found = await self._nearest(connection, place, vector, limit, wanted)
+            found = []
+            if wanted is None or not await self._is_narrow(connection, place, wanted):
+                found = await self._nearest(connection, place, vector, limit, wanted)
             if len(found) < limit:
                 await connection.execute(sa.text("SET LOCAL enable_indexscan = off"))
                 found = await self._exact(connection, place, vector, limit, wanted)
@@ -108,6 +113,17 @@ class PgVectorStore(PostgresVectors):
             sa.func.set_config("enable_sort", "off", True),
         )
         return int((await connection.execute(query)).one()[0] or SHARED)
+
+    async def _is_narrow(self, connection: AsyncConnection, place: tuple[str, str, int], wanted: Filter) -> bool:
+        """Whether a filter seems to let through no more than what is searched exactly anyway."""
+        tenant_id, collection_id, lane = place
+        query = sa.text("SELECT greatest(reltuples, 1) FROM pg_class WHERE relname = :name AND relkind = 'r'")
+        rows = float((await connection.execute(query, {"name": f"vectors_{lane}"})).scalar_one())
+        sample = sa.tablesample(vectors, sa.func.system(min(100.0, 100.0 * SAMPLED_ROWS / rows)))
+        counts = sa.select(sa.func.count(), sa.func.count().filter(compile_filter(wanted, sample.c.metadata)))
+        mine = sample.c.lane == lane, sample.c.tenant_id == tenant_id, sample.c.collection_id == collection_id
+        seen, through = (await connection.execute(counts.where(*mine))).one()
+        return through * rows <= self._exact_vectors * max(1, seen)
 
     async def _nearest(
         self,
