@@ -32,6 +32,10 @@ log = structlog.get_logger()
 
 REPLAYED_KEY = "aisp-replayed"
 """Trailing metadata of a replayed answer, so that the gateway does not charge it again."""
+REPLAYED_PART = b"\xc0\x3e\x01"
+"""Field 1000 of a message, `bool replayed`, set: appended to the first part of a stream that is replayed, since
+trailing metadata comes when its headers are long sent. A response without such a field keeps it as unknown.
+"""
 
 LOCK_SECONDS = 30
 """So long after its process died a key is still held by a call."""
@@ -238,7 +242,7 @@ class IdempotencyInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] 
             stored = await self._begin(name, calling.fingerprint)
             if stored is not None:
                 servicer_context.set_trailing_metadata(((REPLAYED_KEY, "1"),))
-                for message in stored:
+                for message in (stored[0] + REPLAYED_PART, *stored[1:]) if stored else ():
                     await servicer_context.write(message)
                 return
             kept = _Kept(servicer_context, serialize)

@@ -85,6 +85,10 @@ class Call:
         """Sees whether the answer was replayed."""
         self.replayed = self.replayed or REPLAYED_KEY in trailers
 
+    def began(self, first: Any) -> None:
+        """Sees it in the first part of a stream, whose trailers come too late for its headers."""
+        self.replayed = self.replayed or first.replayed
+
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments for a stub's method."""
@@ -185,7 +189,7 @@ class Admitted(AbstractAsyncContextManager[Call, None]):
     async def __aenter__(self) -> Call:
         state = self._state
         lease = state["lease"] = await self._gate.reserve(state, *self._wanted)
-        self._call = Call(_context(state["caller"], state, lease.id, self._idempotency), lease)
+        self._call = state["call"] = Call(_context(state["caller"], state, lease.id, self._idempotency), lease)
         return self._call
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:

@@ -102,6 +102,7 @@ class Authenticator:
         self._changed = Marks(MARKS_PER_ENTRY * rules.entries)
         self._blind_until = 0.0
         self._heard = 0
+        self._verifying: dict[tuple[bytes, int], asyncio.Task[Verdict]] = {}
         self._last_word = float("-inf")
         self._muted_until = 0.0
 
@@ -115,16 +116,40 @@ class Authenticator:
         name = hashlib.sha256(credential.encode()).digest()
         verdict = self._verdicts.get(name) if self.fresh else None
         if verdict is None or verdict.until <= self._clock():
-            heard = self._heard
-            if credential.startswith("aisp_"):
-                verdict, certain = await self._verify_key(credential, request_id), True
-            else:
-                verdict, certain = await self._verify_token(credential, request_id)
-            # What was heard meanwhile may have been about this very verdict.
-            if certain and heard == self._heard:
-                self._verdicts.put(name, verdict)
+            verdict = await self._verify_once(name, credential, request_id)
         verdict.caller.require_address(address)
         return verdict.caller
+
+    async def _verify_once(self, name: bytes, credential: str, request_id: str) -> Verdict:
+        """A thousand first calls with one key are one lookup; who comes after something was heard makes another, who
+        cannot hear makes his own.
+        """
+        if not self.fresh:
+            return await self._verify(name, credential, request_id)
+        wanted = (name, self._heard)
+        task = self._verifying.get(wanted)
+        if task is None:
+            task = asyncio.create_task(self._verify(name, credential, request_id))
+            self._verifying[wanted] = task
+            task.add_done_callback(lambda done: self._verified(wanted, done))
+        # Whose client leaves takes nobody else's verdict along.
+        return await asyncio.shield(task)
+
+    def _verified(self, wanted: tuple[bytes, int], done: "asyncio.Task[Verdict]") -> None:
+        del self._verifying[wanted]
+        if not done.cancelled():
+            done.exception()  # told to who waits, if anybody still does
+
+    async def _verify(self, name: bytes, credential: str, request_id: str) -> Verdict:
+        heard = self._heard
+        if credential.startswith("aisp_"):
+            verdict, certain = await self._verify_key(credential, request_id), True
+        else:
+            verdict, certain = await self._verify_token(credential, request_id)
+        # What was heard meanwhile may have been about this very verdict.
+        if certain and heard == self._heard:
+            self._verdicts.put(name, verdict)
+        return verdict
 
     def heard(self, message: pb.WatchChangesResponse) -> None:
         """Takes in a message of the stream of changes."""

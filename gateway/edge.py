@@ -63,6 +63,8 @@ OPEN_UNDER = "/api/v1/deletions/"
 """Likewise: who asks how far their deletion is has no credentials any more, only its id."""
 GUARDED = ("/api/v1/", "/v1/")
 ADMIN = "/api/v1/admin"
+FIRST_ERROR = 400
+"""The lowest status that is one."""
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ONCE = frozenset((b"authorization", b"x-api-key", b"content-type", b"content-length", b"idempotency-key"))
 """Headers that decide something: sent twice, two readers might each believe another."""
@@ -225,6 +227,8 @@ class Exchange:
         self._state["answering"] = True
         request_id = self.request_id.encode()
         found = [*headers, (b"x-request-id", request_id), *quota_headers(self._quotas())]
+        if status < FIRST_ERROR and (call := self._state.get("call")) and call.replayed:
+            found.append((b"idempotency-replayed", b"true"))
         if self._scope["path"].startswith(ANTHROPIC):
             # Under which Anthropic's SDKs look for it.
             found.append((b"request-id", request_id))

@@ -122,6 +122,7 @@ async def speak(body: SpeechRequest, request: Request, services: Services, gate:
         async with gate.admitted(request.scope["state"], "", work, key) as call:
             async with aclosing(services.speech.SynthesizeSpeech(wire, **call.options)) as spoken:
                 async for part in spoken:
+                    call.began(part)
                     if part.WhichOneof("part") == "usage":
                         call.use(part.usage)
                     yield part

@@ -44,8 +44,7 @@ class EmbeddingsRoute:
             async with self._gate.admitted(state, "", work, marks) as call:
                 response = await self._clients.embedding.EmbedTexts(request, **call.options)
                 call.use(response.usage)
-            headers = [(b"idempotency-replayed", b"true")] if call.replayed else []
-            await raw.answer(scope, send, response.body or _answer(response, call, as_base64=as_base64), headers)
+            await raw.answer(scope, send, response.body or _answer(response, call, as_base64=as_base64), [])
 
         await until_disconnect(scope, receive, serve())
 

@@ -12,7 +12,7 @@ from aisp.llm.v1 import llm_service_pb2 as pb
 from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
-from gateway.admission import Call, Gate, Work, bare_context, fingerprint, idempotency_key
+from gateway.admission import Gate, Work, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
@@ -91,7 +91,7 @@ class GenerationRoute:
         async with self._gate.admitted(scope["state"], "", work, marks) as call:
             response = await self._clients.llm.Complete(pb.CompleteRequest(envelope=envelope), **call.options)
             call.use(response.completion.usage)
-        await raw.answer(scope, send, response.body, _told(response.completion, call))
+        await raw.answer(scope, send, response.body, _told(response.completion))
 
     async def _stream(
         self, choices: int, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
@@ -101,8 +101,10 @@ class GenerationRoute:
             request = pb.StreamCompleteRequest(envelope=envelope)
             async with aclosing(self._clients.llm.StreamComplete(request, **call.options)) as parts:
                 # What fails before the first part is an ordinary error, with its status.
-                started = (await anext(parts)).started
-                await raw.begin_stream(send, _told(started, call))
+                first = await anext(parts)
+                call.began(first)
+                started = first.started
+                await raw.begin_stream(send, _told(started))
                 # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
                 bounded, seconds = work.output_bounded, self._settings.checkpoint_seconds
                 async with nullcontext() if bounded else self._gate.pace(call, seconds) as pace:
@@ -140,13 +142,10 @@ def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, 
     return {face.path: GenerationRoute(face, gate, clients, settings) for face in FACES}
 
 
-def _told(answered: Any, call: Call) -> list[Header]:
+def _told(answered: Any) -> list[Header]:
     served = answered.served_by
     headers = [*_who(served.provider, served.upstream_model), (b"x-aisp-attempts", b"%d" % answered.attempts)]
-    headers += cache_headers(answered)
-    if call.replayed:
-        headers.append((b"idempotency-replayed", b"true"))
-    return headers
+    return headers + cache_headers(answered)
 
 
 @lru_cache(1000)

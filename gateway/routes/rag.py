@@ -245,6 +245,7 @@ async def _respond(
             try:
                 async with aclosing(services.rag.StreamAnswer(wire, **call.options)) as parts:
                     async for part in parts:
+                        call.began(part)
                         begun = True
                         yield _event(part, call, with_answer=with_answer)
             except PlatformError as error:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.e2e.conftest import Tenant
 
@@ -121,24 +122,38 @@ def test_the_books_balance(operator: httpx.Client) -> None:
         time.sleep(0.1)
 
 
+PAID_FOR = 260
+"""Chunks, about: a token each, and some are the prompt's."""
+
+
+@pytest.mark.parametrize("measure", ["tokens", "cost"])
 def test_a_stream_that_reaches_a_limit_ends_truthfully(
-    new_tenant: Callable[..., Tenant], operator: httpx.Client
+    new_tenant: Callable[..., Tenant], operator: httpx.Client, measure: str
 ) -> None:
+    """A limit of the plan, and a budget of money (20 nano-dollars a token that is written) with a hard stop."""
     tenant = new_tenant()
-    limits = {"tokens_per_day": 300}
-    assert operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"limits": limits}).status_code == 200
+    if measure == "tokens":
+        limits = {"tokens_per_day": 300}
+        assert operator.patch(f"/api/v1/admin/tenants/{tenant.id}", json={"limits": limits}).status_code == 200
+    else:
+        budget = {"name": "most", "measure": "cost_nano_usd", "period": "month", "amount": 6000, "hard_stop": True}
+        made = tenant.client.post("/api/v1/budgets", json=budget)
+        assert made.status_code == 201, made.text
     # No max_tokens, and without its token for "end" the model goes on until something stops it.
     body = CHAT | {"stream": True, "logit_bias": {"2": -100}}
     del body["max_tokens"]
-    chunks, last = [], ""
+    chunks, times, last = [], list[float](), ""
     with tenant.client.stream("POST", "/v1/chat/completions", json=body) as answer:
         assert answer.status_code == 200
         for line in answer.iter_lines():
             last = line or last
             if line.startswith("data: {"):
                 chunks.append(json.loads(line.removeprefix("data: ")))
+                times.append(time.monotonic())
+    ended = time.monotonic()
     assert last == "data: [DONE]"
     assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    print(f"{measure}: ended {ended - times[min(PAID_FOR, len(times) - 1)]:.2f} s after the limit was reached")  # noqa: T201
     assert chunks[-1]["id"] == chunks[0]["id"]
     found = summary(tenant, 1)["totals"]
     used = found["input_tokens"] + found["output_tokens"]

@@ -100,8 +100,7 @@ async def test_a_retry_at_another_gateway_gets_the_same_answer_and_is_charged_on
     assert answers[0].body.endswith(b"data: [DONE]\n\n") == stream
     assert provider.calls[name] == 1
     assert await client.charged(1) == (1, WORDS)
-    if not stream:
-        assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true", "true", "true"]
+    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true", "true", "true"]
 
 
 @pytest.mark.slow

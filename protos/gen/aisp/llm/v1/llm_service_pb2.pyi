@@ -116,14 +116,16 @@ class StreamCompleteRequest(_message.Message):
     def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
 
 class StreamCompleteResponse(_message.Message):
-    __slots__ = ("started", "data", "completion")
+    __slots__ = ("started", "data", "completion", "replayed")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
     started: Started
     data: bytes
     completion: Completion
-    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ...) -> None: ...
+    replayed: bool
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[Completion, _Mapping]] = ..., replayed: bool = ...) -> None: ...
 
 class CountTokensRequest(_message.Message):
     __slots__ = ("envelope",)

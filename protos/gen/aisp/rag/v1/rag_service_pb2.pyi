@@ -466,14 +466,16 @@ class StreamAnswerRequest(_message.Message):
     def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ...) -> None: ...
 
 class StreamAnswerResponse(_message.Message):
-    __slots__ = ("citations", "delta", "answer")
+    __slots__ = ("citations", "delta", "answer", "replayed")
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
     citations: Citations
     delta: str
     answer: Answer
-    def __init__(self, citations: _Optional[_Union[Citations, _Mapping]] = ..., delta: _Optional[str] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
+    replayed: bool
+    def __init__(self, citations: _Optional[_Union[Citations, _Mapping]] = ..., delta: _Optional[str] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., replayed: bool = ...) -> None: ...
 
 class Citations(_message.Message):
     __slots__ = ("citations",)

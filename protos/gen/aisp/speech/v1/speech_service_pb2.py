@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from aisp.common.v1 import usage_pb2 as aisp_dot_common_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#aisp/speech/v1/speech_service.proto\x12\x0e\x61isp.speech.v1\x1a\x1a\x61isp/common/v1/usage.proto\"l\n\x16TranscribeAudioRequest\x12\x39\n\x08settings\x18\x01 \x01(\x0b\x32%.aisp.speech.v1.TranscriptionSettingsH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x89\x01\n\x15TranscriptionSettings\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x13\n\x0btemperature\x18\x05 \x01(\x02\x12\x17\n\x0fword_timestamps\x18\x06 \x01(\x08\"\xb8\x01\n\x17TranscribeAudioResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x1d\n\x15\x64uration_milliseconds\x18\x03 \x01(\x03\x12)\n\x08segments\x18\x04 \x03(\x0b\x32\x17.aisp.speech.v1.Segment\x12$\n\x05usage\x18\x05 \x01(\x0b\x32\x15.aisp.common.v1.Usage\x12\r\n\x05model\x18\x06 \x01(\t\"\x84\x02\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x1a\n\x12start_milliseconds\x18\x02 \x01(\x03\x12\x18\n\x10\x65nd_milliseconds\x18\x03 \x01(\x03\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x17\n\x0f\x61verage_logprob\x18\x05 \x01(\x01\x12\x1d\n\x15no_speech_probability\x18\x06 \x01(\x01\x12\x19\n\x11\x63ompression_ratio\x18\x07 \x01(\x01\x12\x13\n\x0btemperature\x18\x08 \x01(\x01\x12#\n\x05words\x18\t \x03(\x0b\x32\x14.aisp.speech.v1.Word\x12\x0e\n\x06tokens\x18\n \x03(\x05\x12\x0c\n\x04seek\x18\x0b \x01(\x05\"_\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1a\n\x12start_milliseconds\x18\x02 \x01(\x03\x12\x18\n\x10\x65nd_milliseconds\x18\x03 \x01(\x03\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\"\x82\x01\n\x17SynthesizeSpeechRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05input\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12+\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x1b.aisp.speech.v1.AudioFormat\x12\r\n\x05speed\x18\x05 \x01(\x02\"\x8c\x01\n\x18SynthesizeSpeechResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.aisp.speech.v1.AudioStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12&\n\x05usage\x18\x03 \x01(\x0b\x32\x15.aisp.common.v1.UsageH\x00\x42\x06\n\x04part\"@\n\x0c\x41udioStarted\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\"\x13\n\x11ListVoicesRequest\";\n\x12ListVoicesResponse\x12%\n\x06voices\x18\x01 \x03(\x0b\x32\x15.aisp.speech.v1.Voice\"B\n\x05Voice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\"\x13\n\x11ListModelsRequest\";\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.aisp.speech.v1.Model\"M\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x0e\n\x06health\x18\x04 \x01(\t*\xb1\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x01\x12\x15\n\x11\x41UDIO_FORMAT_OPUS\x10\x02\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\x03\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x04\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x05\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x06*\xbd\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x01\x12 \n\x1c\x45RROR_REASON_VOICE_NOT_FOUND\x10\x02\x12\x1a\n\x16\x45RROR_REASON_BAD_AUDIO\x10\x03\x12 \n\x1c\x45RROR_REASON_AUDIO_TOO_LARGE\x10\x04\x12\x1c\n\x18\x45RROR_REASON_BAD_REQUEST\x10\x05\x12#\n\x1f\x45RROR_REASON_ENGINE_UNAVAILABLE\x10\x06\x12!\n\x1d\x45RROR_REASON_PROVIDER_REFUSED\x10\x07\x12(\n$ERROR_REASON_PROVIDER_NOT_CONFIGURED\x10\x08\x32\x88\x03\n\rSpeechService\x12\x64\n\x0fTranscribeAudio\x12&.aisp.speech.v1.TranscribeAudioRequest\x1a\'.aisp.speech.v1.TranscribeAudioResponse(\x01\x12g\n\x10SynthesizeSpeech\x12\'.aisp.speech.v1.SynthesizeSpeechRequest\x1a(.aisp.speech.v1.SynthesizeSpeechResponse0\x01\x12S\n\nListVoices\x12!.aisp.speech.v1.ListVoicesRequest\x1a\".aisp.speech.v1.ListVoicesResponse\x12S\n\nListModels\x12!.aisp.speech.v1.ListModelsRequest\x1a\".aisp.speech.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#aisp/speech/v1/speech_service.proto\x12\x0e\x61isp.speech.v1\x1a\x1a\x61isp/common/v1/usage.proto\"l\n\x16TranscribeAudioRequest\x12\x39\n\x08settings\x18\x01 \x01(\x0b\x32%.aisp.speech.v1.TranscriptionSettingsH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x89\x01\n\x15TranscriptionSettings\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x13\n\x0btemperature\x18\x05 \x01(\x02\x12\x17\n\x0fword_timestamps\x18\x06 \x01(\x08\"\xb8\x01\n\x17TranscribeAudioResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x1d\n\x15\x64uration_milliseconds\x18\x03 \x01(\x03\x12)\n\x08segments\x18\x04 \x03(\x0b\x32\x17.aisp.speech.v1.Segment\x12$\n\x05usage\x18\x05 \x01(\x0b\x32\x15.aisp.common.v1.Usage\x12\r\n\x05model\x18\x06 \x01(\t\"\x84\x02\n\x07Segment\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x1a\n\x12start_milliseconds\x18\x02 \x01(\x03\x12\x18\n\x10\x65nd_milliseconds\x18\x03 \x01(\x03\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x17\n\x0f\x61verage_logprob\x18\x05 \x01(\x01\x12\x1d\n\x15no_speech_probability\x18\x06 \x01(\x01\x12\x19\n\x11\x63ompression_ratio\x18\x07 \x01(\x01\x12\x13\n\x0btemperature\x18\x08 \x01(\x01\x12#\n\x05words\x18\t \x03(\x0b\x32\x14.aisp.speech.v1.Word\x12\x0e\n\x06tokens\x18\n \x03(\x05\x12\x0c\n\x04seek\x18\x0b \x01(\x05\"_\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1a\n\x12start_milliseconds\x18\x02 \x01(\x03\x12\x18\n\x10\x65nd_milliseconds\x18\x03 \x01(\x03\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\"\x82\x01\n\x17SynthesizeSpeechRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05input\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12+\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x1b.aisp.speech.v1.AudioFormat\x12\r\n\x05speed\x18\x05 \x01(\x02\"\x9f\x01\n\x18SynthesizeSpeechResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.aisp.speech.v1.AudioStartedH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12&\n\x05usage\x18\x03 \x01(\x0b\x32\x15.aisp.common.v1.UsageH\x00\x12\x11\n\x08replayed\x18\xe8\x07 \x01(\x08\x42\x06\n\x04part\"@\n\x0c\x41udioStarted\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\"\x13\n\x11ListVoicesRequest\";\n\x12ListVoicesResponse\x12%\n\x06voices\x18\x01 \x03(\x0b\x32\x15.aisp.speech.v1.Voice\"B\n\x05Voice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\"\x13\n\x11ListModelsRequest\";\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.aisp.speech.v1.Model\"M\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x0e\n\x06health\x18\x04 \x01(\t*\xb1\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x01\x12\x15\n\x11\x41UDIO_FORMAT_OPUS\x10\x02\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\x03\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x04\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x05\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x06*\xbd\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x01\x12 \n\x1c\x45RROR_REASON_VOICE_NOT_FOUND\x10\x02\x12\x1a\n\x16\x45RROR_REASON_BAD_AUDIO\x10\x03\x12 \n\x1c\x45RROR_REASON_AUDIO_TOO_LARGE\x10\x04\x12\x1c\n\x18\x45RROR_REASON_BAD_REQUEST\x10\x05\x12#\n\x1f\x45RROR_REASON_ENGINE_UNAVAILABLE\x10\x06\x12!\n\x1d\x45RROR_REASON_PROVIDER_REFUSED\x10\x07\x12(\n$ERROR_REASON_PROVIDER_NOT_CONFIGURED\x10\x08\x32\x88\x03\n\rSpeechService\x12\x64\n\x0fTranscribeAudio\x12&.aisp.speech.v1.TranscribeAudioRequest\x1a\'.aisp.speech.v1.TranscribeAudioResponse(\x01\x12g\n\x10SynthesizeSpeech\x12\'.aisp.speech.v1.SynthesizeSpeechRequest\x1a(.aisp.speech.v1.SynthesizeSpeechResponse0\x01\x12S\n\nListVoices\x12!.aisp.speech.v1.ListVoicesRequest\x1a\".aisp.speech.v1.ListVoicesResponse\x12S\n\nListModels\x12!.aisp.speech.v1.ListModelsRequest\x1a\".aisp.speech.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aisp.speech.v1.speech_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIOFORMAT']._serialized_start=1534
-  _globals['_AUDIOFORMAT']._serialized_end=1711
-  _globals['_ERRORREASON']._serialized_start=1714
-  _globals['_ERRORREASON']._serialized_end=2031
+  _globals['_AUDIOFORMAT']._serialized_start=1553
+  _globals['_AUDIOFORMAT']._serialized_end=1730
+  _globals['_ERRORREASON']._serialized_start=1733
+  _globals['_ERRORREASON']._serialized_end=2050
   _globals['_TRANSCRIBEAUDIOREQUEST']._serialized_start=83
   _globals['_TRANSCRIBEAUDIOREQUEST']._serialized_end=191
   _globals['_TRANSCRIPTIONSETTINGS']._serialized_start=194
@@ -49,21 +49,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNTHESIZESPEECHREQUEST']._serialized_start=881
   _globals['_SYNTHESIZESPEECHREQUEST']._serialized_end=1011
   _globals['_SYNTHESIZESPEECHRESPONSE']._serialized_start=1014
-  _globals['_SYNTHESIZESPEECHRESPONSE']._serialized_end=1154
-  _globals['_AUDIOSTARTED']._serialized_start=1156
-  _globals['_AUDIOSTARTED']._serialized_end=1220
-  _globals['_LISTVOICESREQUEST']._serialized_start=1222
-  _globals['_LISTVOICESREQUEST']._serialized_end=1241
-  _globals['_LISTVOICESRESPONSE']._serialized_start=1243
-  _globals['_LISTVOICESRESPONSE']._serialized_end=1302
-  _globals['_VOICE']._serialized_start=1304
-  _globals['_VOICE']._serialized_end=1370
-  _globals['_LISTMODELSREQUEST']._serialized_start=1372
-  _globals['_LISTMODELSREQUEST']._serialized_end=1391
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1393
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1452
-  _globals['_MODEL']._serialized_start=1454
-  _globals['_MODEL']._serialized_end=1531
-  _globals['_SPEECHSERVICE']._serialized_start=2034
-  _globals['_SPEECHSERVICE']._serialized_end=2426
+  _globals['_SYNTHESIZESPEECHRESPONSE']._serialized_end=1173
+  _globals['_AUDIOSTARTED']._serialized_start=1175
+  _globals['_AUDIOSTARTED']._serialized_end=1239
+  _globals['_LISTVOICESREQUEST']._serialized_start=1241
+  _globals['_LISTVOICESREQUEST']._serialized_end=1260
+  _globals['_LISTVOICESRESPONSE']._serialized_start=1262
+  _globals['_LISTVOICESRESPONSE']._serialized_end=1321
+  _globals['_VOICE']._serialized_start=1323
+  _globals['_VOICE']._serialized_end=1389
+  _globals['_LISTMODELSREQUEST']._serialized_start=1391
+  _globals['_LISTMODELSREQUEST']._serialized_end=1410
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1412
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1471
+  _globals['_MODEL']._serialized_start=1473
+  _globals['_MODEL']._serialized_end=1550
+  _globals['_SPEECHSERVICE']._serialized_start=2053
+  _globals['_SPEECHSERVICE']._serialized_end=2445
 # @@protoc_insertion_point(module_scope)

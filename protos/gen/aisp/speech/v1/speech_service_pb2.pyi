@@ -139,14 +139,16 @@ class SynthesizeSpeechRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., input: _Optional[str] = ..., voice: _Optional[str] = ..., format: _Optional[_Union[AudioFormat, str]] = ..., speed: _Optional[float] = ...) -> None: ...
 
 class SynthesizeSpeechResponse(_message.Message):
-    __slots__ = ("started", "audio", "usage")
+    __slots__ = ("started", "audio", "usage", "replayed")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
     started: AudioStarted
     audio: bytes
     usage: _usage_pb2.Usage
-    def __init__(self, started: _Optional[_Union[AudioStarted, _Mapping]] = ..., audio: _Optional[bytes] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ...) -> None: ...
+    replayed: bool
+    def __init__(self, started: _Optional[_Union[AudioStarted, _Mapping]] = ..., audio: _Optional[bytes] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., replayed: bool = ...) -> None: ...
 
 class AudioStarted(_message.Message):
     __slots__ = ("media_type", "model", "voice")
