@@ -30,6 +30,7 @@ _ABBREVIATED = "|".join(
     )
 )  # fmt: skip
 _PIECE = re.compile(
+    rf"(?:{_LINE_BEGINS})\|[^\n]*\|[^\S\n]*(?:\n\s*|\Z)|"  # a row of a table is one
     rf"(?:(?:{_LINE_BEGINS})\d{{1,3}}\.(?=\s)"  # the number of a list's item ends no sentence
     rf"|(?:{_ABBREVIATED})\.(?=[^\S\n])"  # nor does an abbreviation
     r"|[^.!?\n]|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py

@@ -36,8 +36,10 @@ ABSTENTION = "The documents say nothing about this."
 _MARK = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"</? ?passage[^>\n]*>?")
 _REFUSAL = re.compile(
-    r"\b(?:do(?:es)?|did|is|are|was|were|can|could)(?: not|n't|not)\b[^.!?]{0,40}\b(?:answer|say|state|mention|contain|"
-    r"provide|specif|includ|find|give|tell|describ|know|determin|available)|\bno (?:information|mention|answer)\b",
+    r"\b(?:passages?|documents?|texts?|contexts?|sources?|information|i|we)\b[^.!?]{0,30}"
+    r"\b(?:do(?:es)?|did|is|are|was|were|can|could|has|have)(?: not|n't|not)\b[^.!?]{0,40}"
+    r"\b(?:answer|say|state|mention|contain|provide|specif|includ|find|found|give|tell|describ|know|determin|available)"
+    r"|\bno (?:information|mention) (?:of|about|on|in)\b|\bnot (?:mentioned|stated|specified|provided) in\b",
     re.IGNORECASE,
 )
 

@@ -30,7 +30,7 @@ GUIDE = """# Guide
 | plan | copies kept |
 |---|---|
 | basic | 7 |
-| plus | 30 |
+| plus | 30. No more. |
 
 ```bash
 # this comment is no heading
@@ -68,3 +68,4 @@ def test_a_sentence_ends_behind_a_number_but_not_behind_an_abbreviation() -> Non
     assert "It answers 503." in told
     assert "Dr. Osei knows why." in told
     assert "1. First this." in told
+    assert "| plus | 30. No more. |" in told

@@ -77,6 +77,7 @@ def test_where_the_model_has_no_ground_the_sentence_that_answers_is_quoted() -> 
     assert content == "The Zephyr pump delivers 12 litres a minute. [1]"
     refusing = "The passages do not answer the question."
     assert grounded(refusing, PUMP)[0] is AnswerState.PARTIAL
+    assert grounded("It is not available in shops, which is the answer.", PUMP)[0] is AnswerState.ANSWERED
 
 
 def test_what_is_carried_but_does_not_answer_is_no_answer() -> None:
