@@ -87,7 +87,7 @@ class Router:
         return model
 
     def _named(self, tenancy: Tenancy, asked: str) -> Model:
-        opened = self._open | tenancy.keys.keys() if tenancy.keys else self._open
+        opened = self._open.union(tenancy.keys) if tenancy.keys else self._open
         return self._catalogue.find(tenancy.aliases.get(asked, asked), opened)
 
     def _check(self, tenancy: Tenancy, tenant_id: str, asked: str, model: Model) -> None:
