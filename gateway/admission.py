@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -57,6 +57,8 @@ class Work:
 
 
 MANAGEMENT = Work("", "management")
+CACHE = "cache"
+"""The provider of answers out of the cache."""
 TWINS = frozenset((IdempotencyInFlight.reason, IdempotencyMismatch.reason))
 
 
@@ -71,15 +73,21 @@ class Call:
     lines: Sequence[Line] = ()
     deed: Audited | None = None
     """Set on a route that the audit log hears of: what is told of it can be added."""
+    hit_plan: str = ""
+    """The caller's plan, where answers out of the cache have a price of their own for it."""
 
     def use(self, usage: usage_pb2.Usage) -> None:
         """What the service says was used, in all."""
         self.lines = [
-            Line(line.service, line.model, line.provider, UNITS[line.unit], line.amount, line.attempt or 1)
+            Line(line.service, self._priced_as(line), line.provider, UNITS[line.unit], line.amount, line.attempt or 1)
             for line in usage.lines
             if line.unit in UNITS
         ]
         self.lease.lines = self.lines
+
+    def _priced_as(self, line: usage_pb2.UsageLine) -> str:
+        """The model as the price book has it."""
+        return f"{line.model}:{self.hit_plan}" if self.hit_plan and line.provider == CACHE else str(line.model)
 
     def on_trailers(self, trailers: Mapping[str, str | bytes]) -> None:
         """Sees whether the answer was replayed."""
@@ -133,9 +141,11 @@ class Pace:
 class Gate:
     """Admits calls."""
 
-    def __init__(self, meter: Meter, exhausted: ExhaustedLimits) -> None:
+    def __init__(self, meter: Meter, exhausted: ExhaustedLimits, hit_plans: Collection[str] = ()) -> None:
+        """`hit_plans`: plans for which an answer out of the cache has a price of its own."""
         self._meter = meter
         self._exhausted = exhausted
+        self._hit_plans = frozenset(hit_plans)
 
     def pace(self, call: Call, seconds: float) -> Pace:
         """For work whose size is not known when it begins."""
@@ -166,6 +176,10 @@ class Gate:
             self._exhausted.refused(caller.tenant_id, subjects, error.binding)
             raise
 
+    def hit_plan(self, plan: str) -> str:
+        """The plan, if an answer out of the cache has a price of its own for it; else empty."""
+        return plan if plan in self._hit_plans else ""
+
     async def settle(self, call: Call, *, told: bool) -> None:
         """Ends a call. `told`: its lease then says what is left."""
         status = "replayed" if call.replayed else "partial" if call.partial else "settled"
@@ -189,7 +203,9 @@ class Admitted(AbstractAsyncContextManager[Call, None]):
     async def __aenter__(self) -> Call:
         state = self._state
         lease = state["lease"] = await self._gate.reserve(state, *self._wanted)
-        self._call = state["call"] = Call(_context(state["caller"], state, lease.id, self._idempotency), lease)
+        caller = state["caller"]
+        context = _context(caller, state, lease.id, self._idempotency)
+        self._call = state["call"] = Call(context, lease, hit_plan=self._gate.hit_plan(caller.plan))
         return self._call
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:

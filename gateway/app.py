@@ -183,7 +183,7 @@ class Lifespan:
             resp = RespClient(store.host, store.port, store.password.get_secret_value())
             meter = Meter(resp, ensure_limits(clients))
             authenticator = make_authenticator(settings, clients)
-            gate = Gate(meter, ExhaustedLimits(publish_event(clients)))
+            gate = Gate(meter, ExhaustedLimits(publish_event(clients)), settings.gateway.cache_priced_plans)
             self._state |= {
                 "clients": clients,
                 "gate": gate,

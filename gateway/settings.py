@@ -74,6 +74,8 @@ class GatewaySection(Section):
     """Plans whose streams are read on when their client leaves, up to the two bounds; others are cancelled at once."""
     drained_seconds: float = Field(default=30, gt=0, le=600)
     drained_tokens: int = Field(default=2048, ge=1)
+    cache_priced_plans: tuple[str, ...] = ()
+    """Plans for which an answer out of the cache has a price of its own, as model `response-cache:PLAN` of `cache`."""
     heartbeat_seconds: float = Field(default=15, gt=0, le=300)
     """A comment is sent on an event stream that was silent for so long."""
     attempts_per_minute: int = Field(default=300, ge=1)

@@ -1,5 +1,6 @@
 """What a document asks of whoever answers it: which capabilities it uses, and by which of its fields."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +19,8 @@ PARTS = {
 TEXTS = ("text", "content")
 """Documents in Anthropic's format that are but text."""
 LOGPROBS = "message.output_text.logprobs"
-WORDS = tuple(
-    f'"{word}"'.encode()
-    for word in (*PARTS, "tools", "functions", "json_schema", "logprobs", "top_logprobs", "include", "modalities")
-)
+WORDS = (*PARTS, "tools", "functions", "json_schema", "logprobs", "top_logprobs", "include", "modalities")
+_ASKS = re.compile(f'"(?:{"|".join(WORDS)})"'.encode())
 """A document without any of them needs nothing and is not read; as a word of a text they are escaped otherwise."""
 
 
@@ -32,7 +31,7 @@ def chooses(model: Model) -> bool:
 
 def asks(body: bytes) -> bool:
     """Whether a document may need anything."""
-    return any(word in body for word in WORDS)
+    return _ASKS.search(body) is not None
 
 
 def needs_of(body: bytes) -> Needs:

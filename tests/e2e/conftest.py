@@ -142,6 +142,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
             "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
             "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
             "AI_PLATFORM_RAG__REWRITE_MODEL": f"openai/{REWRITER}",
+            "AI_PLATFORM_GATEWAY__CACHE_PRICED_PLANS": '["enterprise"]',
             "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
             "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
         }

@@ -1,9 +1,11 @@
 """The cache of answers by key, and stored responses: what is reserved for them, and their ids out of the cache."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import openai
 import orjson
 import pytest
@@ -79,3 +81,23 @@ def test_what_is_stored_is_reserved_with_what_goes_on(
     assert missing.value.code == "previous_response_not_found"
     assert bounded.responses.create(**asked, store=False).output_text == "Hello!"
     assert orjson.dumps(provider.received[-1]["input"]) == b'"More"'
+
+
+def test_a_hit_costs_what_the_plan_says(
+    new_tenant: Callable[..., Tenant], operator: httpx.Client, served: Callable[[Behaviour], str]
+) -> None:
+    price = {"provider": "cache", "model": "response-cache:enterprise", "unit": "cache_hits"}
+    body = {"prices": [price | {"nano_usd_per_million": 3 * 10**9, "source": "the plan"}]}
+    operator.post("/api/v1/admin/prices", json=body).raise_for_status()
+    tenant, name = new_tenant("enterprise"), served(answers("Hello!"))
+    sdk = keyed(tenant, answer_cache_seconds=600)
+    for _ in range(2):
+        sdk.chat.completions.create(model=f"openai/{name}", messages=HELLO)
+    deadline = time.monotonic() + 20
+    lines: list[Any] = []
+    while not lines and time.monotonic() < deadline:
+        time.sleep(0.2)
+        events = tenant.client.get("/api/v1/usage/events").json()["data"]
+        lines = [line for event in events for line in event["lines"] if line["unit"] == "cache_hits"]
+    told = [(line["model"], line["cost_nano_usd"]) for line in lines]
+    assert told == [("response-cache:enterprise", 3000)]

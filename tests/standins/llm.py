@@ -32,7 +32,7 @@ def settings(
     """`address`: of OpenAI's stand-in. Short times, one attempt, no pause, unless `section` says so."""
     usual: dict[str, Any] = {
         "local": LocalEngineSettings(enabled=False),
-        "timeouts": Timeouts(connect=0.5, first_byte=0.5, between_bytes=0.5, total=5),
+        "timeouts": Timeouts(connect=2, first_byte=0.5, between_bytes=0.5, total=5),
         "attempts": 1,
         "breaker_failures": 1000,
         "catalogue_seconds": 600,

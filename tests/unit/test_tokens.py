@@ -1,5 +1,6 @@
 """Estimates of tokens: against counts of real tokenizers, and of providers on recorded requests."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -92,10 +93,16 @@ def counted() -> list[tuple[dict[str, Any], int]]:
 
 @pytest.mark.skipif(not RECORDINGS.exists(), reason=f"no recordings at {RECORDINGS}")
 def test_recorded_requests_are_estimated_near_their_providers_count() -> None:
-    rows = counted()
+    """On the half that nothing was fitted to (docs/decisions/0015 has the figures)."""
+    rows = [(asked, tokens) for asked, tokens in counted() if is_held_back(asked)]
     errors = sorted(abs(estimate_input(asked, asked["model"]) - tokens) / tokens for asked, tokens in rows)
     by_bytes = sorted(abs(len(orjson.dumps(asked)) // 4 - tokens) / tokens for asked, tokens in rows)
     middle, most = len(errors) // 2, int(len(errors) * 0.95)
-    assert len(rows) > 150
-    assert errors[middle] < 0.1 < by_bytes[middle]
-    assert errors[most] < 0.35 < by_bytes[most]
+    assert len(rows) > 80
+    assert errors[middle] < 0.05 < by_bytes[middle]
+    assert errors[most] < 0.2 < by_bytes[most]
+
+
+def is_held_back(asked: dict[str, Any]) -> bool:
+    """Which half a recorded request is of, by its hash."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()[0] % 2 == 1
