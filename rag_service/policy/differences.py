@@ -67,6 +67,11 @@ def differs(sentence: str, place: str) -> bool:
     )
 
 
+def denies(sentence: str) -> bool:
+    """Whether a sentence says that something is not so."""
+    return _negations(_words(sentence)) > 0
+
+
 def adds(sentence: str, place: str) -> bool:
     """Whether a sentence says of all what the place does not say of all."""
     return bool(UNIVERSAL & set(_words(sentence))) and not (UNIVERSAL | {"no", "none"}) & set(_words(place))

@@ -18,6 +18,7 @@ from rag_service.policy.chunking import sentences
 from rag_service.policy.evidence import Evidence
 from rag_service.policy.extracting import Extract, extracts
 from rag_service.policy.likeness import Cosines
+from rag_service.policy.markdown import is_row
 from rag_service.policy.support import Support, best, judge
 from rag_service.policy.terms import terms
 from rag_service.policy.units import NEAR, units
@@ -180,13 +181,15 @@ def _verdict(claim: Claim, cosines: Cosines) -> tuple[Support, Place | None]:
 
 
 def _places(passage: Passage) -> list[Place]:
-    """Each unit, which speaks of the matter and not to the model, and each with the one behind it."""
+    """Each unit, which speaks of the matter and not to the model, and each with the one behind it; a row is whole."""
     found = units(passage.text)
     singles = [Place(passage, one.start, one.end, one.said) for one in found]
     pairs = [
         Place(passage, one.start, two.end, f"{one.said} {two.said}")
         for one, two in pairwise(found)
         if two.start - one.end < NEAR
+        and not is_row(passage.text[one.start :])
+        and not is_row(passage.text[two.start :])
     ]
     return singles + pairs
 

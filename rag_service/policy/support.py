@@ -12,6 +12,7 @@ from enum import Enum
 from rag_service.policy.differences import (
     adds,
     affirmed,
+    denies,
     differs,
     meant,
     mixed,
@@ -36,6 +37,8 @@ OVERLAP = 0.67
 ALIKE = 0.7
 """Cosine of sentence and place above which a smaller share is enough."""
 ALIKE_OVERLAP = 0.5
+DENIED_OVERLAP = 0.8
+"""Of a sentence that denies something: of what, decides all."""
 SAME_MATTER = 0.5
 """Share of terms from which on a difference is a contradiction and not another matter."""
 
@@ -57,6 +60,7 @@ def judge(sentence: str, place: str, around: str, cosine: float | None = None) -
     if other and share >= SAME_MATTER:
         return Support.CONTRADICTS
     bound = ALIKE_OVERLAP if cosine is not None and cosine >= ALIKE else OVERLAP
+    bound = DENIED_OVERLAP if denies(sentence) else bound
     if other or share < bound or not numbers(sentence) <= numbers(f"{place} {around}"):
         return Support.SILENT
     if not _names_known(sentence, around) or not _subject_known(sentence, f"{place} {around}"):
