@@ -78,7 +78,7 @@ class GatewaySection(Section):
     """Plans for which an answer out of the cache has a price of its own, as model `response-cache:PLAN` of `cache`."""
     heartbeat_seconds: float = Field(default=15, gt=0, le=300)
     """A comment is sent on an event stream that was silent for so long."""
-    attempts_per_minute: int = Field(default=300, ge=1)
+    attempts_per_minute: int = Field(default=600, ge=1)
     """Unauthenticated calls (log in, register, bad credentials) from one address."""
     cors_origins: tuple[str, ...] = ()
 

@@ -138,6 +138,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
             "AI_PLATFORM_DATA_DIR": str(directory / "data"),
             "AI_PLATFORM_MODELS_DIR": models,
             "AI_PLATFORM_GATEWAY__PORT": "0",
+            "AI_PLATFORM_GATEWAY__ATTEMPTS_PER_MINUTE": "100000",
             "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
             "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
             "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
