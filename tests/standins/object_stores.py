@@ -1,6 +1,6 @@
 """What obstore says to S3, Google Cloud Storage (its XML interface) and Azure Blob Storage, answered out of memory.
 
-They check who asks: S3's and Azure's signatures are computed anew from what came, Google's token is looked at.
+They check who asks: Azure's signature is computed anew; S3's credential and Google's token are looked at.
 """
 
 import base64
