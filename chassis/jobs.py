@@ -189,8 +189,11 @@ class JobRunner:
         self._news.set()
 
     async def _sleep(self) -> None:
+        pause = await self._pause()
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes with the news.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), await self._pause())
+            async with asyncio.timeout(pause):
+                await self._news.wait()
 
     async def _pause(self) -> float:
         """Until the next job is due, or a lease runs out."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from auth_service.domain.changes import Change
@@ -52,7 +53,6 @@ class Changes:
             await repository.trim_changes(self._clock() - self._kept)
 
     async def _pause(self, waker: asyncio.Event) -> None:
-        try:
-            await asyncio.wait_for(waker.wait(), self._heartbeat)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._heartbeat):
+                await waker.wait()

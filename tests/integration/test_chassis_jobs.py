@@ -14,7 +14,7 @@ from chassis.database import Database
 from chassis.errors import PlatformError, Unavailable
 from chassis.job import Job
 from chassis.jobs import CHANNEL, JobRunner, Jobs
-from chassis.notifications import Listener
+from chassis.notifications import ANYTHING, Listener
 from chassis.settings import DatabaseSettings
 from tests.integration.conftest import ROOT
 from usage_service.repository.tables import jobs as table
@@ -141,3 +141,18 @@ async def test_jobs_of_another_kind_wake_nobody(works: Works) -> None:
     assert not runner._news.is_set()
     runner.told(works.kind)
     assert runner._news.is_set()
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_runner_that_is_stopped_as_it_is_woken_does_stop(works: Works, steps: int) -> None:
+    runner = works.runner()
+    task = asyncio.create_task(runner.run())
+    while not runner._news._waiters:  # until it sleeps
+        await asyncio.sleep(0.01)
+    runner.told(ANYTHING)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    stopped, _ = await asyncio.wait({task}, timeout=5)
+    await stop(task)
+    assert stopped
