@@ -130,13 +130,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
         # PostgreSQL does not run as root but as nobody, who must be able to reach its directory.
         if path.stat().st_mode & 0o011 != 0o011 and path.owner() == Path.home().owner():
             path.chmod(path.stat().st_mode | 0o011)
-    models = os.environ.get("AI_PLATFORM_MODELS_DIR", str(ROOT / ".data" / "models"))
     environment = (
         os.environ
         | request.getfixturevalue("upstreams")
         | {
             "AI_PLATFORM_DATA_DIR": str(directory / "data"),
-            "AI_PLATFORM_MODELS_DIR": models,
+            "AI_PLATFORM_MODELS_DIR": os.environ.get("AI_PLATFORM_MODELS_DIR", str(ROOT / ".data" / "models")),
             "AI_PLATFORM_GATEWAY__PORT": "0",
             "AI_PLATFORM_GATEWAY__ATTEMPTS_PER_MINUTE": "100000",
             "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
