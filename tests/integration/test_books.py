@@ -22,6 +22,8 @@ from pydantic import SecretStr
 
 from chassis.context import RequestContext
 from chassis.errors import AlreadyExists, InvalidArgument, PermissionDenied
+from chassis.jobs import CHANNEL
+from chassis.notifications import Listener as Notified
 from chassis.settings import DatabaseSettings, OutboundSettings, RedisSettings, WireSettings
 from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
@@ -139,8 +141,9 @@ async def books(
         await worker._open()
         await worker._prices.publish_changes()
         await worker._ledger.ensure_partitions()
-        delivering = asyncio.create_task(worker._jobs.run())
-        stack.callback(delivering.cancel)
+        told = Notified(worker._dsn, CHANNEL, worker._jobs.told)
+        for work in (worker._jobs.run(), told.run()):
+            stack.callback(asyncio.create_task(work).cancel)
         resp = RespClient(valkey.host, valkey.port, valkey.password.get_secret_value())
         stack.callback(resp.close)
 
