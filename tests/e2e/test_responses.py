@@ -55,8 +55,10 @@ def native_stream(**changed: Any) -> Behaviour:
 def test_a_local_model_answers_streams_and_is_gone_on_with(sdk: openai.OpenAI) -> None:
     first = sdk.responses.create(model=LOCAL, input="My name is Ada.", max_output_tokens=8, instructions="Be brief.")
     assert first.output_text
-    assert (first.to_dict()["store"], first.status, first.model) == (True, "incomplete", LOCAL)
+    assert (first.to_dict()["store"], first.model) == (True, LOCAL)
+    # What it says is its own; sometimes it is done by itself.
     assert first.usage
+    assert first.status == "completed" or (first.status == "incomplete" and first.usage.output_tokens == 8)
     assert 0 < first.usage.output_tokens <= 8
     events: list[Any] = list(
         sdk.responses.create(
