@@ -5,8 +5,8 @@ request; streams are kept as their messages. Bounded in size and time; encrypted
 While the first call runs its twins get IDEMPOTENCY_IN_FLIGHT, another request under the key IDEMPOTENCY_MISMATCH.
 A call that fails stores nothing: a refused request does not use up its key. A key is held for as long as its call runs:
 one whose process died is free soon. What an answer is about (`about`) can be forgotten before its time (`forget`).
-A call that fails stores nothing: a refused request does not use up its key. What a call asks of others has not
-its key: two such calls of one method would be twins, and the second would get the first one's answer.
+What a call asks of others has not its key: two such calls of one method would be twins, and the second would get the
+first one's answer.
 """
 
 import asyncio

@@ -8,11 +8,13 @@ import asyncio
 import atexit
 import logging
 import sys
+from collections import deque
 from collections.abc import MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Self, TextIO
 
 import orjson
 import structlog
@@ -63,7 +65,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Writer,
+        logger_factory=_Writer(sys.stdout).shared,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -79,12 +81,18 @@ def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
 
 
 class _Writer:
-    """Where lines go: those of one turn of the event loop together, warnings and worse at once, with what waits."""
+    """Where the lines of all loggers go, in order: those of one turn of the event loop together, warnings and worse at
+    once, with what waits. Threads write here, too: what waits is taken out line by line, so that none is lost.
+    """
 
-    def __init__(self, *_: object) -> None:
-        self._stream = sys.stdout
-        self._waiting: list[str] = []
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque()
         atexit.register(self._flush)
+
+    def shared(self, *_: object) -> Self:
+        """The same for every logger."""
+        return self
 
     def info(self, line: str) -> None:
         self._waiting.append(line)
@@ -104,7 +112,10 @@ class _Writer:
     error = critical = exception = warning
 
     def _flush(self) -> None:
-        lines, self._waiting = self._waiting, []
+        lines: list[str] = []
+        with suppress(IndexError):
+            while True:
+                lines.append(self._waiting.popleft())
         if lines:
             self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()

@@ -27,7 +27,7 @@ class UsageSection(Endpoint):
     unpriced: Literal["mark", "refuse"] = "mark"
     """Work of models that have no price: booked at no cost and marked, or refused."""
     price_seconds: float = Field(default=1, gt=0, le=60)
-    """How often the worker looks whether other prices hold."""
+    """How often the worker looks whether a price begins to hold; whether there are others, every five seconds."""
     prove_seconds: float = Field(default=60, gt=0, le=86_400)
     """How often the worker proves that the books balance, and alarms where they do not."""
     max_budgets: int = Field(default=100, ge=1, le=10_000)
