@@ -16,6 +16,11 @@ from chassis.settings import ConfigurationError, ServiceSettings, load
 
 S = TypeVar("S", bound=ServiceSettings)
 
+COLLECT_AT = (20_000, 20, 20)
+"""Thresholds of the collector of cycles. Python's own 700 are what a dozen calls under way hold at once: each wave of
+them would be looked through, and nothing found, since a call leaves no cycles behind.
+"""
+
 
 class Command(Generic[S]):
     """What `python -m NAME` can do. `serve` is the default verb; `migrate` is there for services with tables."""
@@ -47,6 +52,7 @@ class Command(Generic[S]):
             # What was imported stays: to look through it again and again would stop the process for 0.1 s at a time.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*COLLECT_AT)
             uvloop.run(self._run(arguments.verb, settings, rest))
         except (ConfigurationError, MissingKey) as error:
             print(f"{self._name}: {error}", file=sys.stderr)  # noqa: T201  # the one line for a person

@@ -11,7 +11,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import orjson
 from cryptography.hazmat.primitives import hashes
@@ -40,8 +40,7 @@ class OperatorOnly(PermissionDenied):
     message = "Only an operator may do this."
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(NamedTuple):
     """Who calls. Empty strings mean: none (a registration has no tenant, a user's call no key)."""
 
     request_id: str
@@ -64,11 +63,11 @@ class RequestContext:
 
     def for_job(self, job_id: str, purpose: str) -> "RequestContext":
         """The context that a job acts under after the request is gone."""
-        return replace(self, job_id=job_id, purpose=purpose, lease_id="", idempotency_key="", fingerprint="")
+        return self._replace(job_id=job_id, purpose=purpose, lease_id="", idempotency_key="", fingerprint="")
 
     def unkeyed(self) -> "RequestContext":
         """The context that a call's own calls are made under: what they answer is not what its client asked for."""
-        return replace(self, idempotency_key="", fingerprint="")
+        return self._replace(idempotency_key="", fingerprint="")
 
     def require_operator(self) -> None:
         """Raises OperatorOnly unless an operator calls."""
@@ -76,7 +75,6 @@ class RequestContext:
             raise OperatorOnly
 
 
-_FIELDS = tuple(field.name for field in fields(RequestContext))
 _current: ContextVar[RequestContext | None] = ContextVar("aisp_request_context", default=None)
 
 
@@ -104,6 +102,26 @@ def derive_key(root: bytes, caller: str, callee: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=label).derive(root)
 
 
+class Mac:
+    """HMAC-SHA-256 (RFC 2104) under one key, which is hashed once: half of what `hmac.digest` costs a short message."""
+
+    _BLOCK_BYTES = hashlib.sha256().block_size
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) > self._BLOCK_BYTES:
+            key = hashlib.sha256(key).digest()
+        padded = key.ljust(self._BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def digest(self, message: bytes) -> bytes:
+        """32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class Keyring:
     """The pair keys that one process holds: those given by name, or any pair of its own derived from a root."""
 
@@ -112,6 +130,7 @@ class Keyring:
         self.name = name
         self._root = root
         self._keys = {pair: base64.b64decode(key) for pair, key in (keys or {}).items()}
+        self._macs: dict[str, Mac] = {}
 
     def key(self, caller: str, callee: str) -> bytes | None:
         """The key with which `caller` speaks to `callee`, or None if this process has none."""
@@ -120,6 +139,13 @@ class Keyring:
         if key is None and self._root is not None and self.name in (caller, callee):
             key = self._keys[pair] = derive_key(self._root, caller, callee)
         return key
+
+    def mac(self, caller: str) -> Mac | None:
+        """What `caller` signs with when it speaks to this process, or None if this process has no such key."""
+        mac = self._macs.get(caller)
+        if mac is None and (key := self.key(caller, self.name)) is not None:
+            mac = self._macs[caller] = Mac(key)
+        return mac
 
 
 class Signer:
@@ -130,7 +156,7 @@ class Signer:
         if key is None:
             message = f"no wire key {keyring.name}>{callee}: set AI_PLATFORM_WIRE__KEYS (or __SECRET in development)"
             raise MissingKey(message)
-        self._key = key
+        self._mac = Mac(key)
         self._caller = keyring.name
         self._callee = callee
         self._clock = clock
@@ -138,13 +164,13 @@ class Signer:
     def sign(self, context: RequestContext, method: str, lifetime: int = LIFETIME_SECONDS) -> bytes:
         """The metadata value for a call of `method` (its full gRPC path). Internal if it exceeds 2 KB."""
         now = int(self._clock())
-        claims = {name: value for name in _FIELDS if (value := getattr(context, name))}
+        claims: dict[str, Any] = {name: value for name, value in zip(context._fields, context, strict=True) if value}
         claims |= {"iss": self._caller, "aud": self._callee, "mth": method, "iat": now, "exp": now + lifetime}
         payload = orjson.dumps(claims)
         if len(payload) + _MAC_BYTES > MAX_BYTES:
             # Metadata above 8 KiB fails at random on the wire; this stays far below it, and fails always.
             raise Internal
-        return hmac.digest(self._key, payload, "sha256") + payload
+        return self._mac.digest(payload) + payload
 
 
 class Verifier:
@@ -162,8 +188,8 @@ class Verifier:
         try:
             claims = orjson.loads(payload)
             caller = claims.pop("iss")
-            key = self._keyring.key(caller, self._keyring.name)
-            if key is None or not hmac.compare_digest(mac, hmac.digest(key, payload, "sha256")):
+            known = self._keyring.mac(caller)
+            if known is None or not hmac.compare_digest(mac, known.digest(payload)):
                 raise BadContext
             return self._read(claims, method)
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:

@@ -259,8 +259,8 @@ async def _platform_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlatformError)
     state = request.scope["state"]
     state["reason"] = error.reason
-    if quotas := getattr(error, "quotas", ()):
-        state["quotas"] = quotas
+    if rows := getattr(error, "rows", ()):
+        state["rows"] = rows
     status, headers, body = render(error, request.url.path, state["request_id"])
     return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 

@@ -170,7 +170,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self.scope["extensions"] = {
-            GONE: {"watch": self._call_when_gone},
+            GONE: {"watch": self._call_when_gone, "loop": self.loop},
             WRITE: {"writer": Writer(self, self.cycle)},
         }
         self._phase = Phase.BODY

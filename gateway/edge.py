@@ -5,7 +5,7 @@ A request that the drain cuts off is told so here, whatever kind of answer was u
 """
 
 import asyncio
-import os
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -21,7 +21,6 @@ from chassis.telemetry import CALL_BUCKETS
 from gateway.address import client_address, throttled_as
 from gateway.auth import Authenticator
 from gateway.errors import ANTHROPIC, BadHost, Draining, Header, RepeatedHeader, RouteNotFound, render, render_event
-from gateway.limits.quotas import Quota
 from gateway.limits.quotas import headers as quota_headers
 from gateway.settings import EdgeSection
 from gateway.sse import WRITE, to_the_end
@@ -66,6 +65,7 @@ ADMIN = "/api/v1/admin"
 FIRST_ERROR = 400
 """The lowest status that is one."""
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_chance = random.Random()  # noqa: S311  # an id is no secret; the system's randomness would be a call of it each time
 _ONCE = frozenset((b"authorization", b"x-api-key", b"content-type", b"content-length", b"idempotency-key"))
 """Headers that decide something: sent twice, two readers might each believe another."""
 
@@ -116,6 +116,9 @@ class Edge:
             await exchange.fail(hidden)
         finally:
             exchange.tell()
+            # The server holds the scope; what the scope holds of the server would hold it until a collection.
+            scope["state"].pop("exchange", None)
+            scope.pop("extensions", None)
 
 
 class Exchange:
@@ -226,7 +229,7 @@ class Exchange:
         self._status = status
         self._state["answering"] = True
         request_id = self.request_id.encode()
-        found = [*headers, (b"x-request-id", request_id), *quota_headers(self._quotas())]
+        found = [*headers, (b"x-request-id", request_id), *quota_headers(self._rows())]
         if status < FIRST_ERROR and (call := self._state.get("call")) and call.replayed:
             found.append((b"idempotency-replayed", b"true"))
         if self._scope["path"].startswith(ANTHROPIC):
@@ -234,18 +237,18 @@ class Exchange:
             found.append((b"request-id", request_id))
         return found
 
-    def _quotas(self) -> Sequence[Quota]:
+    def _rows(self) -> Sequence[Any]:
         """What an error says is left, or the lease."""
         lease = self._state.get("lease")
-        found: Sequence[Quota] = self._state.get("quotas") or (lease.quotas if lease else ())
+        found: Sequence[Any] = self._state.get("rows") or (lease.rows if lease else ())
         return found
 
     async def fail(self, error: PlatformError) -> None:
         """Answers with an error, if nothing was answered yet."""
         if self._status != 499:
             return
-        if quotas := getattr(error, "quotas", ()):
-            self._state["quotas"] = quotas
+        if rows := getattr(error, "rows", ()):
+            self._state["rows"] = rows
         status, headers, body = render(error, self._scope["path"], self.request_id)
         self._state["reason"] = error.reason
         await self.answer(status, headers, body)
@@ -291,4 +294,4 @@ KNOWN_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPT
 
 def new_request_id() -> str:
     """An id for a request that brought none."""
-    return os.urandom(16).hex()
+    return f"{_chance.getrandbits(128):032x}"

@@ -141,7 +141,8 @@ async def until_disconnect(
         await _watching(receive, work, departure)
         return
     watch = extension["watch"]
-    task, ended = asyncio.current_task(), False
+    loop: asyncio.AbstractEventLoop = extension["loop"]
+    task, ended = asyncio.current_task(loop), False
     assert task is not None
     timer: asyncio.TimerHandle | None = None
 
@@ -154,7 +155,7 @@ async def until_disconnect(
         nonlocal timer
         departure.gone = True
         if departure.seconds:
-            timer = asyncio.get_running_loop().call_later(departure.seconds, end)
+            timer = loop.call_later(departure.seconds, end)
         else:
             end()
 

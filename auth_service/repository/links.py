@@ -1,7 +1,6 @@
 """Rows of links, and of jobs behind requests."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +48,7 @@ class JobRows(Rows):
     async def enqueue(self, kind: str, payload: Mapping[str, Any]) -> None:
         calling = context.current()
         await self._jobs.enqueue(
-            self._db, kind, replace(calling, tenant_id=calling.tenant_id or NO_TENANT, scopes=()), payload
+            self._db, kind, calling._replace(tenant_id=calling.tenant_id or NO_TENANT, scopes=()), payload
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -72,11 +73,10 @@ class Http:
 
     def give_back(self, connection: Connection) -> None:
         """Called by a response: the connection can be used again."""
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.idle_since = time.monotonic()
         self._idle[connection.where].append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(IDLE_SECONDS, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
 
     def _take(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin[:3])
@@ -120,15 +120,14 @@ class Http:
         raise NotConnected("no address")
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._sweeper = None
+        self._sweeper, long_ago = None, time.monotonic() - IDLE_SECONDS
         for where, idle in list(self._idle.items()):
-            while idle and (idle[0].closed or idle[0].idle_since <= loop.time() - IDLE_SECONDS):
+            while idle and (idle[0].closed or idle[0].idle_since <= long_ago):
                 idle.popleft().abort()
             if not idle:
                 del self._idle[where]
         if self._idle:
-            self._sweeper = loop.call_later(IDLE_SECONDS / 2, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS / 2, self._sweep)
 
 
 class Headers(Mapping[str, str]):

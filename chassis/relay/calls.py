@@ -1,6 +1,7 @@
 """Methods of a stub over the relay, called like those over gRPC: same deadlines, retries, errors, cancellation."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -207,11 +208,11 @@ class StreamedCall:
 
 
 def _until(seconds: float | None) -> float | None:
-    return None if seconds is None else asyncio.get_running_loop().time() + seconds
+    return None if seconds is None else time.monotonic() + seconds
 
 
 def _left(until: float | None) -> float | None:
-    return None if until is None else max(0.0, until - asyncio.get_running_loop().time())
+    return None if until is None else max(0.0, until - time.monotonic())
 
 
 def _pause(rule: Rule, attempt: int, error: PlatformError, until: float | None) -> Awaitable[None]:

@@ -218,7 +218,7 @@ class _Call:
     """One call under way. `ended` is how, or its error."""
 
     def __init__(self, line: _Line, opened: Opened, seconds: float | None) -> None:
-        loop = asyncio.get_running_loop()
+        loop = line.link.loop
         self.ended: asyncio.Future[Ended] = loop.create_future()
         self.received: deque[bytes] = deque()
         self._line = line
@@ -261,7 +261,7 @@ class _Call:
             if self.ended.done():
                 self.ended.result()
                 return None
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._line.link.loop.create_future()
             try:
                 await self._waiter
             except asyncio.CancelledError:

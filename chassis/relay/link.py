@@ -44,7 +44,7 @@ class Link(asyncio.Protocol):
         self.side: Side
         """Set before the connection is made."""
         self.closed = False
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
         self._rest = bytearray()
@@ -64,7 +64,7 @@ class Link(asyncio.Protocol):
     def send(self, frame: bytes) -> None:
         """Sends a frame with all others of this turn of the event loop, in one write."""
         if not self._outgoing:
-            self._loop.call_soon(self._flush)
+            self.loop.call_soon(self._flush)
         self._outgoing.append(frame)
 
     @property
@@ -89,7 +89,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._timer = self._loop.call_later(self._heartbeat_seconds, self._beat)
+        self._timer = self.loop.call_later(self._heartbeat_seconds, self._beat)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -130,7 +130,7 @@ class Link(asyncio.Protocol):
         return at
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._writable = self.loop.create_future()
 
     def resume_writing(self) -> None:
         self._resume()
@@ -161,7 +161,7 @@ class Link(asyncio.Protocol):
             log.warning("a link is silent", peer=self.peer, seconds=self._silent * self._heartbeat_seconds)
             self._abort()
             return
-        self._timer = self._loop.call_later(self._heartbeat_seconds, self._beat)
+        self._timer = self.loop.call_later(self._heartbeat_seconds, self._beat)
 
     def _resume(self) -> None:
         if self._writable is not None and not self._writable.done():

@@ -47,9 +47,9 @@ class ServedCall:
         """Serves the call, and sends its end whatever happens."""
         timer = None
         if self._deadline is not None:
-            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            task = asyncio.current_task(self._link.loop)
             assert task is not None
-            timer = loop.call_later(self._deadline - time.monotonic(), task.cancel)
+            timer = self._link.loop.call_later(self._deadline - time.monotonic(), task.cancel)
         payload, code = b"", UNKNOWN
         try:
             payload = await self._handle(find)
@@ -91,7 +91,7 @@ class ServedCall:
         if self._credit > 0:
             return self._link.writable()
         if self._room is None:
-            self._room = asyncio.get_running_loop().create_future()
+            self._room = self._link.loop.create_future()
         return self._room
 
     def _end(self, payload: bytes, code: int) -> None:

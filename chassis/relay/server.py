@@ -138,7 +138,7 @@ class _Line:
         self._lines = lines
         lines.add(self)
         # Who does not say who they are has no link for long.
-        self._greeting = asyncio.get_running_loop().call_later(settings.connect_seconds, self.link.close)
+        self._greeting = self.link.loop.call_later(settings.connect_seconds, self.link.close)
         self._greeted = False
 
     def drain(self) -> None:
@@ -190,7 +190,7 @@ class _Line:
             self.link.send(frames.ending(number, Ended(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], (), b"")))
             return
         call = self._calls[number] = ServedCall(number, frames.read_open(body), self.link)
-        task = self.tasks[number] = asyncio.create_task(call.run(self._methods.find))
+        task = self.tasks[number] = self.link.loop.create_task(call.run(self._methods.find))
         task.add_done_callback(lambda _: self._forget(number))
 
     def _forget(self, number: int) -> None:

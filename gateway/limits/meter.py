@@ -6,7 +6,7 @@ and says NEED_LIMITS when it has not; then the usage service is asked to compile
 
 import asyncio
 import binascii
-import os
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ LEASE_SECONDS = 60.0
 RENEW_BATCH = 100
 ENSURE_ATTEMPTS = 3
 FUNCTION_GONE = "Function not found"
+_chance = random.Random()  # noqa: S311  # an id is no secret; the system's randomness would be a call of it each time
 AWAY = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY")
 """A store that answers so cannot admit now; it may soon."""
 
@@ -84,11 +85,6 @@ class Lease:
     """What was used so far, for checkpoints."""
     exhausted: tuple[Quota, ...] = ()
     """Limits that what was used so far is beyond: the work should end."""
-
-    @property
-    def quotas(self) -> tuple[Quota, ...]:
-        """The rows, read: once an answer, since most answers need only the last of them."""
-        return parse(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +264,7 @@ def _partition_key(tenant_id: str) -> str:
 
 def new_lease_id(clock: Callable[[], float] = time.time) -> str:
     """A UUIDv7: its first 48 bits are the time, out of which the ledger derives the day."""
-    number = (int(clock() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    number = (int(clock() * 1000) << 80) | _chance.getrandbits(80)
     number = number & ~(0xF << 76) | (0x7 << 76)
     text = f"{number & ~(0x3 << 62) | (0x2 << 62):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

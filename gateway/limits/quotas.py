@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 Header = tuple[bytes, bytes]
 
+ROW = 5
+"""Items of a row in the meter's answers: scope, name, limit, used, milliseconds."""
 MARK = "~"
 """Ends the name of what is told and never binds: a threshold of a budget."""
 WINDOW_SECONDS = {
@@ -26,6 +28,8 @@ WINDOW_SECONDS = {
 KINDS = ("requests", "tokens")
 LEAST = [[f"x-ratelimit-{what}-{kind}".encode() for what in ("limit", "remaining", "reset")] for kind in KINDS]
 """Headers of the limit with the least left, by kind."""
+_TIMED = {name.encode(): (f'"{name}";r=%d;t=%d'.encode(), name.partition("_")[0]) for name in WINDOW_SECONDS}
+"""How the limits of a window are told, and their kinds."""
 
 
 class Quota(NamedTuple):
@@ -44,7 +48,7 @@ class Quota(NamedTuple):
 
 
 def parse(flat: Sequence[Any]) -> tuple[Quota, ...]:
-    """Rows of five out of the meter's answer: scope, name, limit, used, milliseconds."""
+    """The rows of a meter's answer."""
     values = iter(flat)
     return tuple(
         [
@@ -54,47 +58,46 @@ def parse(flat: Sequence[Any]) -> tuple[Quota, ...]:
     )
 
 
+_MARK = MARK.encode()
 _text = lru_cache(1000)(bytes.decode)
 """Of scopes and names, which are few."""
 
 
-def headers(quotas: Sequence[Quota]) -> list[Header]:
+def headers(rows: Sequence[Any]) -> list[Header]:
     """RateLimit and RateLimit-Policy (IETF draft), and x-ratelimit-* for requests and tokens, of the limit with the
-    least left; X-AISP-Budget for thresholds of budgets that are reached.
+    least left; X-AISP-Budget for thresholds of budgets that are reached. `rows`: as `parse` reads them, and in one
+    go, since every answer has these headers.
     """
-    return _rate_limits([quota for quota in quotas if quota.name in WINDOW_SECONDS]) + _budgets(quotas)
-
-
-def _budgets(quotas: Sequence[Quota]) -> list[Header]:
-    reached = [quota for quota in quotas if quota.name.endswith(MARK) and quota.used >= quota.limit]
-    if not reached:
-        return []
-    told = (f'"{row.name[:-1]}";s="{row.scope}";threshold={row.limit};used={row.used}' for row in reached)
-    return [(b"x-aisp-budget", ", ".join(told).encode())]
-
-
-def _rate_limits(timed: Sequence[Quota]) -> list[Header]:
-    if not timed:
-        return []
-    states: list[str] = []
-    least: dict[str, tuple[int, Quota]] = {}
-    for quota in timed:
-        left = quota.remaining
-        states.append(f'"{quota.name}";r={left};t={round(quota.reset_seconds)}')
-        kind = quota.name.partition("_")[0]
+    names, limits = rows[1::ROW], rows[2::ROW]
+    states: list[bytes] = []
+    least: dict[str, tuple[int, int, int]] = {}
+    thresholds: list[str] = []
+    for scope, name, limit, used, reset in zip(rows[::ROW], names, limits, rows[3::ROW], rows[4::ROW], strict=True):
+        timed = _TIMED.get(name)
+        if timed is None:
+            if name.endswith(_MARK) and used >= limit:
+                thresholds.append(f'"{_text(name)[:-1]}";s="{_text(scope)}";threshold={limit};used={used}')
+            continue
+        state, kind = timed
+        left = limit - used if used < limit else 0
+        states.append(state % (left, round(reset / 1000)))
         if kind not in least or left < least[kind][0]:
-            least[kind] = (left, quota)
-    policies = _policies(tuple([(quota.name, quota.limit) for quota in timed]))
-    found = [(b"ratelimit-policy", policies), (b"ratelimit", ", ".join(states).encode())]
-    for names, told in zip(LEAST, (least.get("requests") or least.get("management"), least.get("tokens")), strict=True):
-        if told is not None:
-            left, quota = told
-            values = (b"%d" % quota.limit, b"%d" % left, f"{quota.reset_seconds:g}s".encode())
-            found += zip(names, values, strict=True)
+            least[kind] = (left, limit, reset)
+    found: list[Header] = []
+    if states:
+        found += ((b"ratelimit-policy", _policies(tuple(names), tuple(limits))), (b"ratelimit", b", ".join(states)))
+        shown = (least.get("requests") or least.get("management"), least.get("tokens"))
+        for called, told in zip(LEAST, shown, strict=True):
+            if told is not None:
+                left, limit, reset = told
+                found += zip(called, (b"%d" % limit, b"%d" % left, f"{reset / 1000:g}s".encode()), strict=True)
+    if thresholds:
+        found.append((b"x-aisp-budget", ", ".join(thresholds).encode()))
     return found
 
 
 @lru_cache(1000)
-def _policies(limits: Sequence[tuple[str, int]]) -> bytes:
+def _policies(names: Sequence[bytes], limits: Sequence[int]) -> bytes:
     """What does not change from answer to answer."""
-    return ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS[name]}' for name, limit in limits).encode()
+    timed = [(_text(name), limit) for name, limit in zip(names, limits, strict=True) if name in _TIMED]
+    return ", ".join(f'"{name}";q={limit};w={WINDOW_SECONDS[name]}' for name, limit in timed).encode()

@@ -9,10 +9,10 @@ from gateway.limits.quotas import Quota, parse
 
 
 class RateLimited(ResourceExhausted):
-    """A limit binds. `quotas`: the state of all of them, for the headers; `binding`: of those that refuse."""
+    """A limit binds. `rows`: the state of all of them, for the headers; `binding`: those that refuse."""
 
     reason = "RATE_LIMITED"
-    quotas: tuple[Quota, ...] = ()
+    rows: Sequence[Any] = ()
     binding: tuple[Quota, ...] = ()
 
 
@@ -33,7 +33,7 @@ def limited(answer: Sequence[Any], most_tokens: int = 0) -> RateLimited:
         violations=[Violation(quota.name, f"{quota.used} of {quota.limit} used") for quota in binding],
         retry_after=max(1.0, longest.reset_seconds),
     )
-    error.quotas = parse(answer[end:])
+    error.rows = answer[end:]
     error.binding = binding
     return error
 

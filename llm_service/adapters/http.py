@@ -6,6 +6,7 @@ is guarded for addresses that tenants chose. Redirects are not followed. No retr
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -107,7 +108,7 @@ class ProviderHttp:
         self, deployment: Deployment, path: str, document: bytes, said: Mapping[str, str] = NOTHING
     ) -> bytes:
         """The whole answer. `said`: headers of the format. One of the Provider* errors."""
-        end = asyncio.get_running_loop().time() + self._limits.total
+        end = time.monotonic() + self._limits.total
         try:
             with await self._post(deployment, path, document, said) as response:
                 self._heard(deployment, response.status, response.headers)
@@ -169,8 +170,8 @@ class ProviderHttp:
         return error_of_status(response.status, response.headers, body, own_key=own)
 
     async def _read(self, response: Response, end: float) -> bytes:
-        parts, size, clock = [], 0, asyncio.get_running_loop().time
-        while part := await response.chunk(min(self._limits.first_byte, end - clock())):
+        parts, size = [], 0
+        while part := await response.chunk(min(self._limits.first_byte, end - time.monotonic())):
             size += len(part)
             if size > self._limits.max_answer_bytes:
                 raise ProviderBadAnswer("The provider's answer is too large.")

@@ -112,9 +112,9 @@ async def test_settling_corrects_the_estimate_and_frees_the_slot(bench: Bench) -
 async def test_who_settles_is_told_what_is_left_after_it(bench: Bench) -> None:
     bench.limits = {"tokens_per_minute": 1000, "requests_per_day": 5}
     lease = await bench.meter.reserve(bench.admission(tokens=100, output_tokens=500, output_bounded=True))
-    assert dict(headers(lease.quotas))[b"x-ratelimit-remaining-tokens"] == b"400"
+    assert dict(headers(lease.rows))[b"x-ratelimit-remaining-tokens"] == b"400"
     await bench.meter.settle(lease, [tokens(90), tokens(30, "output_tokens")], told=True)
-    told = dict(headers(lease.quotas))
+    told = dict(headers(lease.rows))
     assert (told[b"x-ratelimit-remaining-tokens"], told[b"x-ratelimit-remaining-requests"]) == (b"880", b"4")
 
 
@@ -278,7 +278,7 @@ async def test_a_cancelled_caller_leaves_its_reply_behind(bench: Bench) -> None:
 async def test_headers_tell_of_the_limit_with_the_least_left(bench: Bench) -> None:
     bench.limits = {"requests_per_minute": 10, "requests_per_day": 3, "tokens_per_minute": 100}
     lease = await bench.meter.reserve(bench.admission(tokens=40))
-    told = dict(headers(lease.quotas))
+    told = dict(headers(lease.rows))
     assert told[b"x-ratelimit-limit-requests"] == b"3"
     assert told[b"x-ratelimit-remaining-requests"] == b"2"
     assert told[b"x-ratelimit-remaining-tokens"] == b"60"

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.limits.meter import Lease, Line
+from gateway.limits.quotas import parse
 from gateway.limits.refusals import RateLimited, UnpricedModel
 from tests.conftest import BOTH_SERVERS
 from tests.integration.test_meter import Bench, bench, outcomes, tokens
@@ -27,7 +28,7 @@ async def priced(bench: Bench, **subject: object) -> None:
 async def test_a_budget_and_a_limit_of_one_name_count_once_and_the_smaller_binds(bench: Bench) -> None:
     await priced(bench, limits={"tokens_per_day": 100}, budgets={"tokens_per_day": 60})
     lease = await bench.meter.reserve(bench.admission(tokens=30))
-    assert [(row.limit, row.used) for row in lease.quotas if row.name == "tokens_per_day"] == [(100, 30), (60, 30)]
+    assert [(row.limit, row.used) for row in parse(lease.rows) if row.name == "tokens_per_day"] == [(100, 30), (60, 30)]
     await bench.meter.settle(lease, [tokens(40)])
     assert await bench.used("tokens_per_day") == 40
     with pytest.raises(RateLimited) as caught:

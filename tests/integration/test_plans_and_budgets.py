@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from chassis.context import RequestContext
 from chassis.errors import FailedPrecondition, InvalidArgument, NotFound
+from gateway.limits.quotas import parse
 from gateway.limits.refusals import RateLimited
 from tests.conftest import BOTH_SERVERS
 from tests.integration.test_books import OPERATOR, Books, books, budget
@@ -47,7 +48,7 @@ async def test_a_changed_plan_reaches_a_hundred_thousand_tenants_as_fast_as_one(
 
     async def limit_of(tenant: str) -> int:
         lease = await books.meter.reserve(books.admission(plan=name, tenant_id=tenant))
-        return next(row.limit for row in lease.quotas if row.name == "requests_per_day")
+        return next(row.limit for row in parse(lease.rows) if row.name == "requests_per_day")
 
     await put(5)
     asking = [str(uuid4()) for _ in range(20)]
@@ -75,7 +76,7 @@ async def test_a_budget_stops_at_its_amount_and_tells_on_the_way(books: Books) -
     with pytest.raises(RateLimited) as caught:
         await books.meter.reserve(books.admission(tokens=401))
     assert caught.value.metadata["limit"] == "tokens_per_month"
-    assert [(row.name, row.limit, row.used) for row in caught.value.quotas if row.name.endswith("~")] == [
+    assert [(row.name, row.limit, row.used) for row in parse(caught.value.rows) if row.name.endswith("~")] == [
         ("tokens_per_month~", 500, 600)
     ]
     await books.use(400)

@@ -45,7 +45,7 @@ async def cache(valkey: RedisSettings) -> AsyncIterator[Redis]:
 
 
 def keyed(bench: Bench, key: str) -> RequestContext:
-    return replace(bench.calling(), idempotency_key=key, fingerprint="a" * 64)
+    return bench.calling()._replace(idempotency_key=key, fingerprint="a" * 64)
 
 
 async def parts(*, whole: bool = True) -> AsyncIterator[pb.UploadDocumentRequest]:

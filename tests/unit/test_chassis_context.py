@@ -1,7 +1,7 @@
 """The signed request context: whatever is wrong with it, the answer is BAD_CONTEXT."""
 
 import base64
-from dataclasses import replace
+import hmac
 
 import orjson
 import pytest
@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import context
-from chassis.context import BadContext, Keyring, MissingKey, OperatorOnly, RequestContext, Signer, Verifier, derive_key
+from chassis.context import (
+    BadContext,
+    Keyring,
+    Mac,
+    MissingKey,
+    OperatorOnly,
+    RequestContext,
+    Signer,
+    Verifier,
+    derive_key,
+)
 from chassis.errors import Internal
 
 ROOT = b"a root secret for tests, of some length"
@@ -54,6 +64,11 @@ def verifier(clock: Clock, name: str = "auth_service") -> Verifier:
 
 def test_everything_arrives(clock: Clock) -> None:
     assert verifier(clock).verify(signer(clock).sign(FULL, METHOD), METHOD) == FULL
+
+
+@given(key=st.binary(min_size=1, max_size=100), message=st.binary(max_size=300))
+def test_the_code_is_what_everybody_computes(key: bytes, message: bytes) -> None:
+    assert Mac(key).digest(message) == hmac.digest(key, message, "sha256")
 
 
 def test_what_is_empty_is_not_sent_and_arrives_empty(clock: Clock) -> None:
@@ -177,7 +192,7 @@ def test_pairs_have_different_keys_in_each_direction() -> None:
 
 def test_above_two_kilobytes_it_is_not_sent(clock: Clock) -> None:
     with pytest.raises(Internal):
-        signer(clock).sign(replace(FULL, idempotency_key="k" * 2048), METHOD)
+        signer(clock).sign(FULL._replace(idempotency_key="k" * 2048), METHOD)
 
 
 def test_above_two_kilobytes_it_is_not_read(clock: Clock) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.standins.echo_service import CALLING, NAME, ROOT, Echo, EchoStub, Ser
 
 pytestmark = pytest.mark.usefixtures("transport")
 
-KEYED = replace(CALLING, idempotency_key="once", fingerprint="a" * 64)
+KEYED = CALLING._replace(idempotency_key="once", fingerprint="a" * 64)
 RING = Keyring(NAME, root=ROOT.encode())
 
 
@@ -76,11 +75,11 @@ async def test_without_a_key_every_call_runs(stub: EchoStub) -> None:
 async def test_another_body_under_the_key_is_refused(kind: str, stub: EchoStub) -> None:
     await stub.call(kind, "a", context=KEYED)
     with pytest.raises(errors.InvalidArgument) as caught:
-        await stub.call(kind, "b", context=replace(KEYED, fingerprint="b" * 64))
+        await stub.call(kind, "b", context=KEYED._replace(fingerprint="b" * 64))
     assert caught.value.reason == "IDEMPOTENCY_MISMATCH"
 
 
-@pytest.mark.parametrize("other", [replace(KEYED, tenant_id="tenant-2"), replace(KEYED, idempotency_key="twice")])
+@pytest.mark.parametrize("other", [KEYED._replace(tenant_id="tenant-2"), KEYED._replace(idempotency_key="twice")])
 async def test_another_tenant_or_key_is_another_answer(other: RequestContext, stub: EchoStub) -> None:
     assert await stub.call("Unary", "a", context=KEYED) != await stub.call("Unary", "a", context=other)
 

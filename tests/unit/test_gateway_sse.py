@@ -15,7 +15,8 @@ class Client:
     def __init__(self, *, watched: bool) -> None:
         self.left = asyncio.Event()
         self._told: Callable[[], None] | None = None
-        self.scope: dict[str, Any] = {"extensions": {GONE: {"watch": self._watch}}} if watched else {}
+        gone = {"watch": self._watch, "loop": asyncio.get_running_loop()}
+        self.scope: dict[str, Any] = {"extensions": {GONE: gone}} if watched else {}
 
     def _watch(self, call: Callable[[], None] | None) -> None:
         self._told = call
