@@ -51,8 +51,14 @@ class RedisSettings(Section):
     """Where a Valkey or Redis is."""
 
     host: str = "localhost"
+    """A name, an address, or the path of a Unix socket: on one machine that is the shorter way."""
     port: int = 6379
     password: SecretStr = SecretStr("")
+
+    @property
+    def socket(self) -> str:
+        """The path, where `host` is one; else empty."""
+        return self.host if self.host.startswith("/") else ""
 
 
 class WireSettings(Section):

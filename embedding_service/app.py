@@ -8,8 +8,8 @@ from functools import partial
 import aiohttp
 import structlog
 from aisp.embedding.v1.embedding_service_pb2_grpc import add_EmbeddingServiceServicer_to_server
-from redis.asyncio import Redis
 
+from chassis import valkey
 from chassis.errors import Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.resilience import RetryPolicy
@@ -41,8 +41,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     if not local.available:
         log.warning("no local embedding model: run `make models`", looked_in=str(settings.models_directory))
     store = settings.cache or settings.redis
-    password = store.password.get_secret_value() or None
-    cache = Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=1, socket_timeout=2)
+    cache = valkey.connect(store, connect_seconds=1, reply_seconds=2)
     answers = ValkeyAnswerStore(cache)
     background: list[asyncio.Task[None]] = [asyncio.create_task(local.run())] if local.available else []
     async with aiohttp.ClientSession(trust_env=False) as session:

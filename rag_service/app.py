@@ -14,8 +14,8 @@ from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from aisp.llm.v1.llm_service_pb2_grpc import LlmServiceStub
 from aisp.rag.v1.rag_service_pb2_grpc import add_RagServiceServicer_to_server
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
-from redis.asyncio import Redis
 
+from chassis import valkey
 from chassis.client import Channel, read_service_config
 from chassis.database import Database, DatabaseUnavailable
 from chassis.erasure import together
@@ -106,8 +106,7 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
         usage = UsageServiceStub(await channel(settings.usage.address, "usage_service"))
         meter = UsageUpstream(usage)
         cache = settings.cache or settings.redis
-        password = cache.password.get_secret_value() or None
-        client = Redis(host=cache.host, port=cache.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+        client = valkey.connect(cache, connect_seconds=2, reply_seconds=5)
         stack.push_async_callback(client.aclose)
         yield Parts(
             database=database,

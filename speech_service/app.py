@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from aisp.speech.v1.speech_service_pb2_grpc import add_SpeechServiceServicer_to_server
-from redis.asyncio import Redis
 
+from chassis import valkey
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.server import App, run_server
 from speech_service.adapters.openai import OpenAISpeech
@@ -39,8 +39,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         section.max_input_characters,
     )
     store = settings.cache or settings.redis
-    password = store.password.get_secret_value() or None
-    cache = Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=1, socket_timeout=2)
+    cache = valkey.connect(store, connect_seconds=1, reply_seconds=2)
     answers = ValkeyAnswerStore(cache)
 
     async def ready() -> None:

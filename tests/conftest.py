@@ -8,6 +8,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     name: str = request.param
     monkeypatch.setattr(Transport, "relay", RelaySettings(enabled=name == "relay"))
     return name
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory for Unix sockets: pytest's own have paths that are too long."""
+    with tempfile.TemporaryDirectory(prefix="aisp-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from aisp.usage.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_ser
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from chassis import valkey
 from chassis.context import Keyring
 from chassis.database import Database
 from chassis.envelope import Envelope
@@ -66,13 +67,7 @@ def now() -> datetime:
 
 def connect(redis: RedisSettings) -> Redis:
     """A client of the meter's store; connects when used."""
-    return Redis(
-        host=redis.host,
-        port=redis.port,
-        password=redis.password.get_secret_value() or None,
-        socket_connect_timeout=3,
-        socket_timeout=10,
-    )
+    return valkey.connect(redis, connect_seconds=3, reply_seconds=10)
 
 
 @dataclass(frozen=True)

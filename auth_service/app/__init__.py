@@ -9,7 +9,6 @@ from functools import partial
 
 import structlog
 from aisp.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
-from redis.asyncio import Redis
 
 from auth_service.adapters.argon2 import Argon2Hasher
 from auth_service.adapters.jwt import Ed25519Pairs, JwtSigner, SharedSecret
@@ -44,7 +43,7 @@ from auth_service.service.signing import RotationRules, SigningKeys
 from auth_service.service.tenants import Tenants
 from auth_service.servicer import AuthServicer, UseCases
 from auth_service.settings import Settings
-from chassis import context
+from chassis import context, valkey
 from chassis.context import derive_key
 from chassis.database import Database
 from chassis.errors import PlatformError
@@ -98,8 +97,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     secret = _secret(settings)
     auth = settings.auth
     at = settings.cache or settings.redis
-    password = at.password.get_secret_value() or None
-    cache = Redis(host=at.host, port=at.port, password=password, socket_connect_timeout=2, socket_timeout=5)
+    cache = valkey.connect(at, connect_seconds=2, reply_seconds=5)
     keyring = settings.keyring("auth_service")
     hasher = make_hasher(settings)
     async with Database(settings.database, "auth") as database, Outbound(settings.outbound) as outbound:

@@ -15,6 +15,8 @@ from deploy.local.unprivileged import Unprivileged
 
 PR_SET_PDEATHSIG = 1
 PORTS = (15_000, 32_000)
+MAX_SOCKET_PATH = 104
+"""Bytes of a Unix socket's path, with the zero behind it; the least that systems have."""
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -34,6 +36,11 @@ def free_port() -> int:
                 return port
     message = "no free port on the loopback address"
     raise OSError(message)
+
+
+def as_socket(path: Path) -> str:
+    """The path, or nothing where it is too long for a Unix socket."""
+    return str(path) if len(os.fsencode(path)) < MAX_SOCKET_PATH else ""
 
 
 def _die_with_parent() -> None:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from deploy.local.errors import LocalError
-from deploy.local.process import Process, free_port
+from deploy.local.process import Process, as_socket, free_port
 
 METER = ("--maxmemory-policy", "noeviction", "--appendonly", "yes", "--appendfsync", "always")
 CACHE = ("--maxmemory-policy", "allkeys-lru", "--maxmemory", "128mb", "--save", "", "--appendonly", "no")
@@ -35,6 +35,11 @@ class Valkey:
         self._configuration = self._directory / "valkey.conf"
         command = [str(program or binary()), str(self._configuration), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._directory), "--daemonize", "no", "--io-threads", "1", *options]
+        path = as_socket(self._directory / "valkey.sock")
+        self.host = path or "127.0.0.1"
+        """What processes of this machine are told: the shorter way, where there is one."""
+        if path:
+            command += ["--unixsocket", path, "--unixsocketperm", "700"]
         self.process = Process(name, command, log=log)
 
     def start(self) -> None:

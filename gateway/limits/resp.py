@@ -30,6 +30,7 @@ class RespClient:
     """One connection, opened when needed, to one server."""
 
     def __init__(self, host: str, port: int, password: str = "") -> None:
+        """`host`: or the path of a Unix socket."""
         self._host = host
         self._port = port
         self._password = password
@@ -61,7 +62,10 @@ class RespClient:
                 raise StoreUnavailable(retry_after=1)
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    _, connection = await loop.create_connection(_Connection, self._host, self._port)
+                    if self._host.startswith("/"):
+                        _, connection = await loop.create_unix_connection(_Connection, self._host)
+                    else:
+                        _, connection = await loop.create_connection(_Connection, self._host, self._port)
                     if self._password:
                         await connection.call(("AUTH", self._password))
             except (OSError, TimeoutError, ReplyError) as error:

@@ -15,6 +15,7 @@ import structlog
 from aisp.llm.v1.llm_service_pb2_grpc import add_LlmServiceServicer_to_server
 from redis.asyncio import Redis
 
+from chassis import valkey
 from chassis.database import Database
 from chassis.envelope import Envelope
 from chassis.erasure import together
@@ -256,9 +257,7 @@ def _vault(settings: Settings) -> Envelope:
 
 def _cache(settings: Settings, seconds: float | None) -> Redis:
     """`seconds`: for which an answer is waited."""
-    store = settings.cache or settings.redis
-    password = store.password.get_secret_value() or None
-    return Redis(host=store.host, port=store.port, password=password, socket_connect_timeout=2, socket_timeout=seconds)
+    return valkey.connect(settings.cache or settings.redis, connect_seconds=2, reply_seconds=seconds)
 
 
 async def _refresh(catalogue: Catalogue, changed: asyncio.Event, seconds: float) -> None:

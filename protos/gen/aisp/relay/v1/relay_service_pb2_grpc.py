@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class RelayServiceStub(object):
     """Tells where a service takes the relay's frames: a socket beside gRPC, which carries many calls at a fraction of the
-    cost (docs/decisions/0007-relay-on-a-socket.md describes the frames). The chassis owns it.
+    cost (docs/decisions/0009-relay-on-a-socket.md describes the frames). The chassis owns it.
     """
 
     def __init__(self, channel):
@@ -45,7 +45,7 @@ class RelayServiceStub(object):
 
 class RelayServiceServicer(object):
     """Tells where a service takes the relay's frames: a socket beside gRPC, which carries many calls at a fraction of the
-    cost (docs/decisions/0007-relay-on-a-socket.md describes the frames). The chassis owns it.
+    cost (docs/decisions/0009-relay-on-a-socket.md describes the frames). The chassis owns it.
     """
 
     def Locate(self, request, context):
@@ -73,7 +73,7 @@ def add_RelayServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RelayService(object):
     """Tells where a service takes the relay's frames: a socket beside gRPC, which carries many calls at a fraction of the
-    cost (docs/decisions/0007-relay-on-a-socket.md describes the frames). The chassis owns it.
+    cost (docs/decisions/0009-relay-on-a-socket.md describes the frames). The chassis owns it.
     """
 
     @staticmethod
