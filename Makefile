@@ -51,7 +51,7 @@ chaos: $(DEV) ## the long proofs of the meter: 200 faults, 20 torn files, 100,00
 	AISP_FAULTS=200 $(BIN)/pytest -q -s tests/chaos
 	AISP_MODEL_STEPS=100000 AISP_RUNS=20 $(BIN)/pytest -q -s tests/integration/test_meter_model.py \
 	  tests/integration/test_meter_accuracy.py
-	AISP_LOAD=1000 AISP_REVOCATIONS=100 $(BIN)/pytest -q -s tests/integration/test_identity_cluster.py
+	AISP_PROMPT_SECONDS=1 AISP_LOAD=1000 AISP_REVOCATIONS=100 $(BIN)/pytest -q -s tests/integration/test_identity_cluster.py
 	AISP_KILLS=20 $(BIN)/pytest -q -s tests/integration/test_ingestion_kills.py
 
 fmt: $(DEV) ## format and mend what can be mended by itself

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,19 +21,20 @@ MAX_SOCKET_PATH = 104
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
-_given: set[int] = set()
+_claims: dict[int, socket.socket] = {}
 
 
 def free_port() -> int:
     """A loopback port that nobody uses at this moment, outside of those that outgoing connections take by themselves:
-    what is free now is free still when a service that has to start first listens on it. None is given twice.
+    what is free now is free still when a service that has to start first listens on it. None is given twice, by any
+    process on this machine, while the one that was given it lives.
     """
     for _ in range(1000):
-        port = random.randrange(*PORTS)  # noqa: S311  # no secret
+        port = random.SystemRandom().randrange(*PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
+            if port not in _claims:
+                _claims[port] = _claim(port)
                 return port
     message = "no free port on the loopback address"
     raise OSError(message)
@@ -41,6 +43,18 @@ def free_port() -> int:
 def as_socket(path: Path) -> str:
     """The path, or nothing where it is too long for a Unix socket."""
     return str(path) if len(os.fsencode(path)) < MAX_SOCKET_PATH else ""
+
+
+def _claim(port: int) -> socket.socket:
+    """A name in Linux's abstract namespace, which only one process can have, and which goes with it. OSError."""
+    claim = socket.socket(socket.AF_UNIX)
+    if sys.platform == "linux":
+        try:
+            claim.bind(f"\0aisp-port-{port}")
+        except OSError:
+            claim.close()
+            raise
+    return claim
 
 
 def _die_with_parent() -> None:

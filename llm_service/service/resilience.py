@@ -121,9 +121,11 @@ class Retrying(Wrapper):
 class Breaking(Wrapper):
     """Refuses calls to a deployment that failed repeatedly; after a pause one call tries it."""
 
-    def __init__(self, inner: LanguageModel, *, failures: int, pause_seconds: float) -> None:
+    def __init__(
+        self, inner: LanguageModel, *, failures: int, pause_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(inner)
-        self._breakers = Remembered(lambda _deployment: Breaker(failures, pause_seconds))
+        self._breakers = Remembered(lambda _deployment: Breaker(failures, pause_seconds, clock))
 
     async def around(self, attempt: Attempt[T]) -> T:
         deployment = attempt.deployment

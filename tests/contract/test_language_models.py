@@ -21,6 +21,7 @@ from llm_service.domain.calls import Call, Ending, Format, Tokens
 from llm_service.domain.errors import ProviderBadAnswer, ProviderUnavailable
 from llm_service.domain.models import Deployment
 from llm_service.policy.sse import EventSplitter, data_of
+from tests.promptness import PROMPT
 from tests.standins.openai_provider import OpenAIProvider, answers, chunks, completion, events, fails, running, sends
 from tests.standins.streams import read
 
@@ -43,7 +44,7 @@ async def provider() -> AsyncIterator[OpenAIProvider]:
 async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
     async with Http(connect_seconds=2) as http:
         upstream = Upstream("openai", lambda: provider.address, "sk-canary", configured=True)
-        yield over_http(http, upstream, HttpLimits(0.5, 0.5, 5, 1_000_000))
+        yield over_http(http, upstream, HttpLimits(1.5, 1.5, 30, 1_000_000))
 
 
 async def collect(model: WireModel, call: Call) -> tuple[bytes, Ending]:
@@ -136,7 +137,7 @@ async def test_leaving_a_stream_cancels_the_provider_at_once(provider: OpenAIPro
     stream = read(model, DEPLOYMENT, Call("gpt-x", BODY))
     await anext(stream)
     await stream.aclose()
-    await asyncio.wait_for(provider.cancelled.wait(), 1)
+    await asyncio.wait_for(provider.cancelled.wait(), PROMPT)
 
 
 async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: WireModel) -> None:
@@ -149,7 +150,7 @@ async def test_missing_usage_is_estimated(provider: OpenAIProvider, model: WireM
 async def test_a_refused_connection_is_unavailable() -> None:
     async with Http(connect_seconds=2) as http:
         upstream = Upstream("openai", lambda: "http://127.0.0.1:9/v1", "", configured=True)
-        model = over_http(http, upstream, HttpLimits(1, 1, 5, 1000))
+        model = over_http(http, upstream, HttpLimits(20, 20, 60, 1000))
         with pytest.raises(ProviderUnavailable):
             await model.complete(DEPLOYMENT, Call("gpt-x", BODY))
 

@@ -41,7 +41,7 @@ async def model(provider: OpenAIProvider) -> AsyncIterator[WireModel]:
         address = provider.address.removesuffix("/v1")
         upstream = Upstream("anthropic", lambda: address, "sk-canary", configured=True, authorization=api_key)
         yield WireModel(
-            ProviderHttp(Clients(http, http), upstream, HttpLimits(0.5, 0.5, 5, 1_000_000)),
+            ProviderHttp(Clients(http, http), upstream, HttpLimits(1.5, 1.5, 30, 1_000_000)),
             {Format.MESSAGES: Messages()},
         )
 

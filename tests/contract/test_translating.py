@@ -47,7 +47,7 @@ def model(provider: OpenAIProvider, http: Http, form: Format) -> LanguageModel:
     wire: Wire = ChatCompletions() if chat else Messages()
     address = provider.address if chat else provider.address.removesuffix("/v1")
     upstream = Upstream("any", lambda: address, "sk", configured=True, authorization=api_key)
-    over = ProviderHttp(Clients(http, http), upstream, HttpLimits(1, 1, 5, 1_000_000))
+    over = ProviderHttp(Clients(http, http), upstream, HttpLimits(20, 20, 60, 1_000_000))
     return translating(WireModel(over, {form: wire}), 1000)
 
 
@@ -136,7 +136,7 @@ async def test_what_the_target_cannot_is_refused_before_it_is_asked(provider: Op
 
 async def test_the_local_engines_refusals_are_in_the_clients_words(provider: OpenAIProvider, http: Http) -> None:
     upstream = Upstream("local", lambda: provider.address, "", configured=True, local=True)
-    over = ProviderHttp(Clients(http, http), upstream, HttpLimits(1, 1, 5, 1_000_000))
+    over = ProviderHttp(Clients(http, http), upstream, HttpLimits(20, 20, 60, 1_000_000))
     found = translating(WireModel(over, {Format.CHAT_COMPLETIONS: ChatCompletions(local=True)}), 1000)
     asked = call(MESSAGES | {"thinking": {"type": "enabled", "budget_tokens": 5000}}, Format.MESSAGES)
     for attempt in (found.complete(DEPLOYMENT, asked), collect(found, asked)):

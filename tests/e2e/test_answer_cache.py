@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 
 from tests.e2e.conftest import Tenant
+from tests.promptness import PATIENCE
 
 CHAT = "local/smollm2-135m-instruct"
 PATH = "/v1/chat/completions"
@@ -29,7 +30,7 @@ def test_a_hit_is_the_same_answer_with_its_age_and_is_metered_as_a_hit(tenant: T
     again = ask(tenant, text, "refresh")
     assert "age" not in again.headers
     assert "age" not in ask(tenant, text, "off").headers
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     lines: list[Any] = []
     while not any(line["unit"] == "cache_hits" for line in lines) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 
 from tests.e2e.conftest import Tenant
+from tests.promptness import PATIENCE
 
 RAG = "/api/v1/services/rag"
 PUMP = "The Zephyr pump delivers 12 litres a minute. It needs 400 volts."
@@ -95,7 +96,7 @@ def test_a_planted_instruction_is_not_obeyed_and_the_receipt_tells_all(new_tenan
     assert receipt["citations"] == answer["citations"]
     assert [row["document_version"] for row in receipt["passages"]] == [1]
     assert {"search", "answer"} <= {row["stage"] for row in receipt["stages"]}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while receipt["cost_nano_usd"] is None and time.monotonic() < deadline:
         time.sleep(0.5)
         receipt = client.get(f"{RAG}/answers/{answer['id']}").json()
@@ -106,7 +107,7 @@ def test_a_planted_instruction_is_not_obeyed_and_the_receipt_tells_all(new_tenan
     for path in (f"answers/{answer['id']}", f"conversations/{talk['id']}"):
         assert stranger.client.get(f"{RAG}/{path}").status_code == 404
     assert client.delete(f"{RAG}/documents/{document}").status_code < 300
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not receipt["forgotten"] and time.monotonic() < deadline:
         time.sleep(0.5)
         receipt = client.get(f"{RAG}/answers/{answer['id']}").json()

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from tests.e2e.conftest import Tenant
 from tests.e2e.journeys import HELLO, LOCAL, TEXT, told
+from tests.promptness import PATIENCE
 from tests.standins import anthropic_provider as wire
 from tests.standins.openai_provider import Behaviour, OpenAIProvider, fails, sends
 
@@ -101,7 +102,7 @@ def test_an_impatient_client_leaves_and_the_provider_hears_of_it(
     provider.cancelled.clear()
     with pytest.raises(anthropic.APITimeoutError):
         sdk.with_options(timeout=0.5).messages.create(model=f"anthropic/{name}", max_tokens=5, messages=HELLO)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not provider.cancelled.is_set() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert provider.cancelled.is_set()

@@ -27,6 +27,7 @@ from tests.e2e.journeys import (
     received,
     told,
 )
+from tests.promptness import PATIENCE
 from tests.standins import anthropic_provider as wire
 from tests.standins.openai_provider import Behaviour, OpenAIProvider, completion, fails
 
@@ -195,7 +196,7 @@ def test_what_was_used_is_booked_by_its_kinds(tenant: Tenant, served: Callable[[
 
 
 def _event(client: httpx.Client, model: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         for row in client.get("/api/v1/usage/events").json()["data"]:
             if row["model"] == model:

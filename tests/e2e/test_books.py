@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Tenant
 from tests.e2e.test_usage import CHAT, EMBED, summary
+from tests.promptness import PATIENCE
 
 
 def test_the_official_sdk_sees_an_exhausted_budget_as_its_rate_limit_error(tenant: Tenant) -> None:
@@ -123,7 +124,7 @@ def test_a_limit_that_refuses_is_told_to_webhooks_once(
     webhook = tenant.client.post("/api/v1/webhooks", json=body).json()
     statuses = [tenant.client.post("/v1/embeddings", json=EMBED).status_code for _ in range(4)]
     assert statuses == [200, 429, 429, 429]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     rows: list[Any] = []
     while not rows and time.monotonic() < deadline:
         rows = tenant.client.get(f"/api/v1/webhooks/{webhook['id']}/deliveries").json()["data"]

@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Platform, Tenant
+from tests.promptness import PATIENCE
 
 MODEL = "local/smollm2-135m-instruct"
 
 
 def _await_gateway(platform: Platform, old: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         pids: Any = platform.run["pids"]
         if pids["gateway"] != old:
@@ -28,7 +29,7 @@ def _await_gateway(platform: Platform, old: int) -> None:
 
 
 def _event(tenant: Tenant, request_id: str) -> Any:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         rows = tenant.client.get("/api/v1/usage/events").raise_for_status().json()["data"]
         found = [row for row in rows if row["request_id"] == request_id]

@@ -29,6 +29,8 @@ PUBLIC = {
 """What nobody need be known for."""
 PAIRS = 25
 SAME_TIME = (0.6, 1.67)
+TRIES = 8
+"""What a busy machine makes of few pairs goes with more of them; what a route tells stays."""
 """Medians of interleaved calls, on a machine that does other things too."""
 
 
@@ -262,12 +264,16 @@ def test_nor_does_the_time_tell(
         theirs = made(operation, other)
         nobodys = {name: unknown_like(value) for name, value in theirs.items()}
         spent: dict[str, list[float]] = {"theirs": [], "nobodys": []}
-        for _ in range(PAIRS):
-            for name, ids in (("theirs", theirs), ("nobodys", nobodys)):
-                started = time.perf_counter()
-                assert call(mine.client, operation, ids).status_code == 404
-                spent[name].append(time.perf_counter() - started)
-        ratio = statistics.median(spent["theirs"]) / statistics.median(spent["nobodys"])
+        ratio = 0.0
+        for _ in range(TRIES):
+            for _ in range(PAIRS):
+                for name, ids in (("theirs", theirs), ("nobodys", nobodys)):
+                    started = time.perf_counter()
+                    assert call(mine.client, operation, ids).status_code == 404
+                    spent[name].append(time.perf_counter() - started)
+            ratio = statistics.median(spent["theirs"]) / statistics.median(spent["nobodys"])
+            if SAME_TIME[0] < ratio < SAME_TIME[1]:
+                break
         assert SAME_TIME[0] < ratio < SAME_TIME[1], (operation, ratio)
 
 

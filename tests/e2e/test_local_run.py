@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import ROOT, Platform, Tenant
+from tests.promptness import PATIENCE
 
 
 @pytest.fixture
@@ -41,16 +42,19 @@ def test_one_request_id_finds_the_log_lines_of_every_service(local: Platform, te
     assert local.directory is not None
     body = {"messages": [{"role": "user", "content": "Hello there."}]}
     tenant.client.post("/api/v1/services/rag/chat", json=body, headers={"X-Request-Id": "trace-me-1"})
-    time.sleep(0.2)
-    found = {file.stem for file in (local.directory / "logs").glob("*.log") if '"trace-me-1"' in file.read_text()}
-    assert {"gateway", "rag_service", "embedding_service", "llm_service"} <= found
+    wanted, found = {"gateway", "rag_service", "embedding_service", "llm_service"}, set[str]()
+    deadline = time.monotonic() + PATIENCE
+    while not wanted <= found:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+        found = {file.stem for file in (local.directory / "logs").glob("*.log") if '"trace-me-1"' in file.read_text()}
 
 
 def test_a_service_that_dies_is_started_again(local: Platform, tenant: Tenant) -> None:
     before = local.run["pids"]["embedding_service"]  # type: ignore[index]
     os.kill(before, signal.SIGKILL)
     body = {"model": "local/all-minilm-l6-v2", "input": "hello"}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         answer = tenant.client.post("/v1/embeddings", json=body)
         assert answer.status_code in (200, 503), answer.text

@@ -8,13 +8,12 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Platform, Tenant, join
-
-SECOND = 1.0
-"""In which every gateway knows."""
+from tests.promptness import PROMPT
 
 
 def within_a_second(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECOND
+    """In which every gateway knows."""
+    deadline = time.monotonic() + PROMPT
     while not check():
         assert time.monotonic() < deadline
         time.sleep(0.02)

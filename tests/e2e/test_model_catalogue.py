@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Platform, Tenant, join
+from tests.promptness import PATIENCE, PROMPT
 from tests.standins.openai_provider import OpenAIProvider, answers
 
 CHAT = "/v1/chat/completions"
@@ -31,7 +32,7 @@ def model(operator: httpx.Client, provider: OpenAIProvider) -> Iterator[str]:
     assert operator.delete(f"/api/v1/admin/models/{name}").status_code == 204
 
 
-def eventually(found: Callable[[], bool], seconds: float = 1) -> None:
+def eventually(found: Callable[[], bool], seconds: float = PROMPT) -> None:
     """In force within a second."""
     end = time.monotonic() + seconds
     while not found():
@@ -54,7 +55,7 @@ def own_key(tenant: Tenant) -> Iterator[dict[str, Any]]:
 
 def lines_of(tenant: Tenant, request_id: str) -> list[dict[str, Any]]:
     """Of the request, once it is in the ledger."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while True:
         for event in tenant.client.get("/api/v1/usage/events", params={"limit": 50}).json()["data"]:
             if event["request_id"] == request_id:

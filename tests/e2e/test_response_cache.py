@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.conftest import Tenant
 from tests.e2e.journeys import HELLO
 from tests.e2e.test_responses import NATIVE, native, native_stream
+from tests.promptness import PATIENCE
 from tests.standins.openai_provider import Behaviour, OpenAIProvider, answers
 
 
@@ -93,7 +94,7 @@ def test_a_hit_costs_what_the_plan_says(
     sdk = keyed(tenant, answer_cache_seconds=600)
     for _ in range(2):
         sdk.chat.completions.create(model=f"openai/{name}", messages=HELLO)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     lines: list[Any] = []
     while not lines and time.monotonic() < deadline:
         time.sleep(0.2)

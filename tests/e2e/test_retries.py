@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Tenant
 from tests.e2e.test_models import CHAT, has
+from tests.promptness import PATIENCE
 
 TEXT = "The harbour crane Gottwald 7 lifts 140 tonnes. It was built in Rostock in 1998."
 ASKED = {"messages": [{"role": "user", "content": "What does the crane lift?"}]}
@@ -26,7 +27,7 @@ def upload(tenant: Tenant) -> None:
 
 def booked(tenant: Tenant, request_ids: list[str]) -> list[dict[str, Any]]:
     """The ledger's rows of the requests, in their order."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         rows = {row["request_id"]: row for row in tenant.client.get("/api/v1/usage/events").json()["data"]}
         if rows.keys() >= {*request_ids}:

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +16,13 @@ import pytest
 from aiohttp import web
 
 from tests.e2e.conftest import Platform, Tenant
+from tests.promptness import PATIENCE
 from tests.standins.openai_provider import Behaviour, OpenAIProvider, chunks, events, sends
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 WORDS = ("Grüße ", "aus 🇰🇷 ", "und 👩‍💻", "。")
-PATIENCE = "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES"
-A_STALL = pytest.mark.skipif(
-    PATIENCE not in os.environ, reason=f"takes as long as {PATIENCE} says; set it to a few seconds"
-)
+STALL = "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES"
+A_STALL = pytest.mark.skipif(STALL not in os.environ, reason=f"takes as long as {STALL} says; set it to a few seconds")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def ask(tenant: Tenant, provider: OpenAIProvider) -> Callable[..., tuple[str, st
 
 def booked(tenant: Tenant, request_id: str) -> dict[str, Any]:
     """The ledger's row of a request."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         rows: list[dict[str, Any]] = tenant.client.get("/api/v1/usage/events").json()["data"]
         found = [row for row in rows if row["request_id"] == request_id]
@@ -154,13 +154,15 @@ def leave(tenant: Tenant, model: str, request_id: str) -> float:
 def test_a_client_that_leaves_cancels_the_provider(
     tenant: Tenant, provider: OpenAIProvider, record_property: Callable[[str, object], None]
 ) -> None:
-    took = []
-    for number in range(5):
+    took: list[float] = []
+    for number in range(25):
+        if number >= 5 and min(took) < 0.1:
+            break
         cancelled: list[float] = []
         provider.behaviours[f"leaves-{number}"] = trickles(cancelled)
         request_id = uuid4().hex
         left = leave(tenant, f"openai/leaves-{number}", request_id)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not cancelled and time.monotonic() < deadline:
             time.sleep(0.002)
         took.append(cancelled[0] - left)
@@ -168,7 +170,7 @@ def test_a_client_that_leaves_cancels_the_provider(
         assert row["status"] == "partial"
         assert row["input_tokens"] > 0
     record_property("cancelled_after_ms", [round(seconds * 1000, 1) for seconds in sorted(took)])
-    # The best of five: a busy machine delays some, a design would delay all.
+    # The best of some, of more on a busy machine: that delays some, a design would delay all.
     assert min(took) < 0.1
 
 
@@ -201,7 +203,7 @@ def test_a_slow_reader_does_not_grow_memory(
     body = {"model": "openai/floods", "messages": HELLO, "stream": True}
     with tenant.client.stream("POST", "/v1/chat/completions", json=body) as answer:
         assert next(answer.iter_raw(1024))
-        last, deadline = -1, time.monotonic() + 20
+        last, deadline = -1, time.monotonic() + PATIENCE
         while sent[0] != last and time.monotonic() < deadline:
             last = sent[0]
             time.sleep(1)
@@ -213,17 +215,19 @@ def test_a_slow_reader_does_not_grow_memory(
     assert max(grown.values()) < 32
 
 
-def counts(cancelled: list[float], number: int) -> Behaviour:
-    """Sends chunks every 20 ms, so many; then what was used."""
+def counts(cancelled: list[float], number: int, go_on: threading.Event | None = None) -> Behaviour:
+    """Sends chunks every 20 ms, so many, then what was used; or five, and all others once it may."""
 
     async def behave(request: web.Request, _document: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         wire = [events([chunk], done=False) for chunk in chunks(*["word "] * number)]
         try:
-            for event in wire:
+            for place, event in enumerate(wire):
                 await response.write(event)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0 if go_on else 0.02)
+                while go_on and place >= 4 and not go_on.is_set():
+                    await asyncio.sleep(0.01)
         except (asyncio.CancelledError, ConnectionError):
             cancelled.append(time.monotonic())
             raise
@@ -237,8 +241,12 @@ def test_a_plan_may_have_streams_read_on_up_to_a_cap(
 ) -> None:
     tenant = new_tenant("enterprise")
     cancelled: list[float] = []
-    provider.behaviours["drained"], request_id = counts(cancelled, 30), uuid4().hex
+    go_on = threading.Event()
+    provider.behaviours["drained"], request_id = counts(cancelled, 30, go_on), uuid4().hex
     leave(tenant, "openai/drained", request_id)
+    # The gateway has heard of it before more comes, and all has come long before the cap.
+    time.sleep(0.5)
+    go_on.set()
     row = booked(tenant, request_id)
     # As the provider counted, to the end that nobody heard.
     assert (row["status"], row["output_tokens"]) == ("partial", 30)
@@ -246,4 +254,4 @@ def test_a_plan_may_have_streams_read_on_up_to_a_cap(
     provider.behaviours["endless"], request_id = counts(cancelled, 100_000), uuid4().hex
     left = leave(tenant, "openai/endless", request_id)
     assert booked(tenant, request_id)["status"] == "partial"
-    assert 2.5 < cancelled[0] - left < 15
+    assert 2.5 < cancelled[0] - left < PATIENCE

@@ -21,7 +21,7 @@ from deploy.local.process import Process, free_port
 from deploy.local.settings import load_local
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
+START_SECONDS = 300
 OPERATOR, OPERATORS_PASSWORD = "operator@example.com", "battery staple of an operator"
 SERVICES = ("auth_service", "usage_service", "embedding_service", "llm_service")
 

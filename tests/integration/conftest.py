@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,23 @@ def migrated(postgres: DatabaseSettings) -> Callable[[str], DatabaseSettings]:
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Channel]]
+
+
+class Clock:
+    """The auth service's, which tests set forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("auth_service.app.now", made)
+    return made
 
 
 @pytest.fixture

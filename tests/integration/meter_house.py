@@ -28,11 +28,12 @@ from deploy.local.settings import LocalSettings
 from deploy.local.state import Credentials
 from deploy.local.valkey import METER, Valkey
 from tests.integration.meter_clock import NOON, NOW, clocked_library
+from tests.promptness import PATIENCE
 
 NAMES = ("auth_service", "usage_service", "llm_service", "usage_service-worker")
 OPERATOR_SECONDS = 600.0
 """Its token is good for somewhat longer."""
-READY_SECONDS = 60
+READY_SECONDS = 300
 WIDE = 10**12
 
 
@@ -171,7 +172,7 @@ class House:
         ):
             return answer.status, await answer.text()
 
-    async def booked(self, customer: Customer, requests: int, seconds: float = 15) -> dict[str, Any]:
+    async def booked(self, customer: Customer, requests: int, seconds: float = PATIENCE) -> dict[str, Any]:
         """The customer's sums, once so many requests are in the ledger, and no lease lives."""
         # Near midnight a gateway whose clock is wrong books under another day than today.
         today = datetime.now(UTC).date()

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -80,8 +81,11 @@ async def stub(migrated: Callable[[str], DatabaseSettings], serve: Serve) -> Any
         yield AuthServiceStub(channel)
 
 
+NETWORKS = itertools.count(1)
+
+
 def somebody() -> RequestContext:
-    return RequestContext("r", address=f"2001:db8:{uuid4().hex[:4]}::1")
+    return RequestContext("r", address=f"2001:db8:{next(NETWORKS):x}::1")
 
 
 async def owner_of_a_tenant(stub: AuthServiceStub) -> RequestContext:
@@ -291,7 +295,7 @@ async def test_an_issuer_that_the_operator_takes_away_takes_its_people_along(
     person = RequestContext("r", tenant_id=owner.tenant_id, user_id=claims["sub"], session_id=claims["sid"])
     async with platform_stub(tenants=[owner.tenant_id], audience="another") as channel:
         platform = AuthServiceStub(channel)
-        for _ in range(100):
+        for _ in range(900):
             try:
                 await platform.VerifySession(pb.VerifySessionRequest(), context=person)
             except Unauthenticated:

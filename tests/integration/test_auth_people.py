@@ -1,6 +1,7 @@
 """Mail, forgotten passwords, confirmed registrations and the counting of attempts, on the real database."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -51,6 +52,9 @@ def start(migrated: Callable[[str], DatabaseSettings], serve: Serve) -> Start:
 
 def somebody(address: str = "192.0.2.1") -> RequestContext:
     return RequestContext("r", address=address)
+
+
+NETWORKS = itertools.count(0x8000)
 
 
 def new_email() -> str:
@@ -183,7 +187,7 @@ async def test_an_unknown_address_is_counted_like_a_known_one(start: Start) -> N
 
 async def test_one_network_gets_few_tries_over_all_accounts_and_attempts_at_once_get_no_more(start: Start) -> None:
     async with start(attempts=AttemptSettings(per_network=5), password_queue=100) as stub:
-        network = f"2001:db8:{uuid4().hex[:4]}:1::"
+        network = f"2001:db8:{next(NETWORKS):x}:1::"
 
         async def attempt(number: int) -> str:
             try:
@@ -198,7 +202,7 @@ async def test_one_network_gets_few_tries_over_all_accounts_and_attempts_at_once
 
 async def test_a_right_password_does_not_count(start: Start) -> None:
     async with start(attempts=AttemptSettings(per_account=2, per_network=3)) as stub:
-        email, home = new_email(), f"2001:db8:{uuid4().hex[:4]}:2::1"
+        email, home = new_email(), f"2001:db8:{next(NETWORKS):x}:2::1"
         await register(stub, email, home)
         for _ in range(6):
             await log_in(stub, email, PASSWORD, home)
@@ -218,7 +222,7 @@ async def test_a_full_pool_is_503_and_costs_no_attempt(start: Start) -> None:
 async def test_mails_to_one_address_are_few(start: Start) -> None:
     async with start() as stub:
         asked = people.RequestPasswordResetRequest(email=new_email())
-        network = f"2001:db8:{uuid4().hex[:4]}:3::1"
+        network = f"2001:db8:{next(NETWORKS):x}:3::1"
         for _ in range(3):
             await stub.RequestPasswordReset(asked, context=somebody(network))
         with pytest.raises(ResourceExhausted):

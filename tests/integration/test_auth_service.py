@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from uuid import uuid4
 
 import jwt
@@ -17,18 +18,20 @@ from chassis.errors import AlreadyExists, InvalidArgument, NotFound, PermissionD
 from chassis.settings import DatabaseSettings, WireSettings
 from gateway.auth import Authenticator, ChangeWatcher
 from gateway.tokens import SharedSecret, TokenRules, TokenVerifier
-from tests.integration.conftest import ROOT, Serve
+from tests.integration.conftest import ROOT, Clock, Serve
+from tests.promptness import PROMPT
 
 SECRET = "s" * 40
 ANYBODY = RequestContext("r-1")
 
 
 @pytest.fixture
-async def stub(migrated: Callable[[str], DatabaseSettings], serve: Serve) -> AsyncIterator[AuthServiceStub]:
+async def stub(
+    migrated: Callable[[str], DatabaseSettings], serve: Serve, clock: Clock
+) -> AsyncIterator[AuthServiceStub]:
     settings = Settings(
         database=migrated("auth_service"),
         jwt=JwtSettings(secret_key=SecretStr(SECRET)),
-        auth=AuthSection(refresh_grace_seconds=1),
         wire=WireSettings(secret=SecretStr(ROOT.decode())),
     )
     async with serve("auth_service", settings, compose) as channel:
@@ -97,7 +100,9 @@ async def test_log_in_needs_the_password_and_tells_nothing_apart(stub: AuthServi
     assert len(messages) == 1
 
 
-async def test_a_refresh_token_is_used_once_with_grace_and_reuse_ends_the_family(stub: AuthServiceStub) -> None:
+async def test_a_refresh_token_is_used_once_with_grace_and_reuse_ends_the_family(
+    stub: AuthServiceStub, clock: Clock
+) -> None:
     made, _ = await register(stub)
 
     async def refresh(token: str) -> pb.TokenPair:
@@ -110,7 +115,7 @@ async def test_a_refresh_token_is_used_once_with_grace_and_reuse_ends_the_family
     again = await refresh(made.tokens.refresh_token)
     assert first.refresh_token == again.refresh_token != made.tokens.refresh_token
     second = await refresh(first.refresh_token)
-    await asyncio.sleep(1.1)
+    clock.ahead += timedelta(seconds=AuthSection().refresh_grace_seconds + 1)
     for token in (made.tokens.refresh_token, second.refresh_token):
         with pytest.raises(Unauthenticated):
             await refresh(token)
@@ -143,15 +148,15 @@ async def test_a_key_never_gets_what_its_maker_lacks(stub: AuthServiceStub) -> N
     assert caught.value.reason == "SCOPE_NOT_GRANTABLE"
 
 
-async def test_rotation_overlaps_and_then_ends_the_old_key(stub: AuthServiceStub) -> None:
+async def test_rotation_overlaps_and_then_ends_the_old_key(stub: AuthServiceStub, clock: Clock) -> None:
     _, owner = await register(stub)
     old = await stub.CreateApiKey(pb.CreateApiKeyRequest(name="a"), context=owner)
-    new = await stub.RotateApiKey(pb.RotateApiKeyRequest(id=old.api_key.id, overlap_seconds=1), context=owner)
+    new = await stub.RotateApiKey(pb.RotateApiKeyRequest(id=old.api_key.id, overlap_seconds=60), context=owner)
     assert new.api_key.id != old.api_key.id
     assert list(new.api_key.scopes) == list(old.api_key.scopes)
     for secret in (old.secret, new.secret):
         await stub.VerifyApiKey(pb.VerifyApiKeyRequest(secret=secret), context=ANYBODY)
-    await asyncio.sleep(1.1)
+    clock.ahead += timedelta(seconds=61)
     with pytest.raises(Unauthenticated):
         await stub.VerifyApiKey(pb.VerifyApiKeyRequest(secret=old.secret), context=ANYBODY)
 
@@ -184,16 +189,25 @@ async def test_a_gateway_learns_within_a_second_of_revoked_keys_sessions_and_pla
         operator = RequestContext("op", tenant_id="t", operator=True)
         await stub.AdministerTenant(pb.AdministerTenantRequest(id=made.tenant.id, plan="pro"), context=operator)
         await stub.RevokeApiKey(pb.RevokeApiKeyRequest(id=key.api_key.id), context=owner)
-        await asyncio.sleep(0.9)
-        assert (await auth.authenticate(bearer, None, "r")).plan == "pro"
-        with pytest.raises(Unauthenticated):
-            await auth.authenticate(None, key.secret, "r")
+        async with asyncio.timeout(PROMPT):
+            while (await auth.authenticate(bearer, None, "r")).plan != "pro":
+                await asyncio.sleep(0.01)
+            await _refused(auth, None, key.secret)
         await stub.RevokeSession(pb.RevokeSessionRequest(), context=owner._replace(session_id=caller.session_id))
-        await asyncio.sleep(0.9)
-        with pytest.raises(Unauthenticated):
-            await auth.authenticate(bearer, None, "r")
+        async with asyncio.timeout(PROMPT):
+            await _refused(auth, bearer, None)
     finally:
         watcher.cancel()
+
+
+async def _refused(auth: Authenticator, bearer: str | None, key: str | None) -> None:
+    """Waits until it is."""
+    while True:
+        try:
+            await auth.authenticate(bearer, key, "r")
+        except Unauthenticated:
+            return
+        await asyncio.sleep(0.01)
 
 
 async def test_only_operators_administer_and_a_suspended_tenant_may_nothing(stub: AuthServiceStub) -> None:

@@ -29,6 +29,7 @@ from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve
+from tests.promptness import PATIENCE
 from usage_service.app import Worker, compose, compose_worker
 from usage_service.settings import Settings, UsageSection
 
@@ -80,7 +81,7 @@ class Books:
             pass
 
     async def delivered(self, count: int) -> list[dict[str, Any]]:
-        for _ in range(200):
+        for _ in range(int(PATIENCE / 0.05)):
             if len(self.listener.got) >= count:
                 break
             await asyncio.sleep(0.05)
@@ -92,7 +93,7 @@ class Books:
         return made
 
     async def delivery(self, webhook_id: str, status: int) -> webhooks_pb2.Delivery:
-        for _ in range(200):
+        for _ in range(int(PATIENCE / 0.05)):
             request = webhooks_pb2.ListDeliveriesRequest(webhook_id=webhook_id)
             found = (await self.stub.ListDeliveries(request, context=self.context)).deliveries
             if found and found[0].status == status:

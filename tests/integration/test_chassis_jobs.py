@@ -17,6 +17,7 @@ from chassis.jobs import CHANNEL, JobRunner, Jobs
 from chassis.notifications import ANYTHING, Listener
 from chassis.settings import DatabaseSettings
 from tests.integration.conftest import ROOT
+from tests.promptness import PATIENCE
 from usage_service.repository.tables import jobs as table
 
 NAME = "usage_service"
@@ -62,7 +63,7 @@ class Works:
         return tenant
 
     async def until(self, there: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20), self.changed:
+        async with asyncio.timeout(PATIENCE), self.changed:
             await self.changed.wait_for(there)
 
     async def _tell(self) -> None:
@@ -153,6 +154,6 @@ async def test_a_runner_that_is_stopped_as_it_is_woken_does_stop(works: Works, s
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
-    stopped, _ = await asyncio.wait({task}, timeout=5)
+    stopped, _ = await asyncio.wait({task}, timeout=PATIENCE)
     await stop(task)
     assert stopped

@@ -26,28 +26,11 @@ from chassis.settings import DatabaseSettings, WireSettings
 from chassis.tenant_rows import TenantRows
 from gateway.erasure import Erasures
 from rag_service.repository.tables import collections, metadata
-from tests.integration.conftest import ROOT, Serve
+from tests.integration.conftest import ROOT, Clock, Serve
 
 OPERATOR = RequestContext("op", tenant_id=str(uuid4()), user_id=str(uuid4()), operator=True)
 PLATFORM = RequestContext("erasures", purpose=PURPOSE)
 ANYBODY = RequestContext("r", address="192.0.2.1")
-
-
-class Clock:
-    """The service's, which tests set forward."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(app, "now", made)
-    return made
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from embedding_service.adapters.cache import ValkeyCache
 from embedding_service.app import compose
 from embedding_service.settings import Settings
 from tests.integration.conftest import ROOT, Serve
+from tests.promptness import PATIENCE
 
 MODELS = Path(os.environ.get("AI_PLATFORM_MODELS_DIR", ".data/models"))
 CONTEXT = RequestContext("r", tenant_id="t")
@@ -33,7 +34,7 @@ async def stub(valkey: RedisSettings, serve: Serve) -> AsyncIterator[EmbeddingSe
     settings = Settings(redis=valkey, models_dir=MODELS, wire=WireSettings(secret=SecretStr(ROOT.decode())))
     async with serve("embedding_service", settings, compose) as channel:
         stub = EmbeddingServiceStub(channel)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (await stub.ListModels(pb.ListModelsRequest(), context=CONTEXT)).models[0].health != "ok":
                 await asyncio.sleep(0.05)
         yield stub

@@ -16,6 +16,7 @@ from chassis.settings import ConfigurationError
 from gateway.connection import Connections
 from gateway.server import Server, listen
 from gateway.settings import EdgeSection, GatewaySection
+from tests.promptness import PATIENCE
 
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
 STRICT = {"header_seconds": 1.0, "body_idle_seconds": 1.0, "send_idle_seconds": 1.0, "keep_alive_seconds": 1}
@@ -26,6 +27,7 @@ class App:
 
     def __init__(self) -> None:
         self.cut = 0
+        self.begun = 0
         self.ended = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -36,6 +38,7 @@ class App:
             self.ended.set()
             await send({"type": "lifespan.shutdown.complete"})
             return
+        self.begun += 1
         try:
             await self._answer(scope["path"], receive, send)
         except asyncio.CancelledError:
@@ -95,7 +98,7 @@ async def exchange(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
             await asyncio.sleep(pause)
-        await asyncio.wait_for(listening, 10)
+        await asyncio.wait_for(listening, PATIENCE)
         return bytes(received)
     finally:
         writer.close()
@@ -200,7 +203,7 @@ async def test_a_client_that_does_not_read_is_let_go() -> None:
         _reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(GET % b"flood")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while refused("SLOW_READER") == before:
                 await asyncio.sleep(0.1)
         for task in server.server_state.tasks:
@@ -233,8 +236,9 @@ async def test_too_many_connections_of_one_address() -> None:
         assert (status(answer), code(answer)) == (503, "TOO_MANY_CONNECTIONS")
         assert b"retry-after: " in answer
         held[0][1].close()
-        await asyncio.sleep(0.1)
-        assert status(await exchange(port, b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")) == 200
+        async with asyncio.timeout(PATIENCE):
+            while status(await exchange(port, b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")) != 200:
+                await asyncio.sleep(0.02)
         held[1][1].close()
 
 
@@ -253,7 +257,9 @@ async def test_the_drain_ends_what_runs_and_only_then_the_application() -> None:
         idle = await asyncio.open_connection("127.0.0.1", port)
         stream = asyncio.ensure_future(exchange(port, GET % b"stream"))
         short = asyncio.ensure_future(exchange(port, b"GET / HTTP/1.0\r\nHost: a\r\n\r\n"))
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(PATIENCE):
+            while app.begun < 2:
+                await asyncio.sleep(0.01)
         server.should_exit = True
         assert b"cut off" in await stream
         assert status(await short) == 200

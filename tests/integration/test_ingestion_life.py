@@ -16,6 +16,7 @@ from chassis.settings import DatabaseSettings, RedisSettings
 from tests.integration.conftest import Serve
 from tests.integration.rag_bench import Bench, rag_bench
 from tests.integration.rag_points import POINTS, check, edition, looking, story
+from tests.promptness import PATIENCE
 
 BATCH = 32
 TEXT = story(60)
@@ -43,6 +44,14 @@ async def cancelled(bench: Bench, document_id: str) -> pb.Document:
     request = pb.CancelDocumentRequest(id=document_id)
     document: pb.Document = (await bench.stub.CancelDocument(request, context=bench.calling())).document
     return document
+
+
+async def done_or_held(bench: Bench, call: asyncio.Task[pb.Document]) -> None:
+    """Until a call is answered, or waits for a row that somebody holds."""
+    query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'advisory'"
+    async with asyncio.timeout(PATIENCE):
+        while not call.done() and not await bench.owner.fetchval(query):
+            await asyncio.sleep(0.01)
 
 
 async def tried_again(bench: Bench, document_id: str) -> pb.Document:
@@ -77,7 +86,7 @@ async def test_cancelled_at_any_stage_it_leaves_nothing_and_can_be_tried_again(b
             await bench.trapped()
             # Some of the points hold the document's row: then it is cancelled right behind them.
             cancelling = asyncio.create_task(cancelled(bench, document.id))
-            await asyncio.sleep(0.05)
+            await done_or_held(bench, cancelling)
             await bench.open_trap()
             assert (await cancelling).status == pb.DOCUMENT_STATUS_CANCELLED
         await bench.quiet()
@@ -210,6 +219,9 @@ async def test_the_first_of_two_workers_is_fenced_while_the_second_is_still_at_i
             before = dict(bench.peers.embeddings.texts)
             asked = len(bench.peers.embeddings.calls)
             held.set()
+            async with asyncio.timeout(PATIENCE):
+                while sum(bench.peers.embeddings.texts.values()) < sum(before.values()) + BATCH:
+                    await asyncio.sleep(0.01)
             await asyncio.sleep(0.5)
             # It has its vectors, may not say so, and asks for no more.
             now = await bench.document(document.id)
@@ -225,6 +237,15 @@ async def test_the_first_of_two_workers_is_fenced_while_the_second_is_still_at_i
     await check(bench, BATCH, ready, edition(1), ready.chunks)
 
 
+async def staged(bench: Bench, tenant: str, count: int) -> None:
+    """So many documents of the tenant are at the model, or wait for it; those that wait have had time to."""
+    query = "SELECT count(*) FROM documents WHERE stage = 'embedding' AND tenant_id = $1"
+    async with asyncio.timeout(PATIENCE):
+        while await bench.owner.fetchval(query, tenant) < count:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(1)
+
+
 QUEUED = int(os.environ.get("AISP_QUEUED", "24"))
 """Documents of the tenant that has many; the figures in the notes are of 1,000."""
 
@@ -234,15 +255,16 @@ async def test_a_tenant_with_many_documents_does_not_hold_up_anothers_single_one
 ) -> None:
     """Counted in embedding calls and documents, not in seconds."""
     bench.peers.embeddings.seconds = 0.002
+    bench.peers.embeddings.open.clear()
     many, one = bench.tenant, str(uuid4())
     for number in range(QUEUED):
         await bench.upload(f"Text {number} of harbours.".encode(), title=f"Text {number}")
     async with bench.working():
-        async with asyncio.timeout(60):
-            while not bench.peers.embeddings.calls:
-                await asyncio.sleep(0.01)
+        await staged(bench, many, 1)
         before = len(bench.peers.embeddings.calls)
         document = await bench.upload(b"A single text.", tenant=one)
+        await staged(bench, one, 1)
+        bench.peers.embeddings.open.set()
         ready = await bench.ended(document.id, tenant=one)
         assert ready.status == pb.DOCUMENT_STATUS_READY
         meanwhile = bench.peers.embeddings.calls[before:]
@@ -264,10 +286,7 @@ async def test_documents_share_embedding_calls(bench: Bench) -> None:
     bench.peers.embeddings.open.clear()
     documents = [await bench.upload(f"Text {number}.".encode(), title=f"T {number}") for number in range(5)]
     async with bench.working():
-        async with asyncio.timeout(60):
-            while await bench.owner.fetchval("SELECT count(*) FROM documents WHERE stage = 'embedding'") < 4:
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
+        await staged(bench, bench.tenant, 4)
         assert [count for _, count in bench.peers.embeddings.calls] == [1]
         bench.peers.embeddings.open.set()
         for document in documents:

@@ -13,6 +13,7 @@ from chassis.settings import RedisSettings
 from deploy.local.process import free_port
 from llm_service.adapters.allowances import SharedPauses, ValkeyAllowances
 from llm_service.domain.models import Deployment, DeploymentLimits
+from tests.promptness import PATIENCE
 
 
 def limited(**limits: int) -> Deployment:
@@ -69,7 +70,7 @@ async def test_a_pause_that_one_replica_was_told_of_is_every_replicas(clients: l
     listening = [asyncio.create_task(one.run()) for one in (first, second)]
     try:
         deployment = limited()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not second.left(deployment):
                 first.heard(deployment, 429, {"Retry-After": "7"})
                 await asyncio.sleep(0.05)

@@ -17,6 +17,7 @@ from chassis.settings import DatabaseSettings, RedisSettings
 from llm_service.app import compose
 from llm_service.settings import Settings
 from tests.integration.conftest import ROOT, Serve
+from tests.promptness import PROMPT
 from tests.standins import llm
 from tests.standins.llm import LOOPBACK, OPERATOR, PLATFORM_KEY, ask, tenant, until
 from tests.standins.openai_provider import OpenAIProvider, fails, running
@@ -92,7 +93,7 @@ async def test_rows_are_made_changed_and_taken_out(stub: LlmServiceStub, other: 
         "up",
         "second",
     )
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PROMPT):
         while (await ask(stub, tenant(), name)).completion.served_by.upstream_model != "second":
             await asyncio.sleep(0.01)
     await stub.DeleteModel(cat.DeleteModelRequest(name=name), context=OPERATOR)
@@ -207,7 +208,7 @@ async def test_a_tenants_own_key_pays_and_is_told_so(
 
 
 async def _until_key(stub: LlmServiceStub, provider: OpenAIProvider, context: RequestContext, secret: str) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PROMPT):
         while True:
             await ask(stub, context, "openai/gpt-x")
             if provider.headers[-1]["Authorization"] == f"Bearer {secret}":

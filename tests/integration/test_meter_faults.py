@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from deploy.local.valkey import METER, Valkey
 from tests.integration.meter_house import WIDE, Customer, House, housed
 from tests.integration.meter_provider import Provider, asked, providing
+from tests.promptness import PATIENCE
 
 CHAT = "/v1/chat/completions"
 SEARCH = "/api/v1/services/rag/search"
@@ -80,7 +81,7 @@ async def client(house: House) -> AsyncIterator[Client]:
         yield Client(house, session, await house.customer({"tokens_per_day": WIDE, "requests_per_day": WIDE}))
 
 
-async def until(check: Any, seconds: float = 20) -> None:
+async def until(check: Any, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline
@@ -259,7 +260,7 @@ def replica_client(replica: Valkey) -> Redis:
 
 async def balanced(house: House) -> None:
     """No lease lives, and all books agree."""
-    deadline = time.monotonic() + 70
+    deadline = time.monotonic() + PATIENCE
     while (books := await house.read("/api/v1/usage/invariants"))["live"]:
         assert time.monotonic() < deadline, books
         await asyncio.sleep(0.3)

@@ -62,7 +62,8 @@ async def test_a_changed_plan_reaches_a_hundred_thousand_tenants_as_fast_as_one(
     found = await asyncio.gather(*(limit_of(tenant) for tenant in asking))
     assert set(found) == {11}
     print(f"a plan of 20 tenants was changed in {few:.3f} s, of 100,020 in {many:.3f} s")  # noqa: T201
-    assert many < 5 * few + 0.5
+    # Of each of them something would be thousands of times as much.
+    assert many < 50 * few
 
 
 async def test_a_budget_stops_at_its_amount_and_tells_on_the_way(books: Books) -> None:

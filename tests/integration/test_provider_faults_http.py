@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from tests.integration.meter_house import WIDE, Customer, House, housed
+from tests.promptness import PATIENCE
 from tests.standins import faults
 from tests.standins.faults import FAULTS, KEY, Fault
 from tests.standins.openai_provider import OpenAIProvider, in_thread
@@ -44,9 +45,9 @@ def house(provider: OpenAIProvider, tmp_path_factory: pytest.TempPathFactory) ->
         "AI_PLATFORM_LLM__ATTEMPTS": "1",
         "AI_PLATFORM_LLM__BREAKER_FAILURES": "1000",
         "AI_PLATFORM_LLM__MAX_ANSWER_BYTES": "1000000",
-        "AI_PLATFORM_LLM__TIMEOUTS__CONNECT": "1",
-        "AI_PLATFORM_LLM__TIMEOUTS__FIRST_BYTE": "2",
-        "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES": "2",
+        "AI_PLATFORM_LLM__TIMEOUTS__CONNECT": "5",
+        "AI_PLATFORM_LLM__TIMEOUTS__FIRST_BYTE": "4",
+        "AI_PLATFORM_LLM__TIMEOUTS__BETWEEN_BYTES": "4",
     }
     with housed(tmp_path_factory.mktemp("house"), provider.address, settings=settings) as house:
         yield house
@@ -59,7 +60,7 @@ async def test_every_fault_is_told_in_the_faces_own_format_and_settled(
     path, _, document = FACES[face]
     customer = await house.customer(dict.fromkeys(AI, WIDE))
     async with faults.addresses(tmp_path, provider.address) as places:
-        await _add_rows(house, face, places)
+        await _add_rows(house, customer, face, places)
         async with aiohttp.ClientSession(house.urls[0], headers=customer.headers) as session:
             asked = [
                 _ask(session, path, document | _model(face, name, stream=stream))
@@ -77,7 +78,7 @@ async def test_every_fault_is_told_in_the_faces_own_format_and_settled(
         assert KEY not in log.read_text(errors="replace"), log.name
 
 
-async def _add_rows(house: House, face: str, places: dict[str, str]) -> None:
+async def _add_rows(house: House, customer: Customer, face: str, places: dict[str, str]) -> None:
     kind = FACES[face][1]
     for (name, address), stream in product(places.items(), (False, True)):
         base_url = address.removesuffix("/v1") if kind == "anthropic" else address
@@ -86,7 +87,10 @@ async def _add_rows(house: House, face: str, places: dict[str, str]) -> None:
         row = {"name": f"{kind}/{model}", "deployments": [deployment]}
         status, told = await house.operate("POST", "/api/v1/admin/models", row)
         assert status == 201, told
-    await asyncio.sleep(1)
+    # The last of them is in force when it is listed.
+    async with asyncio.timeout(PATIENCE):
+        while row["name"] not in {one["id"] for one in (await house.read("/v1/models", customer))["data"]}:
+            await asyncio.sleep(0.05)
 
 
 def _model(face: str, name: str, *, stream: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
 from llm_service.settings import Settings
+from tests.promptness import PATIENCE
 
 MODEL = Settings().model_file
 TOKENS = 25
@@ -25,7 +26,7 @@ async def running(threads: int) -> AsyncIterator[LocalEngine]:
     engine = LocalEngine(EngineOptions(MODEL, threads, slots=1, context_length=512))
     task = asyncio.create_task(engine.run())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while engine.address() is None:
                 await asyncio.sleep(0.05)
         yield engine
@@ -66,5 +67,5 @@ async def test_threads_that_wait_for_each_other_leave_the_cores_to_others() -> N
         for threads in (1, 2):
             async with running(threads) as engine:
                 await cpu_of_an_answer(engine)
-                found[threads] = await cpu_of_an_answer(engine)
+                found[threads] = min([await cpu_of_an_answer(engine) for _ in range(2)])
     assert found[2] < MOST_CPU * found[1]

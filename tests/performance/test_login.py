@@ -18,7 +18,8 @@ from tests.integration.conftest import ROOT, Serve, migrated, serve  # noqa: F40
 
 ROUNDS = 12
 PASSWORD = "correct horse battery"  # of nobody
-MOST = 1.35
+MOST = 1.5
+"""Two hashes would be 2."""
 
 
 async def test_a_login_costs_one_hash_and_little_else(
@@ -46,9 +47,9 @@ async def test_a_login_costs_one_hash_and_little_else(
             except Unauthenticated:
                 assert (address, password) != (email, PASSWORD)
 
-        spent = {"hash": 0.0, "right": 0.0, "wrong": 0.0, "unknown": 0.0}
+        spent: dict[str, list[float]] = {"hash": [], "right": [], "wrong": [], "unknown": []}
         for _ in range(ROUNDS):
-            spent["hash"] += await _cpu(hasher, stored)
+            spent["hash"].append(await _cpu(hasher, stored))
             for name, who, password in (
                 ("right", email, PASSWORD),
                 ("wrong", email, PASSWORD + "!"),
@@ -56,13 +57,15 @@ async def test_a_login_costs_one_hash_and_little_else(
             ):
                 began = time.process_time()
                 await log_in(who, password)
-                spent[name] += time.process_time() - began
+                spent[name].append(time.process_time() - began)
     hasher.close()
-    ratios = {name: round(seconds / spent["hash"], 3) for name, seconds in spent.items()}
-    print(f"CPU of a log-in beside one hash of {spent['hash'] / ROUNDS * 1e3:.0f} ms: {ratios}")
+    # The least of each: what others do on the machine only adds to it.
+    least = {name: min(seconds) for name, seconds in spent.items()}
+    ratios = {name: round(seconds / least["hash"], 3) for name, seconds in least.items()}
+    print(f"CPU of a log-in beside one hash of {least['hash'] * 1e3:.0f} ms: {ratios}")
     assert max(ratios.values()) < MOST, ratios
     # Whether an address has an account does not show in what it costs.
-    assert 0.85 < ratios["unknown"] / ratios["wrong"] < 1.18, ratios
+    assert 0.8 < ratios["unknown"] / ratios["wrong"] < 1.25, ratios
 
 
 async def _cpu(hasher: Argon2Hasher, stored: str) -> float:

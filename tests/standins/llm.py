@@ -19,6 +19,7 @@ from chassis.errors import Unavailable
 from chassis.settings import DatabaseSettings, OutboundSettings, RedisSettings, WireSettings
 from deploy.local.process import free_port
 from llm_service.settings import LlmSection, LocalEngineSettings, Settings, Timeouts
+from tests.promptness import PATIENCE, PROMPT
 
 LOOPBACK = OutboundSettings(networks=("127.0.0.0/8",), plain_http=True)
 """So that stand-ins can be a tenant's own providers."""
@@ -32,7 +33,7 @@ def settings(
     """`address`: of OpenAI's stand-in. Short times, one attempt, no pause, unless `section` says so."""
     usual: dict[str, Any] = {
         "local": LocalEngineSettings(enabled=False),
-        "timeouts": Timeouts(connect=2, first_byte=0.5, between_bytes=0.5, total=5),
+        "timeouts": Timeouts(connect=5, first_byte=1.5, between_bytes=1.5, total=30),
         "attempts": 1,
         "breaker_failures": 1000,
         "catalogue_seconds": 600,
@@ -68,9 +69,9 @@ async def ask(stub: LlmServiceStub, context: RequestContext, model: str, **field
 
 
 async def until(
-    stub: LlmServiceStub, context: RequestContext, model: str, *, there: bool = True, seconds: float = 1
+    stub: LlmServiceStub, context: RequestContext, model: str, *, there: bool = True, seconds: float = PROMPT
 ) -> None:
-    """Waits until a name is (or is no more) known to this replica; a second is the most that may take."""
+    """Waits until a name is (or is no more) known to this replica; within a second is promised."""
     async with asyncio.timeout(seconds):
         while True:
             try:
@@ -84,7 +85,7 @@ async def until(
 
 async def await_catalogue(stub: LlmServiceStub) -> None:
     """A service that has just started has not read it yet."""
-    await until(stub, OPERATOR, "gpt-4o", seconds=30)
+    await until(stub, OPERATOR, "gpt-4o", seconds=PATIENCE)
 
 
 @asynccontextmanager
@@ -116,4 +117,4 @@ async def process(settings: Settings, root: bytes) -> AsyncIterator[Channel]:
             yield connected
     finally:
         child.terminate()
-        await asyncio.wait_for(child.wait(), 20)
+        await asyncio.wait_for(child.wait(), PATIENCE)

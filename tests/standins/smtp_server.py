@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from tests.promptness import PATIENCE
+
 
 @dataclass
 class Mailbox:
@@ -21,7 +23,7 @@ class Mailbox:
         """The next mail, removed from the box."""
         while not self.mails:
             self.arrived.clear()
-            await asyncio.wait_for(self.arrived.wait(), 10)
+            await asyncio.wait_for(self.arrived.wait(), PATIENCE)
         return self.mails.pop(0)
 
 

@@ -19,6 +19,7 @@ from chassis.http.client import parse
 from chassis.outbound import AddressRefused, UrlRefused, guarded
 from chassis.settings import OutboundSettings
 from deploy.local.process import free_port
+from tests.promptness import PATIENCE, PROMPT
 from tests.standins.http_server import FORMS, OK, answering, client
 
 
@@ -32,7 +33,7 @@ async def ask(http: Http, url: str, seconds: float = 2) -> tuple[int, bytes]:
 
 async def test_a_request_as_it_is_sent() -> None:
     async with answering(OK) as server, client() as http:
-        with await http.post(server.url, {"X-Key": "secret"}, b"{}", first_byte=2) as response:
+        with await http.post(server.url, {"X-Key": "secret"}, b"{}", first_byte=PATIENCE) as response:
             assert response.status == 200
             assert (response.headers["x-one"], response.headers.get("X-ONE"), response.headers.get("x")) == (
                 "1",
@@ -40,8 +41,8 @@ async def test_a_request_as_it_is_sent() -> None:
                 None,
             )
             assert dict(response.headers) == {"content-length": "5", "x-one": "1"}
-            assert await response.chunk(2) == b"hello"
-            assert await response.chunk(2) == b""
+            assert await response.chunk(PATIENCE) == b"hello"
+            assert await response.chunk(PATIENCE) == b""
         assert server.requests == [
             b"POST /v1/chat?a=b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
             b"Content-Length: 2\r\nX-Key: secret\r\n\r\n{}" % server.port
@@ -101,9 +102,12 @@ async def test_what_comes_unasked_is_no_answer() -> None:
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.write(OK.replace(b"hello", b"wrong"))
+        said.set()
 
+    said = asyncio.Event()
     async with answering(behave) as server, client() as http:
         assert await ask(http, server.url) == (200, b"hello")
+        await said.wait()
         await asyncio.sleep(0.05)
         assert await ask(http, server.url) == (200, b"hello")
         assert server.connections == 2
@@ -158,30 +162,31 @@ async def test_silence_has_an_end(said: bytes) -> None:
     async with answering(behave) as server, client() as http:
         with pytest.raises(TimeoutError):
             await ask(http, server.url, 0.05)
-        await asyncio.wait_for(server.gone.wait(), 1)
+        await asyncio.wait_for(server.gone.wait(), PROMPT)
 
 
 async def test_slowness_is_no_silence() -> None:
     async def behave(writer: asyncio.StreamWriter) -> None:
-        for byte in OK:
+        for number, byte in enumerate(OK):
             writer.write(bytes([byte]))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005 if number % 20 else 0.4)
 
+    assert 0.4 * len(OK) / 20 > 1
     async with answering(behave) as server, client() as http:
-        assert await ask(http, server.url, 0.3) == (200, b"hello")
+        assert await ask(http, server.url, 1) == (200, b"hello")
 
 
 @pytest.mark.parametrize("let_go", [False, True])
 async def test_leaving_an_answer_ends_the_work_at_once(let_go: bool) -> None:
     async with answering(OK[:-2]) as server, client() as http:
-        response = await http.post(server.url, {}, b"{}", first_byte=2)
-        assert await response.chunk(2) == b"hel"
+        response = await http.post(server.url, {}, b"{}", first_byte=PATIENCE)
+        assert await response.chunk(PATIENCE) == b"hel"
         if let_go:
             del response
         else:
             with response:
                 pass
-        await asyncio.wait_for(server.gone.wait(), 0.5)
+        await asyncio.wait_for(server.gone.wait(), PROMPT)
 
 
 async def test_cancelling_a_request_ends_it() -> None:
@@ -190,7 +195,7 @@ async def test_cancelling_a_request_ends_it() -> None:
         while not server.requests:
             await asyncio.sleep(0.001)
         asked.cancel()
-        await asyncio.wait_for(server.gone.wait(), 0.5)
+        await asyncio.wait_for(server.gone.wait(), PROMPT)
         with pytest.raises(asyncio.CancelledError):
             await asked
 
@@ -207,12 +212,12 @@ async def test_a_slow_reader_holds_the_server_back() -> None:
             written += size // 1024
 
     async with answering(behave) as server, client() as http:
-        with await http.post(server.url, {}, b"{}", first_byte=2) as response:
+        with await http.post(server.url, {}, b"{}", first_byte=PATIENCE) as response:
             await asyncio.sleep(0.2)
             # What the kernel's two buffers take is the rest.
             assert written < size / 2
             taken = 0
-            while part := await response.chunk(2):
+            while part := await response.chunk(PATIENCE):
                 taken += len(part)
         assert taken == size
 
@@ -277,9 +282,16 @@ def certified(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's certificate for 127.0.0.1, and who trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = dt.datetime.now(dt.UTC)
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now.replace(year=2100))
+        x509.CertificateBuilder(
+            name,
+            name,
+            key.public_key(),
+            x509.random_serial_number(),
+            now - day,
+            now + day,
+        )
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )

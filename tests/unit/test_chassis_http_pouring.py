@@ -8,11 +8,12 @@ import pytest
 from chassis.flow import Enough
 from chassis.http import Broken, Http
 from chassis.http.connection import Take
+from tests.promptness import PATIENCE, PROMPT
 from tests.standins.http_server import FORMS, answering, client
 
 
 async def poured(http: Http, url: str, take: Take, seconds: float = 2) -> None:
-    with await http.post(url, {}, b"{}", first_byte=2) as response:
+    with await http.post(url, {}, b"{}", first_byte=PATIENCE) as response:
         await response.pour(take, seconds)
 
 
@@ -48,7 +49,7 @@ class TestPouring:
         took: list[bytes] = []
         async with answering(behave) as server, client() as http:
             with pytest.raises(TimeoutError):
-                await poured(http, server.url, took.append, 0.12)
+                await poured(http, server.url, took.append, 1)
         assert b"".join(took) == b"word" * 4
 
     @pytest.mark.parametrize(("error", "raised"), [(Enough(), None), (KeyError("x"), KeyError)])
@@ -67,7 +68,7 @@ class TestPouring:
         async with answering(behave) as server, client() as http:
             with pytest.raises(raised) if raised else nullcontext():
                 await poured(http, server.url, take)
-            await asyncio.wait_for(server.gone.wait(), 2)
+            await asyncio.wait_for(server.gone.wait(), PROMPT)
 
     async def test_who_does_not_read_holds_the_server_back(self) -> None:
         sent = 0
@@ -90,8 +91,8 @@ class TestPouring:
 
         async with answering(behave) as server, client() as http:
             # Longer than the time for a part: it is not the server that is slow.
-            pouring = asyncio.create_task(poured(http, server.url, take, 0.1))
-            await asyncio.sleep(0.4)
+            pouring = asyncio.create_task(poured(http, server.url, take, 1))
+            await asyncio.sleep(1.3)
             assert took <= 2**20
             assert sent < 32 * 2**20
             hold.set_result(None)

@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from chassis import context, errors, idempotency
 from chassis.context import Keyring, MissingKey, RequestContext
 from chassis.idempotency import AnswersUnavailable, IdempotencyInterceptor, MemoryAnswerStore, ValkeyAnswerStore
+from tests.promptness import PATIENCE
 from tests.standins.echo_service import CALLING, NAME, ROOT, Echo, EchoStub, Served, served
 
 pytestmark = pytest.mark.usefixtures("transport")
@@ -133,7 +134,7 @@ async def test_a_caller_that_leaves_frees_the_key(kind: str, store: MemoryAnswer
         assert store._values
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while store._values:
                 await asyncio.sleep(0.005)
 
@@ -233,13 +234,14 @@ async def test_a_key_is_held_for_as_long_as_its_call_runs(
     monkeypatch.setattr(store, "hold", hold)
 
     async def slow(text: str) -> str:
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(PATIENCE):
+            while len(held) < 3:
+                await asyncio.sleep(0.01)
         return text
 
     async with served(Echo(slow), (IdempotencyInterceptor(store, RING),)) as service, service.channel() as channel:
         await EchoStub(channel).call(kind, "a", context=KEYED)
         count = len(held)
-        assert count >= 3
         await asyncio.sleep(0.1)
         assert len(held) == count
 

@@ -1,7 +1,6 @@
 """What the server puts around each of the four kinds of calls."""
 
 import asyncio
-import time
 from typing import Any
 
 import grpc
@@ -13,6 +12,7 @@ from prometheus_client import REGISTRY
 from chassis import context, errors, interceptors
 from chassis.context import METADATA_KEY, Keyring, RequestContext, Signer
 from chassis.errors import PlatformError, Violation
+from tests.promptness import PROMPT
 from tests.standins.echo_service import CALLING, KINDS, NAME, ROOT, SERVICE, Echo, EchoStub, served
 
 pytestmark = pytest.mark.usefixtures("transport")
@@ -135,14 +135,11 @@ async def test_a_caller_that_leaves_ends_the_work_at_once(kind: str, lines: list
     async with served(Echo(behave)) as service, service.channel() as channel:
         call = asyncio.create_task(EchoStub(channel).call(kind, "a"))
         await started.wait()
-        begun = time.perf_counter()
         call.cancel()
-        await asyncio.wait_for(ended.wait(), 5)
-        took = time.perf_counter() - begun
+        await asyncio.wait_for(ended.wait(), PROMPT)
         await asyncio.gather(call, return_exceptions=True)
         while not lines:
             await asyncio.sleep(0.001)
-    assert took < 1
     assert [line["code"] for line in lines] == ["CANCELLED"]
 
 

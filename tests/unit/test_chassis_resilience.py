@@ -13,6 +13,8 @@ from chassis.errors import PlatformError, Unavailable
 from chassis.registry import Registry
 from chassis.resilience import Breaker, Bulkhead, CircuitOpen, QueueFull, RetryPolicy, retrying
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 RANDOM = random.Random(1)  # noqa: S311  # jitter is no secret
 
 

@@ -20,6 +20,7 @@ from chassis.context import Keyring
 from chassis.server import App, run_server
 from chassis.settings import ConfigurationError, Endpoint
 from deploy.local.process import free_port
+from tests.promptness import PATIENCE
 from tests.standins.echo_service import (
     CALLING,
     CONFIG,
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("transport")
 async def health_of(address: str, service: str) -> int:
     async with grpc.aio.insecure_channel(address) as channel:
         request = health_pb2.HealthCheckRequest(service=service)
-        status: int = (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)).status
+        status: int = (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=PATIENCE)).status
         return status
 
 
@@ -55,7 +56,7 @@ async def reflected(address: str) -> set[str]:
 
     async with grpc.aio.insecure_channel(address) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        async for answer in stub.ServerReflectionInfo(ask(), timeout=5):
+        async for answer in stub.ServerReflectionInfo(ask(), timeout=PATIENCE):
             return {service.name for service in answer.list_services_response.service}
     return set()
 
@@ -76,7 +77,7 @@ async def test_no_reflection_in_production() -> None:
 class Running:
     """run_server as a task of this process, which gets real signals."""
 
-    def __init__(self, echo: Echo, *, drain_seconds: float = 5) -> None:
+    def __init__(self, echo: Echo, *, drain_seconds: float = PATIENCE) -> None:
         self.closed = asyncio.Event()
         self._echo = echo
         self.port, self.ops = free_port(), free_port()
@@ -98,7 +99,7 @@ class Running:
 
     async def ready(self) -> int:
         async with aiohttp.ClientSession() as session:
-            for _ in range(500):
+            for _ in range(6000):
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"http://127.0.0.1:{self.ops}/readyz") as response:
                         if response.status == 200:
@@ -132,10 +133,10 @@ async def test_a_signal_drains() -> None:
         assert not running.closed.is_set()
         with pytest.raises(errors.Unavailable):
             async with running.channel() as another:
-                await EchoStub(another).call("Unary", "new", timeout=2)
+                await EchoStub(another).call("Unary", "new", timeout=PATIENCE / 2)
         release.set()
         assert await call == ["late"]
-    await asyncio.wait_for(running.task, 5)
+    await asyncio.wait_for(running.task, PATIENCE)
     assert running.closed.is_set()
 
 
@@ -155,7 +156,7 @@ async def test_a_call_that_does_not_end_is_ended() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises((errors.Unavailable, errors.Cancelled)):
             await call
-    await asyncio.wait_for(running.task, 5)
+    await asyncio.wait_for(running.task, PATIENCE)
 
 
 async def test_a_taken_port_is_one_clear_line() -> None:

@@ -174,6 +174,7 @@ async def cut_off(path: str, app: Any) -> Answer:
     return answer
 
 
+@pytest.mark.usefixtures("leaping")
 async def test_a_drained_request_is_told_to_come_again() -> None:
     async def slow(_scope: Scope, _receive: Receive, _send: Send) -> None:
         await asyncio.sleep(60)
@@ -182,6 +183,7 @@ async def test_a_drained_request_is_told_to_come_again() -> None:
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "DRAINING", "1")
 
 
+@pytest.mark.usefixtures("leaping")
 @pytest.mark.parametrize(
     ("path", "start"),
     [("/api/v1/services/rag/chat", b"event: error\ndata: {"), ("/v1/chat/completions", b'data: {"error":{')],

@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any, cast
 
+import pytest
 from aisp.auth.v1 import auth_service_pb2 as pb
 
 from auth_service.policy.keys import checksum
 from chassis.errors import Unauthenticated
 from gateway.auth import Authenticator, CacheRules
 from gateway.tokens import SharedSecret, TokenRules, TokenVerifier
+
+pytestmark = pytest.mark.usefixtures("leaping")
 
 TENANT, USER, KEY = "t", "u", "k"
 BODY = "aisp_test_0123456789abcdef_" + "a" * 43

@@ -16,6 +16,8 @@ from llm_service.service.broadcast import AHEAD_BYTES, Broadcast
 from llm_service.service.caching import Cached, CacheRules
 from llm_service.service.streams import pulled
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 ENDING = Ending(Tokens(5, 0, 7), "stop")
 SERVED = Served("m", Deployment("openai", "upstream"), 1)
 DAY = Caching(86_400)

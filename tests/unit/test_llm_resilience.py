@@ -30,6 +30,8 @@ from llm_service.service.router import Route
 from llm_service.service.streams import pulled
 from tests.standins.streams import read
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 FIRST, SECOND = Deployment("openai", "a", id="first"), Deployment("openai", "b", id="second")
 ENDING = Ending(Tokens(3, 0, 2), "stop")
 FAST = RetryPolicy(attempts=3, base_seconds=0.001)
@@ -123,7 +125,7 @@ class TestRetries:
         except ProviderRateLimited:
             assert tries == 1
         else:
-            assert asyncio.get_running_loop().time() - begun >= told
+            assert asyncio.get_running_loop().time() - begun >= told - 1e-6
         assert len(twin.asked) == tries
 
     async def test_nobody_waits_for_a_limit_where_another_can_take_over(self) -> None:
@@ -153,7 +155,8 @@ class TestRetries:
 class TestBreaker:
     async def test_opens_for_one_deployment_and_lets_one_call_try(self) -> None:
         twin = Twin(*[ProviderUnavailable()] * 3)
-        breaking = Breaking(twin, failures=2, pause_seconds=0.05)
+        clock = asyncio.get_running_loop().time
+        breaking = Breaking(twin, failures=2, pause_seconds=0.05, clock=clock)
         for _ in range(2):
             with pytest.raises(ProviderUnavailable):
                 await breaking.complete(FIRST, call())
@@ -181,7 +184,8 @@ class TestBreaker:
 
     async def test_a_call_that_went_away_does_not_keep_it_open(self) -> None:
         twin = Twin(ProviderUnavailable())
-        breaking = Breaking(twin, failures=1, pause_seconds=0.02)
+        clock = asyncio.get_running_loop().time
+        breaking = Breaking(twin, failures=1, pause_seconds=0.02, clock=clock)
         with pytest.raises(ProviderUnavailable):
             await breaking.complete(FIRST, call())
         await asyncio.sleep(0.03)

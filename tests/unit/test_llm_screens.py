@@ -9,6 +9,8 @@ from llm_service.domain.guardrails import Action
 from llm_service.service.screens import STALE_SECONDS
 from tests.standins.guardrails import Rows, book, row
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 
 async def test_a_change_is_in_force_soon_and_a_lost_database_does_not_open_the_gate() -> None:
     now = 0.0

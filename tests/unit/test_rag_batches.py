@@ -8,6 +8,8 @@ import pytest
 from rag_service.domain.usage import Tally
 from rag_service.service.embedding import Batches, Caller
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 
 class Model:
     """One call after the other; each text takes a tick."""
