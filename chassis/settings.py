@@ -111,6 +111,8 @@ class RelaySettings(Section):
     """Until a socket is open and both sides know each other. Calls go by gRPC where that fails."""
     heartbeat_seconds: float = Field(default=5, gt=0, le=300)
     """A socket on which nothing was heard is asked after so long, and given up after three times more."""
+    sockets: str = ""
+    """The directory in which a service takes callers of its own machine, on a Unix socket beside the port."""
 
 
 class Endpoint(Section):

@@ -8,6 +8,7 @@ import asyncio
 import atexit
 import logging
 import sys
+import time
 from collections import deque
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -128,10 +129,20 @@ class _Line:
 
     def __init__(self, service: str) -> None:
         self._service = service
+        self._second = (0, "")
+        """The last one told, and how it is written."""
+
+    def _now(self) -> str:
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+        second, text = self._second
+        if second != seconds:
+            text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = seconds, text
+        return f"{text}.{rest // 1000:06d}Z"
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["level"] = LEVELS.get(method, method)
-        event["ts"] = f"{datetime.now(UTC).isoformat()[:-6]}Z"
+        event["ts"] = self._now()
         event["service"] = self._service
         calling = context.current_or_none()
         if calling is not None:

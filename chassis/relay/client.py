@@ -112,7 +112,7 @@ class RelayClient:
         try:
             async with asyncio.timeout(seconds):
                 found = await self._locate(pb.LocateRequest(), context=ASKING, timeout=seconds)
-                await loop.create_connection(lambda: line.link, self._host, found.port)
+                await self._reach(found, line.link)
                 await line.greet(dict(self._sign(ASKING, frames.METHOD))[METADATA_KEY])
         except asyncio.CancelledError:
             line.link.close()
@@ -129,6 +129,15 @@ class RelayClient:
         else:
             self._failures = 0
             self._lines.append(line)
+
+    async def _reach(self, found: pb.LocateResponse, link: Link) -> None:
+        """By the socket of the service's own machine, where that is this one; else by its port."""
+        loop = asyncio.get_running_loop()
+        if found.socket:
+            with suppress(OSError):
+                await loop.create_unix_connection(lambda: link, found.socket)
+                return
+        await loop.create_connection(lambda: link, self._host, found.port)
 
     def _left(self, line: "_Line") -> None:
         """A link takes no more calls: it is drained, or it broke."""

@@ -71,6 +71,8 @@ class Link(asyncio.Protocol):
     def peer(self) -> str:
         """The other side's address, as gRPC writes it."""
         found: Any = self._transport.get_extra_info("peername") if self._transport is not None else None
+        if isinstance(found, str | bytes):
+            return "unix:"
         return f"ipv{6 if ':' in found[0] else 4}:{found[0]}:{found[1]}" if found else "unknown"
 
     def writable(self) -> asyncio.Future[None] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -79,16 +80,23 @@ class Relay(RelayServiceServicer):
         self._settings = settings
         self._verifier = verifier
         self._lines: set[_Line] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.AbstractServer] = []
+        self.socket = ""
+        """Of its own machine's callers: a path, or empty."""
         self.port = 0
         """Where links are taken, as callers are told."""
         self._draining = False
 
     async def listen(self, host: str, port: int) -> None:
-        """Listens; port 0 takes a free one. OSError where the address is taken."""
+        """Listens; port 0 takes a free one. OSError where the address is taken, or the socket can't be made."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        server = await loop.create_server(self._accept, host, port)
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
+        if self._settings.sockets:
+            path = f"{self._settings.sockets}/{self.port}.sock"
+            self._servers.append(await loop.create_unix_server(self._accept, path))
+            self.socket = path
 
     def register(self, server: Any) -> None:
         """Adds to a gRPC server what tells where to connect."""
@@ -96,13 +104,15 @@ class Relay(RelayServiceServicer):
 
     async def Locate(self, _request: pb.LocateRequest, _context: Any) -> pb.LocateResponse:  # noqa: N802
         """Where to connect."""
-        return pb.LocateResponse(port=self.port, version=frames.VERSION)
+        return pb.LocateResponse(port=self.port, version=frames.VERSION, socket=self.socket)
 
     def drain(self) -> None:
         """From now on no call is begun; those that are open go on."""
         self._draining = True
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
+        if self.socket:
+            Path(self.socket).unlink(missing_ok=True)
         for line in self._lines:
             line.drain()
 

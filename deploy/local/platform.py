@@ -13,7 +13,7 @@ from chassis.context import derive_key
 from chassis.settings import DatabaseSettings, kept_secret
 from deploy.local.databases import SERVICES as DATABASES
 from deploy.local.postgres import Postgres
-from deploy.local.process import Process, free_port
+from deploy.local.process import Process, as_socket, free_port
 from deploy.local.settings import LocalSettings
 from deploy.local.valkey import CACHE, METER, Valkey
 
@@ -47,6 +47,7 @@ class Platform:
     def __post_init__(self) -> None:
         directory = self.directory = self.settings.data_dir.resolve()
         self.logs = directory / "logs"
+        self.sockets = directory / "sockets"
         self.postgres = Postgres(directory / "postgres", self.logs / "postgres.log")
         self.meter = self._valkey("valkey-meter", METER)
         self.cache = self._valkey("valkey-cache", CACHE)
@@ -96,6 +97,7 @@ class Platform:
             "AI_PLATFORM_CACHE__HOST": self.cache.host,
             "AI_PLATFORM_CACHE__PORT": str(self.cache.port),
             "AI_PLATFORM_CACHE__PASSWORD": self.cache.password,
+            "AI_PLATFORM_RELAY__SOCKETS": str(self.sockets) if as_socket(self.sockets / "65535.sock") else "",
             "AI_PLATFORM_WIRE__KEYS": json.dumps(self._keys(name)),
             "AI_PLATFORM_GATEWAY__PORT": str(self.port),
             f"{own}OPS_PORT": str(ops_port),

@@ -75,6 +75,9 @@ class Runner:
     async def _start(self) -> None:
         begun = time.monotonic()
         platform = self._platform
+        # Those of services that were killed would be left for ever.
+        shutil.rmtree(platform.sockets, ignore_errors=True)
+        platform.sockets.mkdir(mode=0o700)
         tell("starting PostgreSQL and two Valkeys")
         platform.meter.start()
         platform.cache.start()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -278,6 +279,22 @@ async def test_calls_go_by_themselves_until_a_socket_can_be_had() -> None:
             while sent() == before:
                 assert await stub.call("Unary", "a") == ["a"]
                 await asyncio.sleep(0.02)
+
+
+async def test_a_caller_on_the_services_machine_takes_its_socket(short_path: Path) -> None:
+    def peers(service: Served) -> list[str]:
+        return [line.link.peer for line in service.relay._lines]
+
+    async with served(Echo(), relay={"sockets": str(short_path)}) as service:
+        async with relayed(service) as channel:
+            assert await EchoStub(channel).call("ServerStream", "a") == ["a0", "a1", "a2"]
+            assert peers(service) == ["unix:"]
+        # Where there is no such path, as on another machine, the port is there.
+        path, service.relay.socket = service.relay.socket, str(short_path / "none.sock")
+        async with relayed(service) as channel:
+            assert await EchoStub(channel).call("Unary", "a") == ["a"]
+            assert "ipv4" in {peer.partition(":")[0] for peer in peers(service)}
+        service.relay.socket = path
 
 
 def test_the_nearest_rule_of_the_service_config_holds() -> None:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!aisp/relay/v1/relay_service.proto\x12\raisp.relay.v1\"\x0f\n\rLocateRequest\"/\n\x0eLocateResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\r2U\n\x0cRelayService\x12\x45\n\x06Locate\x12\x1c.aisp.relay.v1.LocateRequest\x1a\x1d.aisp.relay.v1.LocateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!aisp/relay/v1/relay_service.proto\x12\raisp.relay.v1\"\x0f\n\rLocateRequest\"?\n\x0eLocateResponse\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06socket\x18\x03 \x01(\t2U\n\x0cRelayService\x12\x45\n\x06Locate\x12\x1c.aisp.relay.v1.LocateRequest\x1a\x1d.aisp.relay.v1.LocateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCATEREQUEST']._serialized_start=52
   _globals['_LOCATEREQUEST']._serialized_end=67
   _globals['_LOCATERESPONSE']._serialized_start=69
-  _globals['_LOCATERESPONSE']._serialized_end=116
-  _globals['_RELAYSERVICE']._serialized_start=118
-  _globals['_RELAYSERVICE']._serialized_end=203
+  _globals['_LOCATERESPONSE']._serialized_end=132
+  _globals['_RELAYSERVICE']._serialized_start=134
+  _globals['_RELAYSERVICE']._serialized_end=219
 # @@protoc_insertion_point(module_scope)

@@ -9,9 +9,11 @@ class LocateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class LocateResponse(_message.Message):
-    __slots__ = ("port", "version")
+    __slots__ = ("port", "version", "socket")
     PORT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    SOCKET_FIELD_NUMBER: _ClassVar[int]
     port: int
     version: int
-    def __init__(self, port: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+    socket: str
+    def __init__(self, port: _Optional[int] = ..., version: _Optional[int] = ..., socket: _Optional[str] = ...) -> None: ...
