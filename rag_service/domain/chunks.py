@@ -48,18 +48,18 @@ class Count:
 class ChunkQueries(Protocol):
     """On the chunks of a tenant's documents. What takes a document does nothing (False, None) if its run is over."""
 
-    async def clear_staged(self, tenant_id: str, document_id: str) -> None:
-        """Forgets what is staged; vectors that were made for it are stale."""
+    async def clear_staged(self, tenant_id: str, document_id: str, limit: int) -> int:
+        """Forgets some of what is staged; vectors that were made for it are stale. How many."""
 
-    async def stage_chunks(self, tenant_id: str, document: Document, chunks: Sequence[Chunk]) -> bool: ...
+    async def stage_chunks(self, tenant_id: str, document: Document, chunks: Sequence[Chunk]) -> bool:
+        """Knows those that are visible already, or have the vector of one that is."""
 
-    async def match_staged(self, tenant_id: str, document: Document) -> Count | None:
-        """Once all are staged: finds those that are visible already, or have the vector of one that is."""
+    async def count_staged(self, tenant_id: str, document_id: str) -> Count: ...
 
     async def next_staged(self, tenant_id: str, document_id: str, after: int, limit: int) -> list[Staged]:
         """The next ones without a vector, after that ordinal."""
 
-    async def mark_embedded(self, tenant_id: str, document: Document, ordinals: Sequence[int]) -> Count | None: ...
+    async def mark_embedded(self, tenant_id: str, document: Document, ordinals: Sequence[int]) -> bool: ...
 
     async def swap_chunks(self, tenant_id: str, document: Document) -> Document | None:
         """Makes the staged chunks the visible ones and the document ready; the ids that went are stale."""
@@ -79,4 +79,4 @@ class ChunkQueries(Protocol):
         """(id, heading, text) of visible and staged chunks in the order of their ids."""
 
     async def delete_chunks_of(self, tenant_id: str, document_id: str, limit: int) -> int:
-        """Removes some of what is visible or staged; how many."""
+        """Removes some of what is visible or staged, in order; how many."""

@@ -7,6 +7,7 @@ is chosen by its words where they can, so that an edit changes the chunks around
 import hashlib
 import re
 import zlib
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,8 @@ _PIECE = re.compile(
     rf"(?:{_LINE_BEGINS})\|[^\n]*\|[^\S\n]*(?:\n\s*|\Z)|"  # a row of a table is one
     rf"(?:(?:{_LINE_BEGINS})\d{{1,3}}\.(?=\s)"  # the number of a list's item ends no sentence
     rf"|(?:{_ABBREVIATED})\.(?=[^\S\n])"  # nor does an abbreviation
-    r"|[^.!?\n]|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py
+    r"|[^.!?\s]++|[^\S\n]"  # words whole: character by character takes four times as long
+    r"|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py
     r"|\n(?!\s*(?:\n|[-*#|>+]|\d{1,3}\.\s|$)))+"  # nor a wrapped line
     r"[.!?]*\s*|[.!?]+\s*|\s+"
 )
@@ -42,6 +44,8 @@ MAX_PIECE_CHARACTERS = 600
 MAX_HEADING_CHARACTERS = 200
 MAX_HEADER_CHARACTERS = 120
 SEGMENT_CHARACTERS = 64 * 1024
+PLACES = 16**4
+"""Chunks are counted by how their digests begin, to tell equals apart: a table of all would grow with the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,12 @@ def embedded_text(title: str, heading: str, text: str) -> str:
 def chunks(source: Source, segments: Iterable[str]) -> Iterator[Chunk]:
     """The chunks of a document, each to be found by the title's words, too. Doing it again gives the same ids."""
     about = hashlib.sha256(orjson.dumps(dict(source.metadata), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    seen: Counter[str] = Counter()
+    seen = array("I", bytes(4 * PLACES))
     for ordinal, span in enumerate(_Grouping(source.headings, source.chunking).spans(segments)):
         digest = hashlib.sha256(embedded_text(source.title, span.heading, span.text).encode()).hexdigest()
-        place = seen[digest]
-        seen[digest] += 1
+        slot = int(digest[:4], 16)
+        place = seen[slot]
+        seen[slot] += 1
         yield Chunk(
             id=str(uuid5(NAMESPACE_OID, f"{source.document_id}/{digest}/{about}/{place}")),
             ordinal=ordinal,

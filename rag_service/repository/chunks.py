@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID, insert
 
-from rag_service.domain.chunks import Chunk
+from rag_service.domain.chunks import Chunk, Count
 from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.repository.documents import DocumentRows, current
 from rag_service.repository.postings import insert_postings, take_numbers
@@ -15,6 +15,8 @@ from rag_service.repository.tables import chunks, collections, documents, staged
 
 SWAP_ROWS = 500
 """So many chunks a statement: what is in memory at once, and far from the time that a statement may take."""
+MANY_ROWS = 8192
+"""The same where the database works alone. As many as share a home in the lexical index (repository/postings.py)."""
 FIELDS = ("id", "ordinal", "text", "start", "end", "page", "heading", "digest")
 MOVED = ("ordinal", "start", "end", "page")
 """What may change of a chunk that stays the same."""
@@ -28,25 +30,36 @@ class ChunkRows(DocumentRows):
             return None
         mine = sa.and_(chunks.c.tenant_id == tenant_id, chunks.c.document_id == document.id)
         staged = sa.and_(staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document.id)
-        gone = sa.and_(mine, chunks.c.id.not_in(sa.select(staged_chunks.c.id).where(staged)))
-        await self.make_stale(sa.select(chunks.c.tenant_id, chunks.c.document_id, chunks.c.id).where(gone))
-        await self._db.execute(chunks.delete().where(gone))
+        again = sa.select(staged_chunks.c.id).where(staged, staged_chunks.c.id == chunks.c.id)
+        gone = sa.select(chunks.c.tenant_id, chunks.c.document_id, chunks.c.id).where(mine, ~again.exists())
+        await self.make_stale(gone)
+        await self._remove_stale(mine)
         moved = chunks.update().where(mine, staged, chunks.c.id == staged_chunks.c.id)
-        await self._db.execute(moved.values({name: staged_chunks.c[name] for name in MOVED}))
+        moved = moved.values({name: staged_chunks.c[name] for name in MOVED})
+        count = (await self.count_staged(tenant_id, document.id)).all
+        parts = [staged_chunks.c.ordinal.between(first, first + MANY_ROWS - 1) for first in range(0, count, MANY_ROWS)]
+        for part in parts:
+            await self._db.execute(moved.where(part))
         await self._add_staged(tenant_id, document)
-        count = sa.select(sa.func.count()).select_from(chunks).where(mine)
         ready = replace(
             document.at(DocumentStatus.READY, "done", 100),
             described=document.latest,
             coming=None,
             ready_version=document.version,
-            chunks=(await self._db.execute(count)).scalar_one(),
+            chunks=count,
         )
-        await self._db.execute(staged_chunks.delete().where(staged))
+        for part in parts:
+            await self._db.execute(staged_chunks.delete().where(staged, part))
         await self.put_version(tenant_id, ready)
         place = collections.c.tenant_id == tenant_id, collections.c.id == document.collection_id
         await self._db.execute(collections.update().where(*place).values(swaps=collections.c.swaps + 1))
         return ready
+
+    async def count_staged(self, tenant_id: str, document_id: str) -> Count:
+        query = sa.select(sa.func.count(), sa.func.count().filter(staged_chunks.c.embedded)).where(
+            staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document_id
+        )
+        return Count(*(await self._db.execute(query)).one())
 
     async def stale_vectors(self, tenant_id: str, document_id: str, limit: int) -> list[str]:
         query = sa.select(stale_vectors.c.chunk_id).where(
@@ -85,9 +98,10 @@ class ChunkRows(DocumentRows):
 
     async def delete_chunks_of(self, tenant_id: str, document_id: str, limit: int) -> int:
         removed = 0
-        for table, key in ((staged_chunks, staged_chunks.c.ordinal), (chunks, chunks.c.id)):
+        # In the order of their numbers: so few lists of the lexical index are touched by each part.
+        for table, key in ((staged_chunks, staged_chunks.c.ordinal), (chunks, chunks.c.number)):
             mine = sa.and_(table.c.tenant_id == tenant_id, table.c.document_id == document_id)
-            some = sa.select(key).where(mine).limit(limit)
+            some = sa.select(key).where(mine).order_by(key).limit(limit)
             removed += (await self._db.execute(table.delete().where(mine, key.in_(some)))).rowcount
         return removed
 
@@ -100,6 +114,18 @@ class ChunkRows(DocumentRows):
         """(tenant, document, chunk id) of vectors that belong to no chunk any more."""
         columns = ["tenant_id", "document_id", "chunk_id"]
         await self._db.execute(insert(stale_vectors).from_select(columns, rows).on_conflict_do_nothing())
+
+    async def _remove_stale(self, mine: sa.ColumnElement[bool]) -> None:
+        """The chunks of a document whose vectors are stale, home by home of the lexical index."""
+        stale = sa.select(stale_vectors.c.chunk_id).where(
+            stale_vectors.c.document_id == chunks.c.document_id, stale_vectors.c.chunk_id == chunks.c.id
+        )
+        query = sa.select(chunks.c.id, chunks.c.number).where(mine, stale.exists()).order_by(chunks.c.number)
+        last = -1
+        while found := (await self._db.execute(query.where(chunks.c.number > last).limit(MANY_ROWS))).all():
+            ids = sa.literal([row.id for row in found], sa.ARRAY(UUID(as_uuid=False)))
+            await self._db.execute(chunks.delete().where(mine, chunks.c.id == sa.any_(ids)))
+            last = found[-1].number
 
     async def _add_staged(self, tenant_id: str, document: Document) -> None:
         """Those that are not visible yet get their place among the chunks, and in the lexical index."""

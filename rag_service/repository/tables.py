@@ -94,7 +94,6 @@ chunks = sa.Table(
         UUID(as_uuid=False),
         sa.ForeignKey("documents.id", ondelete="CASCADE"),
         nullable=False,
-        index=True,
     ),
     sa.Column("ordinal", sa.Integer, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
@@ -106,6 +105,7 @@ chunks = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("digest", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_chunks_tenant_id_collection_id_number", "tenant_id", "collection_id", "number"),
+    sa.Index("ix_chunks_document_id_digest", "document_id", "digest"),
 )
 runs = sa.Table(
     "runs",

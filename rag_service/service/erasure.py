@@ -29,7 +29,9 @@ from rag_service.service.originals import Originals
 log = structlog.get_logger()
 
 MAX_IDS = 1000
-CHUNK_ROWS = 500
+TEXT_ROWS = 500
+CHUNK_ROWS = 8192
+"""Removed at once: as many as share their lists in the lexical index."""
 STOP_SECONDS = 60
 """So long an erasure waits for an ingestion that is under way to let go, before it comes back later."""
 
@@ -173,7 +175,7 @@ class Eraser:
         forgotten, left, after = 0, 0, ""
         while True:
             async with self._store.transaction(document.tenant_id) as repository:
-                rows = await repository.embedded_texts(document.tenant_id, document.id, after, CHUNK_ROWS)
+                rows = await repository.embedded_texts(document.tenant_id, document.id, after, TEXT_ROWS)
             if not rows:
                 return forgotten, left
             after = rows[-1][0]

@@ -18,7 +18,7 @@ import structlog
 from chassis import context
 from chassis.errors import PlatformError
 from chassis.job import Job
-from rag_service.domain.chunks import Chunk, Count, Staged
+from rag_service.domain.chunks import Chunk, Staged
 from rag_service.domain.documents import Document, DocumentStatus, Extractor, ObjectStore, Text
 from rag_service.domain.errors import ExtractionFailed
 from rag_service.domain.store import Store
@@ -33,9 +33,12 @@ log = structlog.get_logger()
 
 STAGE_ROWS = 200
 STALE_ROWS = 1000
+CLEARED_ROWS = 5000
 CALLS_OF_ONE = 2
 STAGED = frozenset(("embedding", "indexing"))
 """Stages at which all chunks are staged."""
+LEAST_SHARE, MOST_SHARE = 30, 90
+"""Per cent of the whole work before the first, and behind the last vector."""
 MAX_REASON_CHARACTERS = 1000
 
 
@@ -46,6 +49,24 @@ class IngestionRules:
     batch: int
     max_text_characters: int
     max_chunks: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many of a document's chunks have their vectors."""
+
+    all: int
+    embedded: int
+    told: int = 0
+
+    def grown(self, count: int) -> int:
+        """Per cent of the whole work, if that is more than was told last, else 0."""
+        self.embedded += count
+        share = LEAST_SHARE + (MOST_SHARE - LEAST_SHARE) * self.embedded // max(1, self.all)
+        if share <= self.told:
+            return 0
+        self.told = share
+        return share
 
 
 class Ingestion:
@@ -127,15 +148,10 @@ class Ingestion:
             text = await self._extract(document, Path(name))
             await self._objects.put(document.text_key(), text.path)
             document = await self._progress(document, "chunking", 20)
-            async with self._store.transaction(document.tenant_id) as repository:
-                await repository.clear_staged(document.tenant_id, document.id)
-            await self._stage_chunks(document, text)
-        async with self._store.transaction(document.tenant_id) as repository:
-            count = await repository.match_staged(document.tenant_id, document)
-            document = document.at(DocumentStatus.RUNNING, "embedding", _share(count))
-            if count is None or not await repository.set_progress(document.tenant_id, document):
+            if not await self._clear(document):
                 raise RunOver
-        return document
+            await self._stage_chunks(document, text)
+        return await self._progress(document, "embedding", LEAST_SHARE)
 
     async def _extract(self, document: Document, directory: Path) -> Text:
         original = directory / "original"
@@ -170,7 +186,9 @@ class Ingestion:
     async def _embed(self, document: Document) -> None:
         """Two calls at a time: while one is computed, the vectors of the other are written and marked."""
         size = max(1, self._rules.batch // CALLS_OF_ONE)
-        after = -1
+        async with self._store.transaction(document.tenant_id) as repository:
+            count = await repository.count_staged(document.tenant_id, document.id)
+        tally, after = _Tally(count.all, count.embedded), -1
         running: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -178,7 +196,7 @@ class Ingestion:
                     rows = await repository.next_staged(document.tenant_id, document.id, after, size)
                 if rows:
                     after = rows[-1].ordinal
-                    running.add(asyncio.create_task(self._embed_rows(document, rows)))
+                    running.add(asyncio.create_task(self._embed_rows(document, rows, tally)))
                 if not running:
                     return
                 if len(running) == CALLS_OF_ONE or not rows:
@@ -190,7 +208,7 @@ class Ingestion:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _embed_rows(self, document: Document, rows: Sequence[Staged]) -> None:
+    async def _embed_rows(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
         latest, store = document.latest, self._vectors[document.vector_store]
         known = {row.id: await self._known(document, row) for row in rows if row.like}
         missing = [row for row in rows if not known.get(row.id)]
@@ -205,13 +223,13 @@ class Ingestion:
         # Whoever is told that the document is ready finds it, on a store that applies writes late, too.
         await store.visible(document.tenant_id, document.collection_id, vectors)
         async with self._store.transaction(document.tenant_id) as repository:
-            count = await repository.mark_embedded(document.tenant_id, document, [row.ordinal for row in rows])
-            if count is None:
+            held = await repository.mark_embedded(document.tenant_id, document, [row.ordinal for row in rows])
+            if not held:
                 await repository.disown(document.tenant_id, document.id, [row.id for row in rows])
-            else:
-                going_on = document.at(DocumentStatus.RUNNING, "embedding", _share(count))
+            elif share := tally.grown(len(rows)):
+                going_on = document.at(DocumentStatus.RUNNING, "embedding", share)
                 await repository.set_progress(document.tenant_id, going_on)
-        if count is None:
+        if not held:
             raise RunOver
 
     async def _known(self, document: Document, row: Staged) -> bytes:
@@ -241,8 +259,7 @@ class Ingestion:
         if document is None:
             return  # what is being erased goes whole
         if document.status in (DocumentStatus.CANCELLED, DocumentStatus.FAILED):
-            async with self._store.transaction(document.tenant_id) as repository:
-                await repository.clear_staged(document.tenant_id, document.id)
+            await self._clear(document)
         while True:
             async with self._store.transaction(document.tenant_id) as repository:
                 ids = await repository.stale_vectors(document.tenant_id, document.id, STALE_ROWS)
@@ -251,6 +268,16 @@ class Ingestion:
             await self._vectors[document.vector_store].delete_chunks(document.tenant_id, ids)
             async with self._store.transaction(document.tenant_id) as repository:
                 await repository.forget_stale(document.tenant_id, document.id, ids)
+
+    async def _clear(self, document: Document) -> bool:
+        """Forgets what is staged, part by part; False if another run, or another worker, has begun to stage its own."""
+        while True:
+            async with self._store.transaction(document.tenant_id) as repository:
+                now = await repository.get_document(document.tenant_id, document.id, lock=True)
+                if now is None or (now.run, now.claim) != (document.run, document.claim):
+                    return False
+                if not await repository.clear_staged(document.tenant_id, document.id, CLEARED_ROWS):
+                    return True
 
     async def _leave(self, document: Document) -> None:
         """Where the document is gone, so is what was made of it."""
@@ -267,8 +294,3 @@ class Ingestion:
 
 def _some(found: Iterator[Chunk]) -> list[Chunk]:
     return list(islice(found, STAGE_ROWS))
-
-
-def _share(count: Count | None) -> int:
-    """Per cent of the whole work, by how many chunks have their vectors."""
-    return 30 + 60 * count.embedded // max(1, count.all) if count else 0
