@@ -28,8 +28,8 @@ models: $(LOCAL) ## fetch and verify the model files
 demo: $(LOCAL) ## show what the running platform can do
 	@$(BIN)/python -m deploy.local demo
 
-eval: $(LOCAL) ## measure how well search finds (GOLDEN=directory with corpus.jsonl and queries.jsonl)
-	@$(BIN)/python -m deploy.local eval $(GOLDEN)
+eval: $(LOCAL) ## measure how well search finds (GOLDEN=directory with corpus.jsonl and queries.jsonl; STORES="qdrant pgvector")
+	@$(BIN)/python -m deploy.local eval $(GOLDEN) $(addprefix --store ,$(STORES))
 
 check: $(DEV) ## format, lint, types, import laws, contracts, fast tests
 	$(BIN)/ruff format --check .

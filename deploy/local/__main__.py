@@ -20,6 +20,7 @@ def main() -> None:
     verbs.add_parser("demo", help="show what the running platform can do")
     evaluation = verbs.add_parser("eval", help="measure how well search finds, on the running platform")
     evaluation.add_argument("directory", type=Path, help="where corpus.jsonl and queries.jsonl are")
+    evaluation.add_argument("--store", action="append", default=[], help="measure on this one of those configured")
     arguments = parser.parse_args()
     try:
         settings = load_local()
@@ -47,7 +48,7 @@ def _run(arguments: argparse.Namespace, settings: LocalSettings) -> None:
     elif arguments.verb == "eval":
         from deploy.local.evaluate import evaluate
 
-        evaluate(settings, arguments.directory)
+        evaluate(settings, arguments.directory, arguments.store)
     else:
         from deploy.local.demo import demo
 

@@ -1,13 +1,14 @@
 """`eval`: how well search finds, through the public API, on a collection of texts with judged questions.
 
 The directory has corpus.jsonl, a `{"id", "title", "text"}` a line, and queries.jsonl, an `{"text", "relevant": [ids]}`
-a line. It is measured on the running platform, in a tenant of its own, on each vector store that is configured.
+a line. It is measured on the running platform, in a tenant of its own, on each vector store that is configured, or on
+those that are named.
 """
 
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,14 @@ READY_SECONDS = 900
 PAGE = 200
 
 
-def evaluate(settings: LocalSettings, directory: Path) -> None:
+def evaluate(settings: LocalSettings, directory: Path, only: Sequence[str] = ()) -> None:
     """All of it. LocalError if the platform does not run, the files are not there, or a step fails."""
     # A collection may list what has no text: nothing can be found in it.
     corpus = [row for row in read_lines(directory / "corpus.jsonl") if row["text"].strip()]
     queries = read_lines(directory / "queries.jsonl")
     console = Console(highlight=False)
     with tenant_client(settings) as client:
-        stores = client.get("/api/v1/services/providers").raise_for_status().json()["vector_stores"]
-        for store in (store["name"] for store in stores if store["health"] == "ok"):
+        for store in stores_to_measure(client, only):
             collection = {"name": f"eval-{store}", "vector_store": store}
             client.post("/api/v1/services/rag/collections", json=collection).raise_for_status()
             started = time.monotonic()
@@ -47,6 +47,17 @@ def evaluate(settings: LocalSettings, directory: Path) -> None:
             body = {"queries": [row for row in judged if row["relevant"]], "collection": collection["name"]}
             answer = client.post("/api/v1/services/rag/evaluations", json=body)
             console.print(report(answer.raise_for_status().json()))
+
+
+def stores_to_measure(client: httpx.Client, only: Sequence[str]) -> list[str]:
+    """Those that answer, of those that are named, if any are. LocalError if one that is named does not."""
+    told = client.get("/api/v1/services/providers").raise_for_status().json()["vector_stores"]
+    healthy = [store["name"] for store in told if store["health"] == "ok"]
+    if missing := [name for name in only if name not in healthy]:
+        raise LocalError(
+            f"the vector store {missing[0]} is not configured or does not answer; {', '.join(healthy)} does"
+        )
+    return [name for name in healthy if not only or name in only]
 
 
 def upload(client: httpx.Client, corpus: list[dict[str, Any]], collection: str, console: Console) -> dict[str, str]:

@@ -51,7 +51,13 @@ class PineconeVectors:
             await self._seen(tenant_id, rows[start : start + self.capabilities.most_rows])
 
     async def search(
-        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
         where: dict[str, Any] = {"collection": {"$eq": collection_id}}
         if wanted is not None:

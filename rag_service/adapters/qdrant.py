@@ -52,7 +52,13 @@ class QdrantVectors:
         """They are already."""
 
     async def search(
-        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
         must: list[models.Condition] = [_match("tenant", tenant_id), _match("collection", collection_id)]
         if wanted is not None:

@@ -75,6 +75,14 @@ class Found:
     mode: SearchMode
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a collection: its chunks, and the terms of all of them."""
+
+    chunks: int
+    words: int
+
+
 class Reranker(Protocol):
     """A model that judges texts by a query."""
 
@@ -88,6 +96,22 @@ class SearchQueries(Protocol):
     async def passages(self, tenant_id: str, chunk_ids: Sequence[str]) -> dict[str, Passage]: ...
 
     async def search_terms(
-        self, tenant_id: str, collection_id: str, terms: Mapping[str, float], limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        terms: Mapping[str, float],
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
-        """(chunk id, BM25), best first; each term counts as its weight says."""
+        """(chunk id, BM25), best first; each term counts as its weight says. `among`: the documents that `wanted` lets
+        through, where they are known.
+        """
+
+    async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
+        """What is searchable."""
+
+    async def documents_let_through(
+        self, tenant_id: str, collection_id: str, wanted: Filter, most: int
+    ) -> list[str] | None:
+        """Those that a filter lets through, where an index tells them and they have no more than `most` chunks."""

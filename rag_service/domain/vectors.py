@@ -50,9 +50,17 @@ class VectorStore(Protocol):
         """Returns when a search sees these rows, of one length."""
 
     async def search(
-        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
-        """(chunk id, cosine), best first."""
+        """(chunk id, cosine), best first. `among`: the documents that `wanted` lets through, where somebody knows that
+        they are few; a store that can look at theirs alone does.
+        """
 
     async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
         """Those of some chunks, in any order; of those that are not there none."""

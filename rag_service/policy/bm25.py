@@ -6,10 +6,11 @@ bits), how often the term is in it, how many terms it has (16 bits each).
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from rag_service.domain.search import Size
 
 K1 = 1.5
 B = 0.75
@@ -18,14 +19,6 @@ SPARSE = 16
 """Numbers are looked up in a table as long as the highest, unless that is so many times as long as the postings."""
 _POSTING = struct.Struct(">IHH")
 _ROWS = np.dtype([("number", ">u4"), ("frequency", ">u2"), ("length", ">u2")])
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Of a collection: its chunks, and the terms of all of them."""
-
-    chunks: int
-    words: int
 
 
 def posting(number: int, frequency: int, length: int) -> bytes:

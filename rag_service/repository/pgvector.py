@@ -1,8 +1,8 @@
 """VectorStore with pgvector: exact for small collections; a large one has an HNSW index of its own.
 
-A filter that lets little through, by a sample of the lane, is asked of every row, and all that it lets through is
-looked at. (No index can help: under row-level security only leakproof operators may use one, and JSONB's are not.) Else
-the vectors' index is asked, with iterative scans, so that the filter does not leave it short; where it is short all the
+Where the documents that a filter lets through are known and few, all vectors of theirs are looked at. A filter that by
+a sample of the lane lets little through is asked of every row, and all that it lets through is looked at. Else the
+vectors' index is asked, with iterative scans, so that the filter does not leave it short; where it is short all the
 same, every vector is looked at. So a filter finds what there is, however little.
 """
 
@@ -70,22 +70,28 @@ class PgVectorStore(PostgresVectors):
         await self._move(tenant_id, collection_id)
 
     async def search(
-        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
         async with self._database.transaction(tenant_id) as connection:
             lane = await self._prepared(connection, (tenant_id, collection_id), limit)
             if lane == SHARED:
-                found = await self._exact(connection, (tenant_id, collection_id, SHARED), vector, limit, wanted)
+                found = await self._exact(connection, (tenant_id, collection_id, SHARED), vector, limit, wanted, among)
                 # The collection may have moved between the two statements.
                 if found or (lane := await self._prepared(connection, (tenant_id, collection_id), limit)) == SHARED:
                     return found
             place = (tenant_id, collection_id, lane)
             found = []
-            if wanted is None or not await self._is_narrow(connection, place, wanted):
+            if among is None and (wanted is None or not await self._is_narrow(connection, place, wanted)):
                 found = await self._nearest(connection, place, vector, limit, wanted)
             if len(found) < limit:
                 await connection.execute(sa.text("SET LOCAL enable_indexscan = off"))
-                found = await self._exact(connection, place, vector, limit, wanted)
+                found = await self._exact(connection, place, vector, limit, wanted, among)
             return found
 
     async def erase(self, tenant_id: str) -> None:

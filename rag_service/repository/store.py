@@ -8,6 +8,7 @@ from chassis.jobs import Jobs
 from rag_service.repository.collections import CollectionRows
 from rag_service.repository.conversations import ConversationRows
 from rag_service.repository.erasures import ErasureRows
+from rag_service.repository.facets import FacetRows
 from rag_service.repository.jobs import JobRows
 from rag_service.repository.lexical import SearchRows
 from rag_service.repository.originals import OriginalRows
@@ -16,7 +17,15 @@ from rag_service.repository.staging import StagingRows
 
 
 class PostgresRepository(
-    CollectionRows, StagingRows, OriginalRows, ErasureRows, JobRows, SearchRows, ReceiptRows, ConversationRows
+    CollectionRows,
+    StagingRows,
+    OriginalRows,
+    ErasureRows,
+    JobRows,
+    FacetRows,
+    SearchRows,
+    ReceiptRows,
+    ConversationRows,
 ):
     """Queries of one transaction."""
 

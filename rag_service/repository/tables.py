@@ -71,6 +71,28 @@ documents = sa.Table(
     sa.Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at"),
     sa.Index("ix_documents_identity", "tenant_id", "collection_id", "identity"),
 )
+facets = sa.Table(
+    "facets",
+    metadata,
+    sa.Column("document_id", UUID(as_uuid=False), sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    _uuid("tenant_id"),
+    _uuid("collection_id"),
+    sa.Column("text", sa.Text(collation="C")),
+    sa.Column("number", sa.Double),
+    *(
+        sa.Index(
+            f"ix_facets_{kind}",
+            "tenant_id",
+            "collection_id",
+            "field",
+            kind,
+            "document_id",
+            postgresql_where=sa.text(f"{kind} IS NOT NULL"),
+        )
+        for kind in ("text", "number")
+    ),
+)
 originals = sa.Table(
     "originals",
     metadata,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, UUID, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -54,10 +54,16 @@ class PostgresVectors(ABC):
             await connection.execute(statement.on_conflict_do_update(index_elements=["lane", "chunk_id"], set_=kept))
 
     async def search(
-        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
         async with self._database.transaction(tenant_id) as connection:
-            return await self._exact(connection, (tenant_id, collection_id, SHARED), vector, limit, wanted)
+            return await self._exact(connection, (tenant_id, collection_id, SHARED), vector, limit, wanted, among)
 
     async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
         async with self._database.transaction(tenant_id) as connection:
@@ -106,6 +112,7 @@ class PostgresVectors(ABC):
         vector: bytes,
         limit: int,
         wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
         tenant_id, collection_id, lane = place
         distance = self._distance(vector)
@@ -115,6 +122,9 @@ class PostgresVectors(ABC):
             vectors.c.collection_id == collection_id,
             compile_filter(wanted, vectors.c.metadata),
         )
+        if among is not None:
+            ids = sa.literal(list(among), ARRAY(UUID(as_uuid=False)))
+            query = query.where(vectors.c.document_id == sa.any_(ids))
         query = query.order_by(distance, vectors.c.chunk_id).limit(limit)
         return [(row.chunk_id, float(row.cosine)) for row in await connection.execute(query)]
 

@@ -4,6 +4,7 @@ How a collection is searched by default is said by the collection; `make eval` a
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from rag_service.domain.collections import Collection
 from rag_service.domain.errors import ModelNotConfigured
 from rag_service.domain.filters import Filter
 from rag_service.domain.search import Found, Passage, Reranker, Scores, SearchMode, Seeking
-from rag_service.domain.store import Store
+from rag_service.domain.store import Repository, Store
 from rag_service.domain.usage import Tally
 from rag_service.domain.vectors import Embedder, VectorStores
 from rag_service.policy.ranking import FEEDBACK, best_of_documents, diverse, expanded, fuse, nearer, reranked
@@ -53,6 +54,8 @@ class _Asking:
     collection: Collection
     limit: int
     wanted: Filter | None
+    among: Sequence[str] | None
+    """The documents that it lets through, where they are known and few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,13 @@ class Search:
         chosen = seeking.diversity > 0 or seeking.by_document
         wide = mode is SearchMode.HYBRID or chosen or seeking.score_threshold > 0
         most = max(self._rules.candidates, seeking.top_k) if wide else seeking.top_k + MARGIN
-        asking = _Asking(tenant_id, collection, most, seeking.filter)
-        passages = await self._passages(asking, query, mode, seeking.top_k, tally)
+        among = await self._let_through(tenant_id, collection, most, seeking.filter)
+        if among == []:
+            return Found([], query, mode)
+        asking = _Asking(tenant_id, collection, most, seeking.filter, among)
+        judged = max(self._rules.reranked, seeking.top_k) if seeking.rerank else seeking.top_k
+        read = most if chosen else judged
+        passages = await self._passages(asking, query, mode, (seeking.top_k, read), tally)
         passages = await self._reranked(seeking, query, passages, tally)
         if seeking.score_threshold > 0:
             passages = [passage for passage in passages if passage.score >= seeking.score_threshold]
@@ -100,17 +108,35 @@ class Search:
             passages = await asyncio.to_thread(diverse, passages, seeking.top_k, seeking.diversity)
         return Found(passages[: seeking.top_k], query, mode)
 
-    async def _passages(self, asking: _Asking, query: str, mode: SearchMode, least: int, tally: Tally) -> list[Passage]:
-        """With what each stage gave them; at least so many, if there are."""
+    async def _let_through(
+        self, tenant_id: str, collection: Collection, limit: int, wanted: Filter | None
+    ) -> list[str] | None:
+        """The documents that a filter lets through, if looking at all of theirs is cheaper than asking an index for the
+        best of all and leaving out the others: to find `limit`, that looks at `limit` / (theirs / all).
+        """
+        if wanted is None:
+            return None
+        place = tenant_id, collection.id
+        async with self._store.transaction(tenant_id) as repository:
+            most = math.isqrt(limit * (await repository.collection_size(*place)).chunks)
+            return await repository.documents_let_through(*place, wanted, most)
+
+    async def _passages(
+        self, asking: _Asking, query: str, mode: SearchMode, counts: tuple[int, int], tally: Tally
+    ) -> list[Passage]:
+        """With what each stage gave them; at least so many, if there are, of so many that are read at first."""
+        least, read = counts
         place, swaps = (asking.tenant_id, asking.collection.id), asking.collection.swaps
         for attempt, width in enumerate(WIDTHS):
             wide = replace(asking, limit=asking.limit * width)
             dense, lexical, ranked = await self._ranked(wide, query, mode, tally)
             asked = [name for name, _ in ranked[: wide.limit]]
             async with self._store.transaction(asking.tenant_id) as repository:
-                found = await repository.passages(asking.tenant_id, asked)
+                found, now = await repository.passages(asking.tenant_id, asked[:read]), swaps
                 # Where all are visible, none was of a version that is not there any more.
-                now = swaps if len(found) == len(asked) else await repository.swaps(*place)
+                if len(found) < len(asked[:read]):
+                    found |= await repository.passages(asking.tenant_id, asked[read:])
+                    now = await repository.swaps(*place)
             torn, swaps = now != swaps and attempt < SWAPS_FOLLOWED, now
             if not torn and len(found) >= min(least, len(ranked)):
                 break
@@ -133,14 +159,14 @@ class Search:
         """(by vectors, by words, the order)."""
         asked = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
         if mode is SearchMode.LEXICAL:
-            lexical = await self._by_words(asking, dict.fromkeys(asked, 1.0))
+            lexical = await self._by_words(asking, asked)
             return [], lexical, lexical
         model = asking.collection.embedding_model
         if mode is SearchMode.DENSE:
             dense = await self._by_vector(asking, await self._models.embedder.embed_query(model, query, tally))
             return dense, [], dense
         async with asyncio.TaskGroup() as group:
-            by_words = group.create_task(self._by_words(asking, dict.fromkeys(asked, 1.0)))
+            by_words = group.create_task(self._by_words(asking, asked))
             embedding = group.create_task(self._models.embedder.embed_query(model, query, tally))
         lexical, vector = by_words.result(), embedding.result()
         dense = await self._by_vector(asking, vector)
@@ -153,15 +179,21 @@ class Search:
         """Both arms asked from nearer to what is best: with its vectors, and with its words."""
         if not best:
             return [], []
-        collection = asking.collection
-        held = await self._vectors[collection.vector_store].vectors(asking.tenant_id, collection.id, best)
-        async with self._store.transaction(asking.tenant_id) as repository:
-            found = await repository.passages(asking.tenant_id, best)
-        texts = [f"{found[name].title} {found[name].text}" for name in best if name in found]
         async with asyncio.TaskGroup() as group:
-            dense = group.create_task(self._by_vector(asking, nearer(vector, held)))
-            lexical = group.create_task(self._by_words(asking, expanded(asked, texts)))
+            dense = group.create_task(self._nearer(asking, vector, best))
+            lexical = group.create_task(self._expanded(asking, asked, best))
         return dense.result(), lexical.result()
+
+    async def _nearer(self, asking: _Asking, vector: bytes, best: Sequence[str]) -> Ranking:
+        store = self._vectors[asking.collection.vector_store]
+        held = await store.vectors(asking.tenant_id, asking.collection.id, best)
+        return await self._by_vector(asking, nearer(vector, held))
+
+    async def _expanded(self, asking: _Asking, asked: Sequence[str], best: Sequence[str]) -> Ranking:
+        async with self._store.transaction(asking.tenant_id, snapshot=True) as repository:
+            found = await repository.passages(asking.tenant_id, best)
+            texts = [f"{found[name].title} {found[name].text}" for name in best if name in found]
+            return await self._by_terms(repository, asking, expanded(asked, texts))
 
     async def _reranked(self, seeking: Seeking, query: str, passages: list[Passage], tally: Tally) -> list[Passage]:
         """The first of them in the order of a model; those behind are left out, since nobody judged them."""
@@ -175,16 +207,18 @@ class Search:
         texts = ["\n".join(filter(None, (passage.title, passage.text))) for passage in first]
         return reranked(first, await self._models.reranker.rerank(model, query, texts, tally))
 
-    async def _by_words(self, asking: _Asking, asked: dict[str, float]) -> Ranking:
+    async def _by_words(self, asking: _Asking, asked: Sequence[str]) -> Ranking:
         # Of one moment: what the postings tell of is there to be named, whatever is swapped in meanwhile.
         async with self._store.transaction(asking.tenant_id, snapshot=True) as repository:
-            return await repository.search_terms(
-                asking.tenant_id, asking.collection.id, asked, asking.limit, asking.wanted
-            )
+            return await self._by_terms(repository, asking, dict.fromkeys(asked, 1.0))
+
+    async def _by_terms(self, repository: Repository, asking: _Asking, asked: dict[str, float]) -> Ranking:
+        place = asking.tenant_id, asking.collection.id
+        return await repository.search_terms(*place, asked, asking.limit, asking.wanted, asking.among)
 
     async def _by_vector(self, asking: _Asking, vector: bytes) -> Ranking:
         return await self._vectors[asking.collection.vector_store].search(
-            asking.tenant_id, asking.collection.id, vector, asking.limit, asking.wanted
+            asking.tenant_id, asking.collection.id, vector, asking.limit, asking.wanted, asking.among
         )
 
     def _check(self, seeking: Seeking) -> None:

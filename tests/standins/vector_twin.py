@@ -57,7 +57,13 @@ class VectorTwin:
         pass
 
     async def search(
-        self, tenant_id: str, collection_id: str, vector: bytes, limit: int, wanted: Filter | None
+        self,
+        tenant_id: str,
+        collection_id: str,
+        vector: bytes,
+        limit: int,
+        wanted: Filter | None,
+        among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
         found = [
             (row.chunk_id, cosine(vector, row.vector))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag_service.domain.search import Size
 from rag_service.policy import bm25
 
 Lists = dict[str, dict[int, tuple[int, int]]]
@@ -35,7 +36,7 @@ def packed(told: Lists) -> dict[str, list[bytes]]:
 @given(lists)
 def test_a_table_and_a_sorted_list_give_the_same(told: Lists) -> None:
     weights = dict.fromkeys(told, 1.0)
-    size = bm25.Size(4000, 160_000)
+    size = Size(4000, 160_000)
     whole = dict(zip(*(part.tolist() for part in bm25.score(packed(told), weights, size)), strict=True))
     shifted = {term: {number + 50_000_000: rest for number, rest in rows.items()} for term, rows in told.items()}
     moved = dict(zip(*(part.tolist() for part in bm25.score(packed(shifted), weights, size)), strict=True))
@@ -45,7 +46,7 @@ def test_a_table_and_a_sorted_list_give_the_same(told: Lists) -> None:
 
 @given(lists, st.integers(1, 40))
 def test_the_best_are_those_that_a_sort_gives(told: Lists, limit: int) -> None:
-    found, scores = bm25.score(packed(told), dict.fromkeys(told, 1.0), bm25.Size(4000, 160_000))
+    found, scores = bm25.score(packed(told), dict.fromkeys(told, 1.0), Size(4000, 160_000))
     order = sorted(zip(scores.tolist(), found.tolist(), strict=True), key=lambda item: (-item[0], item[1]))
     numbers, gains = bm25.best(found, scores, limit)
     assert list(zip(gains.tolist(), numbers.tolist(), strict=True)) == order[:limit]
@@ -53,7 +54,7 @@ def test_the_best_are_those_that_a_sort_gives(told: Lists, limit: int) -> None:
 
 def test_a_weight_counts_a_term_so_often() -> None:
     told = packed({"a": {1: (2, 50)}, "b": {1: (2, 50)}})
-    size = bm25.Size(10, 500)
+    size = Size(10, 500)
     one = bm25.score(told, {"a": 1.0, "b": 1.0}, size)[1][0]
     assert bm25.score(told, {"a": 1.0, "b": 0.5}, size)[1][0] == pytest.approx(0.75 * one)
 
@@ -63,4 +64,4 @@ def test_counts_that_do_not_fit_are_cut() -> None:
 
 
 def test_nothing_is_found_in_nothing() -> None:
-    assert [len(part) for part in bm25.score({}, {}, bm25.Size(0, 0))] == [0, 0]
+    assert [len(part) for part in bm25.score({}, {}, Size(0, 0))] == [0, 0]
