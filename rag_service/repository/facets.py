@@ -1,4 +1,4 @@
-"""Documents that a filter lets through, where they are few: by an index of what their metadata say (migration 0012).
+"""Documents that a filter lets through, where they are few: by an index of what their metadata say (migration 0013).
 
 Under row-level security PostgreSQL uses an index only with leakproof operators. JSONB's are not, those of texts and
 doubles are. The index finds no fewer documents than a filter means; the filter itself is then asked of these.
@@ -15,7 +15,7 @@ from rag_service.repository.rows import Rows
 from rag_service.repository.tables import documents, facets
 
 CHARACTERS = 64
-"""Of a text that are indexed (migration 0012)."""
+"""Of a text that are indexed (migration 0013)."""
 NOT_LESS = frozenset(("gt", "gte"))
 NOT_MORE = frozenset(("lt", "lte"))
 

@@ -8,8 +8,8 @@ from alembic import op
 
 from chassis.database import isolation
 
-revision = "rag_0012"
-down_revision = "rag_0011"
+revision = "rag_0013"
+down_revision = "rag_0012"
 branch_labels = None
 depends_on = None
 
