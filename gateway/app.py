@@ -38,6 +38,7 @@ from gateway.routes import (
     conversations,
     counting,
     deletions,
+    documentation,
     documents,
     embeddings,
     evaluations,
@@ -112,7 +113,7 @@ def create_app(settings: Settings) -> Any:
         version=VERSION,
         description="Language models, retrieval, embeddings and speech, metered.",
         lifespan=lifespan,
-        docs_url=None if settings.production else "/docs",
+        docs_url=None,
         redoc_url=None,
         max_body_size=settings.gateway.max_management_bytes,
     )
@@ -122,6 +123,7 @@ def create_app(settings: Settings) -> Any:
         api.router.routes.insert(0, Route(path, hot, methods=["POST"], include_in_schema=False))
     for module in ROUTERS:
         api.include_router(module.router, max_body_size=_most_bytes(module, settings.gateway))
+    documentation.document(api, page=not settings.production)
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     api.add_exception_handler(PlatformError, _platform_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
@@ -132,7 +134,7 @@ def create_app(settings: Settings) -> Any:
             allow_origins=settings.gateway.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["authorization", "content-type", "x-api-key", "x-request-id", "idempotency-key"],
-            expose_headers=["x-request-id", "ratelimit", "ratelimit-policy", "retry-after"],
+            expose_headers=["x-request-id", "ratelimit", "ratelimit-policy", "retry-after", "deprecation", "sunset"],
         )
     # With CORS the hot routes need the layer that answers for it.
     reached = {} if settings.gateway.cors_origins else lifespan.hot
@@ -279,9 +281,20 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = {404: RouteNotFound, 405: MethodNotAllowed, 413: BodyTooLarge}
-    kind = known.get(error.status_code)
-    return await _platform_error(request, kind() if kind else BadBody(str(error.detail)[:300]))
+    return await _platform_error(request, _typed(request, error))
+
+
+def _typed(request: Request, error: HTTPException) -> PlatformError:
+    match error.status_code:
+        case 404:
+            return RouteNotFound(f"There is no route {request.method} {request.url.path[:200]}.")
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            message = f"The route takes {allowed}, not {request.method}." if allowed else None
+            return MethodNotAllowed(message, metadata={"allow": allowed} if allowed else {})
+        case 413:
+            return BodyTooLarge()
+    return BadBody(str(error.detail)[:300])
 
 
 async def serve(settings: Settings) -> None:

@@ -183,6 +183,8 @@ def render(error: PlatformError, path: str, request_id: str) -> tuple[int, list[
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, MethodNotAllowed) and "allow" in error.metadata:
+        headers.append((b"allow", error.metadata["allow"].encode()))
     return status, headers, orjson.dumps(document)
 
 
@@ -230,7 +232,8 @@ def openai_document(error: PlatformError, status: int) -> dict[str, Any]:
     """OpenAI's error object; its SDKs make their typed exceptions of status and code."""
     param = error.metadata.get("param") or (error.violations[0].field if error.violations else None)
     code = error.metadata.get("code") or OPENAI_CODES.get(error.reason) or error.reason.lower()
-    kind = error.metadata.get("type") or OPENAI_TYPES.get(status, "api_error")
+    other = "api_error" if status >= 500 else "invalid_request_error"
+    kind = error.metadata.get("type") or OPENAI_TYPES.get(status, other)
     document = {"message": error.message, "type": kind, "param": param, "code": code}
     if told := error.metadata.get("told"):
         # As the provider has it, null and numbers included.

@@ -35,7 +35,7 @@ _PARTS = re.compile(r"[A-Za-z0-9_-]{1,512}\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]
 
 class BadToken(Unauthenticated):
     reason = "BAD_TOKEN"
-    message = "The access token is not valid."
+    message = "The API key or access token is not valid."
 
 
 class TokenExpired(Unauthenticated):

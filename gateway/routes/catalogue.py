@@ -104,8 +104,9 @@ def _model(service: str, model: Any, prices: Prices) -> dict[str, Any]:
     for field in ("context_length", "max_output_tokens", "dimensions", "create_time_seconds", "alias_of"):
         if value := getattr(model, field, 0):
             document[field] = value
-    if at := getattr(model, "shutdown_time_seconds", 0):
-        document["shutdown_at"] = datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    for field, name in (("deprecation_time_seconds", "deprecated_at"), ("shutdown_time_seconds", "shutdown_at")):
+        if at := getattr(model, field, 0):
+            document[name] = datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
     if len(served_by := getattr(model, "providers", ())) > 1:
         document["providers"] = list(served_by)
     priced = getattr(model, "price_key", "") or document.get("alias_of") or model.name
@@ -118,6 +119,8 @@ def _model(service: str, model: Any, prices: Prices) -> dict[str, Any]:
 def _public_model(model: dict[str, Any]) -> dict[str, Any]:
     """As OpenAI's and Anthropic's SDKs read it, each by its own names."""
     hidden = ("name", "provider", "create_time_seconds")
+    since = model.get("deprecated_at")
+    deprecated = since is not None and datetime.fromisoformat(since) <= datetime.now(UTC)
     return {
         "id": model["name"],
         "object": "model",
@@ -126,6 +129,10 @@ def _public_model(model: dict[str, Any]) -> dict[str, Any]:
         "type": "model",
         "display_name": model["name"],
         "created_at": datetime.fromtimestamp(model.get("create_time_seconds", 0), UTC).isoformat(),
+        "lifecycle": "deprecated" if deprecated else "active",
+        "retires_at": model.get("shutdown_at"),
+        "max_input_tokens": model.get("context_length"),
+        "max_tokens": model.get("max_output_tokens"),
         **{key: value for key, value in model.items() if key not in hidden},
     }
 

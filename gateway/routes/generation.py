@@ -23,6 +23,7 @@ from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face
 from gateway.routes.faces.messages import MessagesFace
 from gateway.routes.faces.responses import ResponsesFace
+from gateway.routes.retirement import retirement_headers
 from gateway.routes.streaming import BYTES_OF_AN_EVENT, EventStream, SoFar
 from gateway.settings import GatewaySection
 from gateway.sse import Departure, Heartbeats, until_disconnect, written
@@ -145,6 +146,8 @@ def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, 
 def _told(answered: Any) -> list[Header]:
     served = answered.served_by
     headers = [*_who(served.provider, served.upstream_model), (b"x-aisp-attempts", b"%d" % answered.attempts)]
+    if served.deprecation_time_seconds:
+        headers += retirement_headers(served)
     return headers + cache_headers(answered)
 
 

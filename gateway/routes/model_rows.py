@@ -33,6 +33,7 @@ EXAMPLE: dict[str, Any] = {
 PLAIN = (
     "provider", "upstream_model", "priority", "weight", "base_url", "api_version", "credential_id", "region",
     "context_length", "cost_nano_usd_per_million", "requests_per_minute", "tokens_per_minute", "concurrent_requests",
+    "without_stream_options",
 )  # fmt: skip
 OF_MODELS = ("context_length", "max_output_tokens", "price_key", "sticky")
 
@@ -54,6 +55,9 @@ class DeploymentBody(Body):
     requests_per_minute: Count = 0
     tokens_per_minute: Count = 0
     concurrent_requests: Tokens = 0
+    without_stream_options: Annotated[
+        bool, Field(description="Its server refuses stream_options: what streams used is estimated")
+    ] = False
 
 
 class ModelBody(Body):
@@ -67,6 +71,9 @@ class ModelBody(Body):
     max_output_tokens: Tokens = 0
     price_key: Annotated[str, Field(max_length=200)] = ""
     sticky: bool = False
+    deprecated_at: Annotated[
+        AwareDatetime | None, Field(description="Since when; unset with a shutdown_at: from when that was set on")
+    ] = None
     shutdown_at: AwareDatetime | None = None
     tenant_ids: Annotated[list[Word], Field(max_length=1000)] = []
 
@@ -136,6 +143,8 @@ def _read(name: str, body: ModelBody) -> pb.CatalogueModel:
         tenant_ids=body.tenant_ids,
         **{field: getattr(body, field) for field in OF_MODELS},
     )
+    if body.deprecated_at is not None:
+        row.deprecate_time.FromDatetime(body.deprecated_at)
     if body.shutdown_at is not None:
         row.shutdown_time.FromDatetime(body.shutdown_at)
     return row
@@ -146,6 +155,7 @@ def _told(model: pb.CatalogueModel) -> dict[str, Any]:
         "name": model.name,
         "capabilities": list(model.capabilities),
         **{field: getattr(model, field) for field in OF_MODELS},
+        "deprecated_at": iso_or_none(model, "deprecate_time"),
         "shutdown_at": iso_or_none(model, "shutdown_time"),
         "tenant_ids": list(model.tenant_ids),
         "created_at": iso_or_none(model, "create_time"),

@@ -44,7 +44,7 @@ def count_key(document: dict[str, Any], key: str, least: int = 1) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
-        raise wrong(key, f"must be a whole number above {least - 1}")
+        raise wrong(key, f"must be a whole number, {least} or more")
     return value
 
 

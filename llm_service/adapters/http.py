@@ -15,7 +15,7 @@ from typing import Protocol
 from chassis.errors import PlatformError
 from chassis.flow import Hold
 from chassis.http import Broken, Http, NotConnected, Response
-from llm_service.adapters.provider_errors import error_of_status
+from llm_service.adapters.provider_errors import error_of_engine, error_of_status
 from llm_service.domain.errors import ProviderBadAnswer, ProviderNotConfigured, ProviderTimeout, ProviderUnavailable
 from llm_service.domain.models import Deployment, Health
 
@@ -167,7 +167,8 @@ class ProviderHttp:
         if key := credential.secret if credential else self._upstream.api_key:
             body = body.replace(key.encode(), b"***")
         own = bool(credential and credential.tenant_id)
-        return error_of_status(response.status, response.headers, body, own_key=own)
+        error = error_of_status(response.status, response.headers, body, own_key=own)
+        return error_of_engine(error) if self._upstream.local else error
 
     async def _read(self, response: Response, end: float) -> bytes:
         parts, size = [], 0

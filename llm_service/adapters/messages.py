@@ -57,7 +57,7 @@ class Messages:
             tokens = tokens_of_message(usage) if usage else _estimate(call, len(body))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProviderBadAnswer from error
-        return Answer(body, Ending(tokens, finish))
+        return Answer(body, Ending(tokens, finish, estimated=not usage))
 
     def relay(self, call: Call) -> "_Relay":
         return _Relay(call)
@@ -97,7 +97,7 @@ class _Relay:
             if self._usage
             else _estimate(self._call, self._relayed * 4 // BYTES_OF_AN_EVENT)
         )
-        return Ending(tokens, self._finish)
+        return Ending(tokens, self._finish, estimated=not self._usage)
 
     def _look(self, data: bytes) -> None:
         try:

@@ -19,7 +19,9 @@ from llm_service.domain.models import Deployment
 from llm_service.policy.answers import read_answer
 from llm_service.policy.several import Several, several_of
 from llm_service.policy.sse import EventSplitter, data_of, event_of
+from llm_service.policy.texts.formats import TEXTS
 from llm_service.policy.tokens import estimate_tokens, joined, tokens_of
+from llm_service.policy.uncounted import uncounted
 
 DONE = b"[DONE]"
 ERROR = b"event: error"
@@ -50,7 +52,7 @@ class OpenAIWire:
             body = with_member(body, document, "model", orjson.dumps(deployment.upstream_model))
         if bool(document.get("stream")) != stream:
             body = with_member(body, document, "stream", b"true" if stream else b"false")
-        if stream:
+        if stream and call.asks_usage:
             options = document.get("stream_options")
             if not isinstance(options, dict) or options.get("include_usage") is not True:
                 wanted = (options if isinstance(options, dict) else {}) | {"include_usage": True}
@@ -61,11 +63,12 @@ class OpenAIWire:
         document = _loaded(body)
         if document is None:
             # A provider that says nothing: so do we.
-            return Answer(body, Ending(_estimate(call, 0), ""))
+            return Answer(body, Ending(uncounted(call, ()), "", estimated=True))
         if document.get("error") and not document.get("choices"):
             raise error_of(document["error"])
         usage = document.get("usage")
-        tokens = tokens_of(usage) if isinstance(usage, dict) and usage else _estimate(call, len(body))
+        told = isinstance(usage, dict) and bool(usage)
+        tokens = tokens_of(usage or {}) if told else _uncounted(call, document)
         if self._local:
             document["model"] = call.model
             if several := self.several(call):
@@ -74,7 +77,7 @@ class OpenAIWire:
                 tokens = several.tokens(tokens)
             self.mend_local(document)
             body = orjson.dumps(document)
-        return Answer(body, Ending(tokens, _finish_of(document)))
+        return Answer(body, Ending(tokens, _finish_of(document), estimated=not told))
 
     def relay(self, call: Call) -> "OpenAIRelay":
         return OpenAIRelay(call, self)
@@ -110,6 +113,8 @@ class OpenAIRelay:
         self._several = wire.several(call)
         self._splitter = EventSplitter()
         self._tokens: Tokens | None = None
+        self._said: list[str] | None = None if call.asks_usage else []
+        """The texts, where nobody else will count them."""
         self._finish = ""
         self._relayed = 0
 
@@ -131,8 +136,12 @@ class OpenAIRelay:
         """How the stream ended. ProviderBadAnswer if it broke off."""
         if not self.done and not self._finish:
             self._judge_rest(self._splitter.rest.strip())
+        if self._tokens:
+            return Ending(self._tokens, self._finish)
+        if self._said is not None:
+            return Ending(uncounted(self._call, self._said), self._finish, estimated=True)
         # Each event wraps a token of some four bytes in about 150: the rule of thumb for a missing count.
-        return Ending(self._tokens or _estimate(self._call, self._relayed // 35), self._finish)
+        return Ending(_estimate(self._call, self._relayed // 35), self._finish, estimated=True)
 
     def _judge_rest(self, rest: bytes) -> None:
         """What a stream without an end left: its last word without a line's end, or no stream at all but an answer."""
@@ -154,6 +163,8 @@ class OpenAIRelay:
             raise error_of(document.get("error") or document)
         if self._several:
             self._several.take(document)
+        if self._said is not None:
+            self._said += [found.text for _, found in TEXTS[self._call.format].streamed(document)]
         usage, finish = document.get("usage"), _finish_of(document)
         self._finish = finish or self._finish
         if not isinstance(usage, dict) or not usage:
@@ -197,6 +208,10 @@ def _finish_of(document: dict[str, Any]) -> str:
         if isinstance(finish, str) and finish:
             return finish
     return ""
+
+
+def _uncounted(call: Call, document: dict[str, Any]) -> Tokens:
+    return uncounted(call, [found.text for found in TEXTS[call.format].answered(document)])
 
 
 def _estimate(call: Call, output_bytes: int) -> Tokens:

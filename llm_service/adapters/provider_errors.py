@@ -1,5 +1,6 @@
 """What a provider's failure means to a caller. Never passes on a key, an address or a stack trace of the provider."""
 
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -21,9 +22,14 @@ from llm_service.policy.answers import read_answer
 
 MAX_MESSAGE_CHARACTERS = 1000
 MAX_WORD_CHARACTERS = 200
+MAX_TOLD_CHARACTERS = 2000
 NAMED = ("param", "code", "type")
+INNER = ("innererror",)
 MESSAGES = ("message", "detail", "Message", "msg", "error_description")
 MAX_WAIT_SECONDS = 3600.0
+TOO_LONG = "exceed_context_size_error"
+"""llama.cpp's word for what OpenAI's clients know as context_length_exceeded."""
+_SIZES = re.compile(r"\((\d+) tokens\)")
 NO_MONEY_LEFT = "insufficient_quota"
 """OpenAI's code for a 429 that no waiting helps."""
 REFUSED = frozenset({400, 404, 409, 410, 413, 415, 422, 451})
@@ -63,6 +69,19 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, *, own
     return ProviderBadAnswer()
 
 
+def error_of_engine(error: PlatformError) -> PlatformError:
+    """What our own engine refuses, by the codes that OpenAI's clients know."""
+    if error.metadata.get("type") != TOO_LONG:
+        return error
+    sizes = _SIZES.findall(error.message)
+    message = error.message
+    if len(sizes) == 2:
+        asked, most = sizes
+        message = f"The prompt is too long: {asked} tokens, and this model's maximum context length is {most} tokens."
+    metadata = {name: value for name, value in error.metadata.items() if name not in ("told", "type")}
+    return ProviderRefused(message, metadata=metadata | {"code": "context_length_exceeded"})
+
+
 def error_of(told: Any) -> PlatformError:
     """The error that a provider sent inside a stream."""
     found = told if isinstance(told, dict) else {"message": str(told)}
@@ -94,14 +113,35 @@ def _message_of(told: Mapping[str, Any]) -> str:
     return str(detail or "The provider refused the request.")[:MAX_MESSAGE_CHARACTERS]
 
 
+def _place_of(told: Mapping[str, Any]) -> str:
+    """The field that FastAPI's list names first."""
+    detail = told.get("detail")
+    first = detail[0] if isinstance(detail, list) and detail else None
+    places = first.get("loc") if isinstance(first, dict) else None
+    named = [str(place) for place in places if place != "body"] if isinstance(places, list) else []
+    return ".".join(named)[:MAX_WORD_CHARACTERS]
+
+
+def _as_told(told: Mapping[str, Any]) -> str:
+    """What a client sees as its provider has it (JSON): null and numbers, and what Azure says of its filter, as far as
+    it is not too long.
+    """
+    plain = {name: told[name] for name in NAMED if name in told and isinstance(told[name], str | int | None)}
+    inner = {name: told[name] for name in INNER if isinstance(told.get(name), dict)}
+    if inner and len(as_told := orjson.dumps(plain | inner).decode()) <= MAX_TOLD_CHARACTERS:
+        return as_told
+    as_told = orjson.dumps(plain).decode()
+    return as_told if len(as_told) <= MAX_WORD_CHARACTERS else ""
+
+
 def _refused(status: int, told: Mapping[str, Any]) -> ProviderRefused:
     metadata = {"provider_status": str(status)}
+    if place := _place_of(told):
+        metadata["param"] = place
     for name in NAMED:
         if isinstance(told.get(name), str):
             metadata[name] = told[name][:MAX_WORD_CHARACTERS]
-    # A client sees null and numbers where its provider says so.
-    kept = {name: told[name] for name in NAMED if name in told and isinstance(told[name], str | int | None)}
-    if len(as_told := orjson.dumps(kept).decode()) <= MAX_WORD_CHARACTERS:
+    if as_told := _as_told(told):
         metadata["told"] = as_told
     return ProviderRefused(_message_of(told), metadata=metadata)
 

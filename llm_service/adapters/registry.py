@@ -56,12 +56,16 @@ def azure_key(key: str) -> Mapping[str, str]:
 
 
 def azure(address: str, path: str, deployment: Deployment) -> str:
-    """Azure's address of a deployment: with a version the dated API, without one the API without dates."""
+    """Azure's address of a deployment: with a version the dated API, without one the API without dates.
+
+    The dated API names the deployment in the path, but not for responses: those name it in the document.
+    """
     base = address.rstrip("/")
     if not deployment.api_version:
         return f"{base}/openai/v1{path}"
     name, version = quote(deployment.upstream_model, safe=""), quote(deployment.api_version, safe="")
-    return f"{base}/openai/deployments/{name}{path}?api-version={version}"
+    place = "" if path == Responses.path else f"/deployments/{name}"
+    return f"{base}/openai{place}{path}?api-version={version}"
 
 
 KINDS: Mapping[str, Kind] = {

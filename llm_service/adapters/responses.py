@@ -100,7 +100,7 @@ def _ending(call: Call, response: dict[str, Any], output_bytes: int) -> Ending:
     if isinstance(usage, dict) and usage:
         return Ending(tokens_of(usage), _finish_of(response))
     tokens = Tokens(estimate_tokens(len(call.body)), 0, estimate_tokens(output_bytes))
-    return Ending(tokens, _finish_of(response))
+    return Ending(tokens, _finish_of(response), estimated=True)
 
 
 def _finish_of(response: dict[str, Any]) -> str:

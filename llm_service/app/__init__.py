@@ -31,7 +31,7 @@ from llm_service.adapters.answer_cache import ValkeyAnswerCache
 from llm_service.adapters.guards.makers import Guards
 from llm_service.adapters.supervisor import EngineOptions, LocalEngine
 from llm_service.app.providers import clients, counters, kinds, providers, upstreams
-from llm_service.domain.calls import Call, InputCounter, LanguageModel
+from llm_service.domain.calls import InputCounter, LanguageModel
 from llm_service.domain.providers import Providers
 from llm_service.policy.texts.formats import TEXTS
 from llm_service.repository import CATALOGUE, CHANNEL, metadata
@@ -42,6 +42,7 @@ from llm_service.service.catalogue import Catalogue
 from llm_service.service.completions import Completions
 from llm_service.service.counting import Counting
 from llm_service.service.guardrails import Guardrails
+from llm_service.service.learned import Learned
 from llm_service.service.models import Models
 from llm_service.service.offers import Offers
 from llm_service.service.provider_keys import ProviderKeys
@@ -81,6 +82,7 @@ class Parts:
     answers: ValkeyAnswerCache
     cache: Redis
     pauses: SharedPauses
+    learned: Learned
 
 
 @asynccontextmanager
@@ -126,7 +128,7 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
         # What is listened to may be silent for long.
         _cache(settings, None) as listening,
     ):
-        store, pauses = PostgresStore(database), SharedPauses(listening)
+        store, pauses, learned = PostgresStore(database), SharedPauses(listening), Learned(time.monotonic)
         yield Parts(
             database=database,
             store=store,
@@ -135,13 +137,14 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
             engine=engine,
             uses_engine=uses_engine,
             counters=counters(settings, known, http),
-            providers=providers(settings, known, http, ValkeyAllowances(counting), pauses),
+            providers=providers(settings, known, http, ValkeyAllowances(counting), pauses, learned),
             kinds=kinds(known),
             vault=_vault(settings),
             outbound=outbound,
             answers=ValkeyAnswerCache(cache),
             cache=cache,
             pauses=pauses,
+            learned=learned,
         )
 
 
@@ -149,11 +152,8 @@ def responses(settings: Settings, parts: Parts, router: Router) -> Responses:
     """What answers every call: the stored conversation outermost, so that all of it is judged; then the guardrails."""
     completions = Completions(router, parts.providers)
 
-    async def model_of(call: Call) -> str:
-        return (await router.route(call)).model
-
     kept = settings.llm.answer_cache
-    cached = Cached(completions, parts.answers, model_of, CacheRules(kept.max_seconds, kept.max_bytes))
+    cached = Cached(completions, parts.answers, router.route, CacheRules(kept.max_seconds, kept.max_bytes))
     screens = ScreenBook(parts.store, _guards(settings, parts), settings.llm.guardrails.seconds)
     screened = Screened(cached, screens, TEXTS, settings.llm.guardrails.window)
     return Responses(screened, parts.store, _rules(settings.llm.responses))
@@ -174,7 +174,7 @@ def use_cases(settings: Settings, parts: Parts) -> UseCases:
         counting=Counting(router, parts.counters),
         responses=answering,
         offers=Offers(catalogue, tenancies, parts.providers),
-        models=Models(store, parts.kinds),
+        models=Models(store, parts.kinds, partial(datetime.now, UTC)),
         keys=ProviderKeys(store, vault, parts.kinds, check_address, _new_id),
         rules=Rules(store, router, settings.llm.max_aliases),
         guardrails=Guardrails(store, guards, vault, partial(datetime.now, UTC), _new_id, most),
@@ -204,6 +204,7 @@ def _background(settings: Settings, parts: Parts) -> list[Coroutine[Any, Any, No
     def heard(told: str) -> None:
         if told in (CATALOGUE, ANYTHING):
             changed.set()
+            parts.learned.forget()
         if told != CATALOGUE:
             parts.tenancies.forget(told)
 

@@ -17,8 +17,10 @@ from llm_service.domain.providers import Providers
 from llm_service.policy.responses.translation import ResponsesByChat
 from llm_service.policy.translation.pairs import ChatByMessages, MessagesByChat
 from llm_service.service.allowed import Allowed
+from llm_service.service.learned import Learned
 from llm_service.service.resilience import Bounded, Breaking, Counted, Retrying
 from llm_service.service.translating import Translating
+from llm_service.service.unasked import Unasked
 from llm_service.service.unspoken import Perhaps, Without
 from llm_service.settings import Settings
 
@@ -70,15 +72,21 @@ def providers(
     clients: Clients,
     allowances: ValkeyAllowances,
     pauses: SharedPauses,
+    learned: Learned,
 ) -> dict[str, LanguageModel]:
-    """Outermost first: retries, the breaker, places, limits, translation, the count of attempts; then the wire."""
+    """Outermost first: retries, the breaker, places, limits, translation, what is asked only by us, the count of
+    attempts; then the wire.
+    """
     llm, times = settings.llm, settings.llm.timeouts
     limits = HttpLimits(times.first_byte, times.between_bytes, times.total, llm.max_answer_bytes)
     wrapped: dict[str, LanguageModel] = {}
     for name, upstream in upstreams.items():
         http = ProviderHttp(clients, upstream, limits, pauses.heard)
         running, waiting = (llm.local.slots, llm.local.queue) if upstream.local else (llm.concurrency, llm.queue)
-        asked = translating(Counted(WireModel(http, KINDS[name].wires())), llm.default_output_tokens)
+        wire: LanguageModel = Counted(WireModel(http, KINDS[name].wires()))
+        if wire.speaks(Format.CHAT_COMPLETIONS) and not upstream.local:
+            wire = Unasked(wire, learned)
+        asked = translating(wire, llm.default_output_tokens, learned)
         bounded = Bounded(
             Allowed(asked, allowances, pauses, llm.queue_seconds),
             running=running,
@@ -101,14 +109,14 @@ def counters(settings: Settings, upstreams: Mapping[str, Upstream], clients: Cli
     }
 
 
-def translating(model: LanguageModel, default_output_tokens: int) -> LanguageModel:
+def translating(model: LanguageModel, default_output_tokens: int, learned: Learned) -> LanguageModel:
     """Whatever format the model speaks, it is asked in any: what comes as responses goes on as chat completions."""
     conversations = Translating(model, (MessagesByChat(), ChatByMessages(default_output_tokens, time.time)))
     whole = Translating(conversations, (ResponsesByChat(),))
     if not conversations.speaks(Format.RESPONSES):
         return whole
     by_chat = Translating(Without(conversations, Format.RESPONSES), (ResponsesByChat(),))
-    return Perhaps(whole, by_chat, Format.RESPONSES, time.monotonic)
+    return Perhaps(whole, by_chat, Format.RESPONSES, learned)
 
 
 def _fixed(address: str) -> Callable[[], str | None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from llm_service.domain.models import Deployment, Health
+from llm_service.domain.models import Deployment, Health, Retirement
 
 
 class Format(Enum):
@@ -75,6 +75,8 @@ class Call:
     caching: Caching | None = None
     max_output_tokens: int = 0
     """What the model writes at most, as the catalogue has it; 0: not known."""
+    asks_usage: bool = True
+    """Whether the provider of a stream is asked what it used, though the client did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Ending:
 
     tokens: Tokens
     finish_reason: str
+    estimated: bool = False
+    """The provider did not say what was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Served:
     attempts: int
     age_seconds: int | None = None
     """Of an answer out of the cache; None: it was made for this call."""
+    retirement: Retirement | None = None
+    """Of the model."""
 
     @property
     def provider(self) -> str:

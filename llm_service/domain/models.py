@@ -56,12 +56,23 @@ class Deployment:
     """Out of the database, for one call."""
     foreign: bool = False
     """`base_url` is a tenant's: it may not lead into the platform's own network."""
+    without_stream_options: bool = False
+    """Its server refuses `stream_options`: what streams used is estimated, not asked for."""
 
     @property
     def key(self) -> str:
         """What is remembered of it (a breaker, a pause, a limit) is remembered under this name."""
         name = self.id or f"{self.provider}/{self.upstream_model}"
         return f"{name}@{self.credential.id}" if self.credential else name
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """That a model goes."""
+
+    deprecated_at: datetime
+    shutdown_at: datetime | None = None
+    """Not before it is deprecated; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,14 @@ class Model:
     """Under which name usage_service prices it; empty: its own."""
     sticky: bool = False
     """Calls of a tenant that begin alike go to the same deployment, for the sake of its prompt cache."""
+    deprecated_at: datetime | None = None
+    """Since when, or from when on, nobody should begin to use it."""
     shutdown_at: datetime | None = None
     tenants: tuple[str, ...] = ()
     """For whom it is there; empty: for everybody."""
+
+    @property
+    def retirement(self) -> Retirement | None:
+        """None of a model that stays."""
+        since = self.deprecated_at or self.shutdown_at
+        return Retirement(since, self.shutdown_at) if since else None

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from chassis.errors import Violation
@@ -32,6 +33,14 @@ def checked_model(model: Model, providers: Providers) -> Model:
     if wrong := [Violation(field, description) for field, description in _wrong(model, providers)]:
         raise BadModel(f"{wrong[0].field} {wrong[0].description}.", violations=wrong[:20])
     return model
+
+
+def announced(model: Model, now: datetime, before: Model | None = None) -> Model:
+    """What is to be shut down is deprecated from when that was said on, unless the row says since when."""
+    if model.shutdown_at is None or model.deprecated_at is not None:
+        return model
+    since = before.deprecated_at if before and before.shutdown_at else None
+    return replace(model, deprecated_at=min(since or now, model.shutdown_at))
 
 
 def checked_rules(rules: ModelRules) -> ModelRules:
@@ -70,11 +79,18 @@ def _wrong(model: Model, providers: Providers) -> Iterator[tuple[str, str]]:
             yield field, "must be 0 or more"
     if model.price_key and not _is_name(model.price_key, stars=1):
         yield "price_key", f"must have at most {MAX_NAME} visible ASCII characters"
+    yield from _wrong_dates(model)
     if len(model.tenants) > MAX_TENANTS:
         yield "tenant_ids", f"must be at most {MAX_TENANTS}"
     for number, deployment in enumerate(model.deployments):
         for field, description in _wrong_deployment(deployment, providers):
             yield f"deployments.{number}.{field}", description
+
+
+def _wrong_dates(model: Model) -> Iterator[tuple[str, str]]:
+    # RFC 9745 says so of the headers that tell them.
+    if model.deprecated_at and model.shutdown_at and model.shutdown_at < model.deprecated_at:
+        yield "shutdown_at", "must not be before deprecated_at"
 
 
 def _wrong_deployment(deployment: Deployment, providers: Providers) -> Iterator[tuple[str, str]]:

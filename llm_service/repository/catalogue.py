@@ -19,6 +19,7 @@ OF_DEPLOYMENTS = (
     "region",
     "context_length",
     "cost_nano_usd_per_million",
+    "without_stream_options",
 )
 OF_MODELS = (
     "name",
@@ -27,6 +28,7 @@ OF_MODELS = (
     "max_output_tokens",
     "price_key",
     "sticky",
+    "deprecated_at",
     "shutdown_at",
 )
 OF_LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrent_requests")

@@ -23,6 +23,7 @@ models = sa.Table(
     sa.Column("price_key", sa.Text, nullable=False, server_default=""),
     sa.Column("sticky", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("shutdown_at", TIMESTAMP(timezone=True)),
+    sa.Column("deprecated_at", TIMESTAMP(timezone=True)),
     sa.Column("tenants", ARRAY(sa.Text), nullable=False, server_default=EMPTY),
 )
 deployments = sa.Table(
@@ -45,6 +46,7 @@ deployments = sa.Table(
     sa.Column("requests_per_minute", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("tokens_per_minute", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("concurrent_requests", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("without_stream_options", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_deployments_model", "model"),
 )
 provider_keys = sa.Table(

@@ -19,6 +19,7 @@ from llm_service.domain.cache import AnswerCache, KeptAnswer
 from llm_service.domain.calls import Answer, Caching, Call, Ending, Generator, Served, Sink
 from llm_service.domain.models import Deployment
 from llm_service.service.broadcast import Broadcast
+from llm_service.service.router import Route
 from llm_service.service.streams import Event, poured, pulled
 
 LOOKED_UP = Counter("aisp_llm_answer_cache_total", "Calls that asked for the cache of answers", ["result"])
@@ -33,18 +34,18 @@ class CacheRules:
 
 
 class Cached:
-    """Wraps a generator. `model_of`: what a call's model is called in the catalogue, if its tenant may use it now."""
+    """Wraps a generator. `route`: what a call's model is in the catalogue, if its tenant may use it now."""
 
     def __init__(
         self,
         inner: Generator,
         cache: AnswerCache,
-        model_of: Callable[[Call], Awaitable[str]],
+        route: Callable[[Call], Awaitable[Route]],
         rules: CacheRules,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._inner = inner
-        self._model_of = model_of
+        self._route = route
         self._cache = cache
         self._rules = rules
         self._clock = clock
@@ -84,12 +85,14 @@ class Cached:
     async def _cached(
         self, call: Call, caching: Caching, kind: str, source: AsyncGenerator[Event, None]
     ) -> AsyncGenerator[Event, None]:
-        name = named(call, await self._model_of(call), kind)
+        route = await self._route(call)
+        name = named(call, route.model, kind)
         kept = None if caching.refresh else await self._fresh(call.tenant_id, name, caching)
         if kept is not None:
             LOOKED_UP.labels("hit").inc()
             await source.aclose()
-            yield Served(kept.model, Deployment(kept.provider, kept.upstream_model), 0, self._age(kept))
+            kept_by = Deployment(kept.provider, kept.upstream_model)
+            yield Served(kept.model, kept_by, 0, self._age(kept), route.retirement)
             yield kept.body
             yield kept.ending
             return

@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-Ask = Callable[[LanguageModel, Deployment, Call, str], Awaitable[T]]
-"""Asks a model at a deployment; the last: as the ledger calls it."""
+Ask = Callable[[LanguageModel, Deployment, Call, Route], Awaitable[T]]
+"""Asks a model at a deployment of the route."""
 
 
 class _Begun:
@@ -53,9 +53,9 @@ class Completions:
     async def complete(self, call: Call) -> tuple[Answer, Served]:
         """The answer. ModelNotFound, ModelNotAllowed, or the most telling of the deployments' failures."""
 
-        async def ask(model: LanguageModel, deployment: Deployment, asked: Call, name: str) -> tuple[Answer, Served]:
+        async def ask(model: LanguageModel, deployment: Deployment, asked: Call, route: Route) -> tuple[Answer, Served]:
             answer = await model.complete(deployment, asked)
-            return answer, Served(name, deployment, asked.tally.attempts)
+            return answer, _served(route, deployment, asked)
 
         return await self._first(call, ask)
 
@@ -63,9 +63,9 @@ class Completions:
         """Errors as above, until anything is written."""
         out: _Begun | None = None
 
-        async def ask(model: LanguageModel, deployment: Deployment, asked: Call, name: str) -> Ending:
+        async def ask(model: LanguageModel, deployment: Deployment, asked: Call, route: Route) -> Ending:
             nonlocal out
-            out = _Begun(sink, lambda: Served(name, deployment, asked.tally.attempts))
+            out = _Begun(sink, lambda: _served(route, deployment, asked))
             ending = await model.stream(deployment, asked, out)
             out.begin()
             return ending
@@ -81,7 +81,7 @@ class Completions:
         for deployment, last in _with_last(route):
             call.tally.alternatives = not last
             try:
-                return await ask(self._provider(deployment), deployment, call, route.model)
+                return await ask(self._provider(deployment), deployment, call, route)
             except PlatformError as error:
                 if started():
                     raise
@@ -113,6 +113,10 @@ class Completions:
         if provider is None:
             raise ProviderNotConfigured
         return provider
+
+
+def _served(route: Route, deployment: Deployment, asked: Call) -> Served:
+    return Served(route.model, deployment, asked.tally.attempts, None, route.retirement)
 
 
 def _with_last(route: Route) -> list[tuple[Deployment, bool]]:

@@ -23,6 +23,9 @@ LOST_INPUT_BYTES = Counter(
     "Bytes of the documents that failed attempts had sent: what they cost is the platform's, and in no ledger",
     ["provider"],
 )
+ESTIMATED = Counter(
+    "aisp_llm_estimated_total", "Calls whose provider did not say what they used: it was estimated", ["provider"]
+)
 FALLBACKS = Counter("aisp_llm_fallbacks_total", "Steps to the next deployment, by why", ["provider", "reason"])
 BREAKERS_OPEN = Gauge("aisp_llm_breakers_open", "Deployments that are given a pause", ["provider"])
 WAITING = Gauge("aisp_llm_queue_waiting", "Calls that wait for a place at a deployment", ["provider"])

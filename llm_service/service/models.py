@@ -1,20 +1,24 @@
 """The catalogue as an operator changes it. What is written is in force once the database has told of it."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from chassis.erasure import Erased
 from llm_service.domain.errors import BadModel
 from llm_service.domain.models import Model
 from llm_service.domain.providers import Providers
 from llm_service.domain.store import Repository, Store
-from llm_service.policy.catalogue import checked_model
+from llm_service.policy.catalogue import announced, checked_model
 from llm_service.policy.routing import not_found
 
 
 class Models:
     """Rows."""
 
-    def __init__(self, store: Store, providers: Providers) -> None:
+    def __init__(self, store: Store, providers: Providers, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._providers = providers
+        self._clock = clock
 
     async def list(self) -> list[Model]:
         """All rows as they stand in the database, by name; patterns, too."""
@@ -23,7 +27,7 @@ class Models:
 
     async def create(self, model: Model) -> Model:
         """BadModel, ModelExists."""
-        wanted = checked_model(model, self._providers)
+        wanted = announced(checked_model(model, self._providers), self._clock())
         async with self._store.platform() as repository:
             await _check_credentials(repository, wanted)
             await repository.put_model(wanted, new=True)
@@ -35,7 +39,7 @@ class Models:
         async with self._store.platform() as repository:
             before = _named(await repository.list_models(), model.name)
             await _check_credentials(repository, wanted)
-            await repository.put_model(wanted, new=False)
+            await repository.put_model(announced(wanted, self._clock(), before), new=False)
             return _named(await repository.list_models(), model.name), before
 
     async def delete(self, name: str) -> Model:

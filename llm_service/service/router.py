@@ -10,7 +10,7 @@ import structlog
 from chassis.errors import PlatformError
 from llm_service.domain.calls import Call
 from llm_service.domain.errors import ProviderNotConfigured, Unsupported
-from llm_service.domain.models import Credential, Deployment, Model
+from llm_service.domain.models import Credential, Deployment, Model, Retirement
 from llm_service.domain.store import Vault
 from llm_service.domain.tenancy import ProviderKey, Tenancy
 from llm_service.policy.keys import binding
@@ -34,6 +34,7 @@ class Route:
     model: str
     deployments: list[Deployment]
     max_output_tokens: int = 0
+    retirement: Retirement | None = None
 
 
 class Router:
@@ -75,7 +76,7 @@ class Router:
         if len(found) > 1:
             chance = affinity(call.tenant_id, call.body) if model.sticky else self._chance
             found = ordered(found, chance)
-        route = Route(model.price_key or model.name, found, model.max_output_tokens)
+        route = Route(model.price_key or model.name, found, model.max_output_tokens, model.retirement)
         if fixed:
             self._remember(call, tenancy, model, route)
         return route

@@ -4,14 +4,12 @@ Whatever imitates OpenAI is reached by OpenAI's settings, and much of it has no 
 does not know (404, and nothing about a model) is asked by translation, for a while without trying first.
 """
 
-from collections.abc import Callable
-
 from llm_service.domain.calls import Answer, Call, Ending, Format, LanguageModel, Out
 from llm_service.domain.errors import ProviderRefused
 from llm_service.domain.models import Deployment, Health
+from llm_service.service.learned import Learned
 
-REMEMBERED_SECONDS = 600.0
-MOST_REMEMBERED = 10_000
+FACT = "does not speak "
 
 
 class Without:
@@ -37,15 +35,12 @@ class Without:
 class Perhaps:
     """Asks `inner`, or `translated` where a server turned out not to know the format."""
 
-    def __init__(
-        self, inner: LanguageModel, translated: LanguageModel, form: Format, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, inner: LanguageModel, translated: LanguageModel, form: Format, learned: Learned) -> None:
         self._inner = inner
         self._translated = translated
         self._form = form
-        self._clock = clock
-        self._until: dict[str, float] = {}
-        """Until when a deployment is not tried, by its key."""
+        self._fact = FACT + form.value
+        self._learned = learned
 
     def speaks(self, form: Format) -> bool:
         return self._inner.speaks(form)
@@ -76,16 +71,12 @@ class Perhaps:
         return self._inner.health(deployment)
 
     def _known(self, deployment: Deployment, call: Call) -> bool:
-        return call.format is self._form and self._until.get(deployment.key, 0) > self._clock()
+        return call.format is self._form and self._learned.knows(self._fact, deployment)
 
     def _unspoken(self, call: Call, error: ProviderRefused) -> bool:
         told = error.metadata
         return call.format is self._form and told.get("provider_status") == "404" and "code" not in told
 
     def _remember(self, deployment: Deployment, call: Call) -> None:
-        if self._known(deployment, call):
-            return
-        # Clients may invent models behind a provider's prefix: what is remembered of them is bounded.
-        if len(self._until) >= MOST_REMEMBERED:
-            self._until.clear()
-        self._until[deployment.key] = self._clock() + REMEMBERED_SECONDS
+        if call.format is self._form:
+            self._learned.learn(self._fact, deployment)

@@ -13,7 +13,7 @@ from llm_service.service.models import Models
 
 PLAIN = (
     "provider", "upstream_model", "priority", "weight", "base_url", "api_version", "credential_id", "region",
-    "context_length", "cost_nano_usd_per_million",
+    "context_length", "cost_nano_usd_per_million", "without_stream_options",
 )  # fmt: skip
 LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrent_requests")
 OF_MODELS = ("name", "context_length", "max_output_tokens", "price_key", "sticky")
@@ -48,6 +48,7 @@ def _told(model: Model) -> pb.CatalogueModel:
         deployments=[_told_deployment(one) for one in model.deployments],
         capabilities=model.capabilities,
         tenant_ids=model.tenants,
+        deprecate_time=stamp(model.deprecated_at),
         shutdown_time=stamp(model.shutdown_at),
         create_time=stamp(model.created_at),
     )
@@ -68,6 +69,7 @@ def _read(told: pb.CatalogueModel) -> Model:
         deployments=tuple(_read_deployment(one) for one in told.deployments),
         capabilities=tuple(told.capabilities),
         tenants=tuple(told.tenant_ids),
+        deprecated_at=told.deprecate_time.ToDatetime(UTC) if told.HasField("deprecate_time") else None,
         shutdown_at=told.shutdown_time.ToDatetime(UTC) if told.HasField("shutdown_time") else None,
     )
 

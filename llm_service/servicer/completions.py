@@ -15,6 +15,8 @@ from chassis.errors import InvalidArgument
 from chassis.flow import Hold, pushing
 from chassis.telemetry import CALL_BUCKETS
 from llm_service.domain.calls import Caching, Call, Dialect, Ending, Format, Generator, Served
+from llm_service.service.measures import ESTIMATED
+from llm_service.servicer.wire import seconds_of
 
 FIRST_EVENT = Histogram(
     "aisp_llm_first_event_seconds", "Time to a stream's first event", ["provider"], buckets=CALL_BUCKETS
@@ -95,7 +97,11 @@ def _caching(envelope: pb.Envelope) -> Caching | None:
 
 
 def _served_by(served: Served) -> pb.ServedBy:
-    return pb.ServedBy(provider=served.provider, upstream_model=served.deployment.upstream_model, model=served.model)
+    told = pb.ServedBy(provider=served.provider, upstream_model=served.deployment.upstream_model, model=served.model)
+    if served.retirement is not None:
+        told.deprecation_time_seconds = seconds_of(served.retirement.deprecated_at)
+        told.shutdown_time_seconds = seconds_of(served.retirement.shutdown_at)
+    return told
 
 
 def _lines(served: Served, ending: Ending) -> list[usage_pb2.UsageLine]:
@@ -146,3 +152,6 @@ def _tell(call: Call, served: Served, ending: Ending) -> None:
         output_tokens=ending.tokens.output,
         finish_reason=ending.finish_reason,
     )
+    if ending.estimated:
+        telemetry.tell(usage="estimated")
+        ESTIMATED.labels(served.deployment.provider).inc()

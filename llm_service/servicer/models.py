@@ -9,6 +9,7 @@ from chassis.context import current
 from llm_service.domain.models import Health
 from llm_service.policy.routing import capabilities
 from llm_service.service.offers import Offer, Offers
+from llm_service.servicer.wire import seconds_of
 
 HEALTH = {
     Health.OK: pb.HEALTH_OK,
@@ -34,9 +35,10 @@ def _model(offer: Offer) -> pb.Model:
         capabilities=capabilities(model),
         context_length=model.context_length,
         health=HEALTH[offer.health],
-        create_time_seconds=int(model.created_at.timestamp()) if model.created_at else 0,
+        create_time_seconds=seconds_of(model.created_at),
         max_output_tokens=model.max_output_tokens,
-        shutdown_time_seconds=int(model.shutdown_at.timestamp()) if model.shutdown_at else 0,
+        deprecation_time_seconds=seconds_of(model.deprecated_at),
+        shutdown_time_seconds=seconds_of(model.shutdown_at),
         alias_of=offer.alias_of,
         price_key=model.price_key,
         providers=list(dict.fromkeys(one.provider for one in model.deployments)),

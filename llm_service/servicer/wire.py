@@ -1,6 +1,7 @@
 """What every part of the servicer translates."""
 
 import re
+from datetime import datetime
 
 from chassis.context import current
 from chassis.errors import Unauthenticated
@@ -14,6 +15,11 @@ def tenant() -> str:
     if not tenant_id:
         raise Unauthenticated
     return tenant_id
+
+
+def seconds_of(at: datetime | None) -> int:
+    """Since 1970; 0: not known."""
+    return int(at.timestamp()) if at else 0
 
 
 def is_id(text: str) -> bool:

@@ -1,5 +1,6 @@
 """A client of one format and a provider of the other, over real HTTP: the wrapper, with the adapters behind it."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from llm_service.app.providers import translating
 from llm_service.domain.calls import Call, Dialect, Ending, Format, LanguageModel, Tokens
 from llm_service.domain.errors import Unsupported
 from llm_service.domain.models import Deployment
+from llm_service.service.learned import Learned
 from tests.standins import anthropic_provider as anthropic
 from tests.standins.openai_provider import OpenAIProvider, answers, chunks, events, fails, running, sends
 from tests.standins.streams import read
@@ -48,7 +50,7 @@ def model(provider: OpenAIProvider, http: Http, form: Format) -> LanguageModel:
     address = provider.address if chat else provider.address.removesuffix("/v1")
     upstream = Upstream("any", lambda: address, "sk", configured=True, authorization=api_key)
     over = ProviderHttp(Clients(http, http), upstream, HttpLimits(20, 20, 60, 1_000_000))
-    return translating(WireModel(over, {form: wire}), 1000)
+    return translating(WireModel(over, {form: wire}), 1000, Learned(time.monotonic))
 
 
 async def collect(found: LanguageModel, asked: Call) -> tuple[list[dict[str, Any]], Ending]:
@@ -137,7 +139,9 @@ async def test_what_the_target_cannot_is_refused_before_it_is_asked(provider: Op
 async def test_the_local_engines_refusals_are_in_the_clients_words(provider: OpenAIProvider, http: Http) -> None:
     upstream = Upstream("local", lambda: provider.address, "", configured=True, local=True)
     over = ProviderHttp(Clients(http, http), upstream, HttpLimits(20, 20, 60, 1_000_000))
-    found = translating(WireModel(over, {Format.CHAT_COMPLETIONS: ChatCompletions(local=True)}), 1000)
+    found = translating(
+        WireModel(over, {Format.CHAT_COMPLETIONS: ChatCompletions(local=True)}), 1000, Learned(time.monotonic)
+    )
     asked = call(MESSAGES | {"thinking": {"type": "enabled", "budget_tokens": 5000}}, Format.MESSAGES)
     for attempt in (found.complete(DEPLOYMENT, asked), collect(found, asked)):
         with pytest.raises(Unsupported, match="thinking") as caught:

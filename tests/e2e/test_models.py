@@ -3,7 +3,9 @@
 import io
 import struct
 import wave
+from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -48,6 +50,27 @@ def test_the_sdk_raises_its_typed_exceptions(sdk: openai.OpenAI, tenant: Tenant)
         wrong.models.list()
 
 
+def test_a_prompt_that_is_too_long_has_the_code_that_clients_know(sdk: openai.OpenAI, tenant: Tenant) -> None:
+    long: Any = [{"role": "user", "content": "word " * 9000}]
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as caught:
+            sdk.chat.completions.create(model=CHAT, messages=long, max_tokens=5, stream=stream)
+        assert (caught.value.code, caught.value.type) == ("context_length_exceeded", "invalid_request_error")
+        assert "maximum context length is" in caught.value.message
+    body = {"model": CHAT, "messages": long, "max_tokens": 5}
+    told = tenant.client.post("/v1/messages", json=body)
+    assert (told.status_code, told.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert "prompt is too long" in told.json()["error"]["message"]
+
+
+def test_what_is_not_there_is_named(tenant: Tenant) -> None:
+    missing = tenant.client.post("/v1/moderations", json={"input": "x"})
+    assert (missing.status_code, missing.json()["error"]["message"]) == (404, "There is no route POST /v1/moderations.")
+    wrong = tenant.client.get("/v1/chat/completions")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json()["error"]["type"] == "invalid_request_error"
+
+
 def test_embeddings_as_floats_and_base64_are_the_same(sdk: openai.OpenAI, tenant: Tenant) -> None:
     made = sdk.embeddings.create(model=EMBEDDING, input=["one", "two"])
     floats = tenant.client.post(
@@ -66,6 +89,13 @@ def test_models_of_every_kind_are_listed(sdk: openai.OpenAI) -> None:
     assert sdk.models.retrieve(CHAT).owned_by == "local"
     with pytest.raises(openai.NotFoundError):
         sdk.models.retrieve("nope")
+
+
+def test_anthropics_sdk_reads_what_a_model_takes(tenant: Tenant) -> None:
+    sdk = anthropic.Anthropic(base_url=tenant.base_url, api_key=tenant.key, max_retries=0)
+    model = sdk.models.retrieve("claude-sonnet-4-5")
+    assert (model.lifecycle, model.retires_at, model.max_input_tokens) == ("active", None, 200_000)
+    assert model.max_tokens
 
 
 def test_speech_goes_out_and_comes_back(sdk: openai.OpenAI, tenant: Tenant) -> None:

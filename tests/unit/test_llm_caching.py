@@ -14,6 +14,7 @@ from llm_service.domain.errors import ModelNotAllowed, ProviderUnavailable
 from llm_service.domain.models import Deployment
 from llm_service.service.broadcast import AHEAD_BYTES, Broadcast
 from llm_service.service.caching import Cached, CacheRules
+from llm_service.service.router import Route
 from llm_service.service.streams import pulled
 
 pytestmark = pytest.mark.usefixtures("leaping")
@@ -78,13 +79,13 @@ class House:
         self.model = Model(error)
         self.memory = Memory()
         self.cached = Cached(
-            self.model, self.memory, self._model_of, CacheRules(max_seconds=7200, max_bytes=max_bytes), lambda: self.now
+            self.model, self.memory, self._route, CacheRules(max_seconds=7200, max_bytes=max_bytes), lambda: self.now
         )
 
-    async def _model_of(self, call: Call) -> str:
+    async def _route(self, call: Call) -> Route:
         if not self.allowed:
             raise ModelNotAllowed
-        return call.model
+        return Route(call.model, [])
 
 
 def call(**changes: Any) -> Call:

@@ -5,7 +5,8 @@ import pytest
 from llm_service.domain.calls import Answer, Call, Ending, Format, Out, Tokens
 from llm_service.domain.errors import ProviderRefused
 from llm_service.domain.models import Deployment, Health
-from llm_service.service.unspoken import REMEMBERED_SECONDS, Perhaps, Without
+from llm_service.service.learned import REMEMBERED_SECONDS, Learned
+from llm_service.service.unspoken import Perhaps, Without
 from tests.standins.streams import read
 
 HERE = Deployment("openai", "m")
@@ -48,7 +49,7 @@ async def heard(model: Perhaps, call: Call, *, stream: bool) -> bytes:
 async def test_a_server_without_the_format_is_asked_by_translation_and_remembered(stream: bool) -> None:
     now = 0.0
     native = Model(b"native", {"provider_status": "404"})
-    model = Perhaps(native, Model(b"translated"), Format.RESPONSES, lambda: now)
+    model = Perhaps(native, Model(b"translated"), Format.RESPONSES, Learned(lambda: now))
     assert [await heard(model, CALL, stream=stream) for _ in range(3)] == [b"translated"] * 3
     assert native.calls == 1
     now = REMEMBERED_SECONDS + 1
@@ -66,14 +67,14 @@ async def test_a_server_without_the_format_is_asked_by_translation_and_remembere
     ],
 )
 async def test_any_other_refusal_is_one(told: dict[str, str], form: Format, stream: bool) -> None:
-    model = Perhaps(Model(b"native", told), Model(b"translated"), Format.RESPONSES, lambda: 0.0)
+    model = Perhaps(Model(b"native", told), Model(b"translated"), Format.RESPONSES, Learned(lambda: 0.0))
     with pytest.raises(ProviderRefused):
         await heard(model, Call("m", b"{}", form), stream=stream)
 
 
 async def test_what_is_spoken_is_not_translated() -> None:
     translated = Model(b"translated")
-    model = Perhaps(Model(b"native"), translated, Format.RESPONSES, lambda: 0.0)
+    model = Perhaps(Model(b"native"), translated, Format.RESPONSES, Learned(lambda: 0.0))
     assert await heard(model, CALL, stream=False) == await heard(model, CALL, stream=True) == b"native"
     assert translated.calls == 0
     assert not Without(Model(b""), Format.RESPONSES).speaks(Format.RESPONSES)

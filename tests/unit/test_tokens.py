@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.tokens import MEDIA_TOKENS, body_tokens, text_tokens
+from llm_service.domain.calls import Call
 from llm_service.policy.estimates import estimate_input
+from llm_service.policy.uncounted import uncounted
 
 RECORDINGS = Path(os.environ.get("AISP_RECORDINGS", "../shared/recordings/provider-traffic.jsonl"))
 CALL = {"id": "a", "type": "function", "function": {"name": "lookup", "arguments": '{"q": "weather in Rome"}'}}
@@ -106,3 +108,12 @@ def test_recorded_requests_are_estimated_near_their_providers_count() -> None:
 def is_held_back(asked: dict[str, Any]) -> bool:
     """Which half a recorded request is of, by its hash."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()[0] % 2 == 1
+
+
+def test_what_nobody_counted_is_counted_by_its_texts_whatever_they_hold() -> None:
+    call = Call("gpt-x", orjson.dumps({"model": "gpt-x", "messages": [{"role": "user", "content": "Hello there!"}]}))
+    whole = uncounted(call, ["One two three \U0001f600"])
+    assert whole == uncounted(call, ["One two ", "three \ud83d", "\ude00"])
+    assert whole.output == 3 + text_tokens("\U0001f600")
+    assert uncounted(call, ["\ud83d"]).output >= 1
+    assert (uncounted(call, []).output, whole.input) == (0, estimate_input(orjson.loads(call.body), "gpt-x"))

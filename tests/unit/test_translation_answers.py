@@ -56,9 +56,9 @@ def test_answers_come_back_equal(told: tuple[list[dict[str, Any]], str], tokens:
     blocks, stop = told
     ending = Ending(tokens, stop)
     answer = answer_to_messages(
-        answer_to_chat({"id": "m", "model": "x", "content": blocks, "stop_reason": stop}, ending, NOW), ending
+        answer_to_chat({"id": "msg_m", "model": "x", "content": blocks, "stop_reason": stop}, ending, NOW), ending
     )
-    assert (answer["content"], answer["stop_reason"], answer["id"], answer["model"]) == (blocks, stop, "m", "x")
+    assert (answer["content"], answer["stop_reason"], answer["id"], answer["model"]) == (blocks, stop, "msg_m", "x")
     usage = answer["usage"]
     assert sum(usage[key] for key in usage if key.endswith("input_tokens")) == tokens.input
     assert (usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]) == (

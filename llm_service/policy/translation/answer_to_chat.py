@@ -6,7 +6,7 @@ import orjson
 
 from llm_service.domain.calls import Ending
 from llm_service.domain.errors import ProviderBadAnswer
-from llm_service.policy.translation.words import FINISH_REASONS, usage_for_chat
+from llm_service.policy.translation.words import FINISH_REASONS, id_for_chat, usage_for_chat
 
 
 def answer_to_chat(answer: dict[str, Any], ending: Ending, created: int) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def answer_to_chat(answer: dict[str, Any], ending: Ending, created: int) -> dict
         message["refusal"] = refusal_of(answer)
     finish = FINISH_REASONS.get(answer.get("stop_reason") or "", "stop")
     return {
-        "id": str(answer.get("id") or ""),
+        "id": id_for_chat(answer.get("id")),
         "object": "chat.completion",
         "created": created,
         "model": str(answer.get("model") or ""),

@@ -7,7 +7,7 @@ import orjson
 
 from llm_service.domain.calls import Ending
 from llm_service.domain.errors import ProviderBadAnswer
-from llm_service.policy.translation.words import STOP_REASONS, usage_for_messages
+from llm_service.policy.translation.words import STOP_REASONS, id_for_messages, usage_for_messages
 
 REASONING = ("reasoning_content", "reasoning")
 """Where servers of OpenAI's format tell what the model thought."""
@@ -24,7 +24,7 @@ def answer_to_messages(answer: dict[str, Any], ending: Ending) -> dict[str, Any]
     if choice["message"].get("refusal"):
         reason = "refusal"
     return {
-        "id": str(answer.get("id") or ""),
+        "id": id_for_messages(answer.get("id")),
         "type": "message",
         "role": "assistant",
         "model": str(answer.get("model") or ""),

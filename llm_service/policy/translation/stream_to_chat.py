@@ -7,7 +7,7 @@ from llm_service.domain.calls import Ending
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.policy.translation.answer_to_chat import refusal_of, tool_call
 from llm_service.policy.translation.events import documents_of, unnamed
-from llm_service.policy.translation.words import FINISH_REASONS, usage_for_chat
+from llm_service.policy.translation.words import FINISH_REASONS, id_for_chat, usage_for_chat
 
 Document = dict[str, Any]
 
@@ -40,7 +40,7 @@ class StreamToChat:
     def _event(self, event: Document) -> Iterator[Document]:
         match event["type"]:
             case "message_start":
-                self._id, self._model = str(event["message"].get("id")), str(event["message"].get("model"))
+                self._id, self._model = id_for_chat(event["message"].get("id")), str(event["message"].get("model"))
                 yield self._chunk({"role": "assistant", "content": ""})
             case "content_block_start":
                 self._block = dict(event["content_block"])

@@ -10,7 +10,7 @@ from llm_service.domain.calls import Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
 from llm_service.policy.translation.answer_to_messages import id_of, reasoning_of, stop_of
 from llm_service.policy.translation.events import documents_of, named
-from llm_service.policy.translation.words import usage_for_messages
+from llm_service.policy.translation.words import id_for_messages, usage_for_messages
 
 Document = dict[str, Any]
 
@@ -54,8 +54,12 @@ class StreamToMessages:
         return named([*told, {"type": "message_delta", "delta": delta, "usage": usage}, {"type": "message_stop"}])
 
     def _chunk(self, chunk: Document) -> Iterator[Document]:
+        choices = chunk.get("choices") or ()
+        if not choices and not self._begun:
+            # Azure begins with what its filter says of the prompt, of no model and under no id.
+            return
         yield from self._begin(chunk)
-        for choice in chunk.get("choices") or ():
+        for choice in choices:
             yield from self._delta(choice.get("delta") or {})
             if choice.get("finish_reason"):
                 self._last = choice
@@ -66,7 +70,7 @@ class StreamToMessages:
             return
         self._begun = True
         message: Document = {
-            "id": str(chunk.get("id") or ""),
+            "id": id_for_messages(chunk.get("id")),
             "type": "message",
             "role": "assistant",
             "model": str(chunk.get("model") or ""),

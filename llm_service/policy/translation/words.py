@@ -1,5 +1,6 @@
 """The words that both formats have for one thing: reasons to stop, efforts, tiers, counts of tokens."""
 
+import secrets
 from typing import Any
 
 from llm_service.domain.calls import Tokens
@@ -27,6 +28,25 @@ BUDGETS = ((4096, "low"), (16_384, "medium"))
 """Below how many tokens of a budget for thinking an effort is meant; beyond all of them it is high."""
 ERROR_MARK = "[tool error] "
 """How a tool's failure is told where the format has no field for it."""
+
+
+CHAT_ID, MESSAGE_ID = "chatcmpl-", "msg_"
+"""How ids of answers begin. Neither maker promises it, and clients tell by it what they have."""
+
+
+def id_for_chat(told: Any) -> str:
+    """The id of a message as one of a chat completion: the same behind another beginning."""
+    return _id_of(told, MESSAGE_ID, CHAT_ID)
+
+
+def id_for_messages(told: Any) -> str:
+    """And the other way."""
+    return _id_of(told, CHAT_ID, MESSAGE_ID)
+
+
+def _id_of(told: Any, there: str, here: str) -> str:
+    found = told if isinstance(told, str) and told else secrets.token_hex(12)
+    return found if found.startswith(here) else here + found.removeprefix(there)
 
 
 def effort_of_budget(tokens: int) -> str:

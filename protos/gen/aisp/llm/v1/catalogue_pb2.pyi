@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CatalogueModel(_message.Message):
-    __slots__ = ("name", "deployments", "capabilities", "context_length", "max_output_tokens", "price_key", "sticky", "shutdown_time", "tenant_ids", "create_time")
+    __slots__ = ("name", "deployments", "capabilities", "context_length", "max_output_tokens", "price_key", "sticky", "shutdown_time", "tenant_ids", "create_time", "deprecate_time")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class CatalogueModel(_message.Message):
     SHUTDOWN_TIME_FIELD_NUMBER: _ClassVar[int]
     TENANT_IDS_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DEPRECATE_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     deployments: _containers.RepeatedCompositeFieldContainer[Deployment]
     capabilities: _containers.RepeatedScalarFieldContainer[str]
@@ -31,10 +32,11 @@ class CatalogueModel(_message.Message):
     shutdown_time: _timestamp_pb2.Timestamp
     tenant_ids: _containers.RepeatedScalarFieldContainer[str]
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., price_key: _Optional[str] = ..., sticky: bool = ..., shutdown_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tenant_ids: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    deprecate_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., price_key: _Optional[str] = ..., sticky: bool = ..., shutdown_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tenant_ids: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deprecate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("provider", "upstream_model", "id", "priority", "weight", "base_url", "api_version", "credential_id", "region", "capabilities", "context_length", "cost_nano_usd_per_million", "requests_per_minute", "tokens_per_minute", "concurrent_requests")
+    __slots__ = ("provider", "upstream_model", "id", "priority", "weight", "base_url", "api_version", "credential_id", "region", "capabilities", "context_length", "cost_nano_usd_per_million", "requests_per_minute", "tokens_per_minute", "concurrent_requests", "without_stream_options")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +52,7 @@ class Deployment(_message.Message):
     REQUESTS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
     CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     provider: str
     upstream_model: str
     id: str
@@ -65,7 +68,8 @@ class Deployment(_message.Message):
     requests_per_minute: int
     tokens_per_minute: int
     concurrent_requests: int
-    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., id: _Optional[str] = ..., priority: _Optional[int] = ..., weight: _Optional[int] = ..., base_url: _Optional[str] = ..., api_version: _Optional[str] = ..., credential_id: _Optional[str] = ..., region: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., cost_nano_usd_per_million: _Optional[int] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., concurrent_requests: _Optional[int] = ...) -> None: ...
+    without_stream_options: bool
+    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., id: _Optional[str] = ..., priority: _Optional[int] = ..., weight: _Optional[int] = ..., base_url: _Optional[str] = ..., api_version: _Optional[str] = ..., credential_id: _Optional[str] = ..., region: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., cost_nano_usd_per_million: _Optional[int] = ..., requests_per_minute: _Optional[int] = ..., tokens_per_minute: _Optional[int] = ..., concurrent_requests: _Optional[int] = ..., without_stream_options: bool = ...) -> None: ...
 
 class ListCatalogueRequest(_message.Message):
     __slots__ = ()

@@ -194,14 +194,18 @@ class Completion(_message.Message):
     def __init__(self, usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ..., served_by: _Optional[_Union[ServedBy, _Mapping]] = ..., attempts: _Optional[int] = ..., age_seconds: _Optional[int] = ...) -> None: ...
 
 class ServedBy(_message.Message):
-    __slots__ = ("provider", "upstream_model", "model")
+    __slots__ = ("provider", "upstream_model", "model", "deprecation_time_seconds", "shutdown_time_seconds")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEPRECATION_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SHUTDOWN_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     provider: str
     upstream_model: str
     model: str
-    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
+    deprecation_time_seconds: int
+    shutdown_time_seconds: int
+    def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., model: _Optional[str] = ..., deprecation_time_seconds: _Optional[int] = ..., shutdown_time_seconds: _Optional[int] = ...) -> None: ...
 
 class GetResponseRequest(_message.Message):
     __slots__ = ("response_id",)
@@ -254,7 +258,7 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "provider", "capabilities", "context_length", "health", "create_time_seconds", "max_output_tokens", "shutdown_time_seconds", "alias_of", "price_key", "providers")
+    __slots__ = ("name", "provider", "capabilities", "context_length", "health", "create_time_seconds", "max_output_tokens", "shutdown_time_seconds", "alias_of", "price_key", "providers", "deprecation_time_seconds")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
@@ -266,6 +270,7 @@ class Model(_message.Message):
     ALIAS_OF_FIELD_NUMBER: _ClassVar[int]
     PRICE_KEY_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    DEPRECATION_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     name: str
     provider: str
     capabilities: _containers.RepeatedScalarFieldContainer[str]
@@ -277,4 +282,5 @@ class Model(_message.Message):
     alias_of: str
     price_key: str
     providers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., create_time_seconds: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., shutdown_time_seconds: _Optional[int] = ..., alias_of: _Optional[str] = ..., price_key: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ...) -> None: ...
+    deprecation_time_seconds: int
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_length: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., create_time_seconds: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., shutdown_time_seconds: _Optional[int] = ..., alias_of: _Optional[str] = ..., price_key: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., deprecation_time_seconds: _Optional[int] = ...) -> None: ...
