@@ -247,11 +247,14 @@ class JobRunner:
             await self._again_or_never(job, problem)
 
     async def _again_or_never(self, job: Job, error: PlatformError) -> None:
-        passing = isinstance(error, Unavailable | ResourceExhausted | DeadlineExceeded) or type(error) is PlatformError
-        if passing and job.attempt < MAX_ATTEMPTS:
+        passing = isinstance(error, Unavailable | DeadlineExceeded) or type(error) is PlatformError
+        # Who waits for a limit has not failed: it may take many minutes, or days, and goes on in each.
+        limited = isinstance(error, ResourceExhausted)
+        if limited or (passing and job.attempt < MAX_ATTEMPTS):
             pause = error.retry_after or min(MAX_PAUSE_SECONDS, 2**job.attempt)
             log.warning("a job waits", job_id=job.id, kind=job.kind, reason=error.reason, seconds=pause)
-            await self._change(job, attempts=-job.attempt, run_at=_in_seconds(pause))
+            spent = job.attempt - 1 if limited else job.attempt
+            await self._change(job, attempts=-spent, run_at=_in_seconds(pause))
             return
         log.warning("a job is given up", job_id=job.id, kind=job.kind, reason=error.reason)
         await self._failed(job, error)

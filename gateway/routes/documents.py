@@ -120,7 +120,8 @@ def _taken(response: Response, answer: pb.UploadDocumentResponse) -> dict[str, A
 
 
 def shown(row: pb.Document) -> dict[str, Any]:
-    """A document as clients see it."""
+    """A document as clients see it. While it is ingested, `waiting` says what it waits for, if it does."""
+    ended = row.status >= pb.DOCUMENT_STATUS_READY
     return {
         "id": row.id,
         "title": row.title,
@@ -128,7 +129,8 @@ def shown(row: pb.Document) -> dict[str, Any]:
         "status": STATUS[row.status],
         "stage": row.stage,
         "progress": row.progress,
-        "error": row.error or None,
+        "error": row.error or None if ended else None,
+        "waiting": None if ended else row.error or None,
         "bytes": row.bytes,
         "chunks": row.chunks,
         "version": row.version,

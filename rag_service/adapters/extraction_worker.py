@@ -22,6 +22,10 @@ MAX_RATIO = 200
 RATIO_COUNTS_FROM = 16 * 1024 * 1024
 MAX_NESTING = 3
 ARCHIVES = (".zip", ".docx", ".xlsx", ".pptx", ".epub", ".jar", ".odt")
+PATH = re.compile(r"(?:/[\w.-]+){2,}")
+MAX_SAID = 200
+ENCRYPTED = "it is encrypted. Upload it without a password."
+READ = "Save it as PDF, DOCX, PPTX, XLSX, ODT, EPUB, HTML, Markdown, CSV, EML, RTF or plain text."
 FRONT_MATTER = re.compile(r"\A---\n.*?(?=^# |\n\n(?!#))", re.DOTALL | re.MULTILINE)
 
 
@@ -44,7 +48,7 @@ def main() -> None:
     except OSError as error:
         answer = {"error": "its text is larger than allowed." if error.errno == 27 else f"{error.strerror}."}
     except Exception as error:  # noqa: BLE001  # whatever a parser raises is a finding about the file
-        answer = {"error": _reason(error)}
+        answer = {"error": _reason(error, media_type)}
     print(json.dumps(answer))  # noqa: T201  # the answer
 
 
@@ -97,7 +101,7 @@ def check_archive(path: Any, most_bytes: int, depth: int = 1) -> None:
             if len(entries) > MAX_ENTRIES:
                 raise Refused(f"it has more than {MAX_ENTRIES} files in it.")
             if any(one.flag_bits & 1 for one in entries):
-                raise Refused("it is encrypted.")
+                raise Refused(ENCRYPTED)
             if any(".." in one.filename.split("/") or one.filename.startswith(("/", "\\")) for one in entries):
                 raise Refused("names in it point outside of it.")
             if unpacked > most_bytes or (unpacked > RATIO_COUNTS_FROM and unpacked > MAX_RATIO * max(packed, 1)):
@@ -140,11 +144,20 @@ def _clean(text: str) -> str:
     return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, media_type: str) -> str:
+    """What a library says in its own words, in ours. It may name paths of this machine, and says some things twice."""
+    if isinstance(error, Refused):
+        return str(error)
     text = str(error)
     if "password" in text.lower() or "encrypt" in text.lower():
-        return "it is encrypted."
-    return text[:300] or type(error).__name__
+        return ENCRYPTED
+    if "page boundaries" in text:
+        return "there is no page in it."
+    if type(error).__name__ == "ValidationError":
+        return f"files of its kind ({media_type or 'unknown'}) are not read here. {READ}"
+    said = [part.strip() for part in PATH.sub("…", text).split(": ")]
+    told = ": ".join(dict.fromkeys(part for part in said if part and not part.endswith("Error")))
+    return f"it is damaged, or not what its name says ({told[:MAX_SAID] or type(error).__name__})."
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 import mimetypes
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import PurePath
 
 from rag_service.domain.errors import ExtractionFailed
 
 HEAD_BYTES = 4096
+BINARY = "binary data"
 OFFICE = "application/vnd.openxmlformats-officedocument"
 PLAIN_SUFFIXES = frozenset((
     ".txt", ".text", ".md", ".markdown", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".log", ".toml", ".yaml", ".yml",
@@ -47,6 +49,12 @@ MAGIC = (
     (b"MZ", "a program"),
     (b"SQLite format 3\0", "a database"),
 )
+UNREAD = {
+    "image": "It is an image: there is no text recognition here. Make a PDF with a text layer of it.",
+    "audio": "It is a recording: have it transcribed (POST /v1/audio/transcriptions), and upload what was said.",
+    "video": "It is a film: have its sound transcribed (POST /v1/audio/transcriptions), and upload what was said.",
+}
+"""By the first half of a media type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +65,21 @@ class Format:
     media_type: str = ""
     table: bool = False
     """The first line names columns."""
+    charset: str = ""
+    """Of a plain text, as the client says."""
 
 
 def format_of(file_name: str, declared: str, head: bytes) -> Format:
-    """`head`: the first bytes. ExtractionFailed if the name says one thing and the bytes another."""
+    """`head`: the first bytes. ExtractionFailed if the name says one thing and the bytes another. What is text, and of
+    no kind that is read in a way of its own, is read as it is, whatever its name.
+    """
     suffix = PurePath(file_name).suffix.lower()
-    declared = declared.split(";", maxsplit=1)[0].strip().lower()
+    declared, charset = _parted(declared)
     found = content_of(head)
+    table = suffix in TABLES or (not suffix and declared in TABLE_TYPES)
     if suffix in PLAIN_SUFFIXES or (not suffix and (declared in PLAIN_TYPES or not declared)):
         _agree(suffix or "text", "text", found)
-        return Format(plain=True, table=suffix in TABLES or (not suffix and declared in TABLE_TYPES))
+        return Format(plain=True, table=table, charset=charset)
     if suffix in KNOWN:
         media_type, expected = KNOWN[suffix]
         _agree(suffix, expected, found)
@@ -77,7 +90,21 @@ def format_of(file_name: str, declared: str, head: bytes) -> Format:
     for media_type, expected in KNOWN.values():
         if guessed == media_type:
             _agree(media_type, expected, found)
+            return Format(plain=False, media_type=media_type)
+    if found == "text":
+        return Format(plain=True, charset=charset)
+    if found == "a PDF":
+        return Format(plain=False, media_type="application/pdf")
+    if unread := UNREAD.get((guessed or "").split("/")[0]):
+        raise ExtractionFailed(unread)
     return Format(plain=False, media_type=guessed or "")
+
+
+def _parted(declared: str) -> tuple[str, str]:
+    """The media type, and its charset."""
+    message = Message()
+    message["content-type"] = declared
+    return message.get_content_type() if declared else "", message.get_content_charset("")
 
 
 def content_of(head: bytes) -> str:
@@ -87,10 +114,27 @@ def content_of(head: bytes) -> str:
     for magic, name in MAGIC:
         if head.startswith(magic):
             return name
-    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return "text" if wide or b"\0" not in head else "no text"
+    return "text" if wide(head) or b"\0" not in head else BINARY
+
+
+def wide(head: bytes) -> str:
+    """The encoding of a text whose characters have two bytes each, or nothing. Without a mark it is known by its zeros,
+    which every second byte of a text in most languages is.
+    """
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    first, second = head[0::2].count(0), head[1::2].count(0)
+    if min(first, second) > 0 or 4 * max(first, second) <= len(head) // 2:
+        return ""
+    encoding = "utf-16-be" if first else "utf-16-le"
+    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+    return "" if any(sign < " " and not sign.isspace() for sign in text) else encoding
 
 
 def _agree(named: str, expected: str, found: str) -> None:
+    if found == BINARY and expected == "text":
+        raise ExtractionFailed(
+            f"It is named {named}, but it is not text: there are zero bytes in it. Save it as UTF-8."
+        )
     if found != expected:
-        raise ExtractionFailed(f"It is named {named}, but its content is {found}: not {expected}.")
+        raise ExtractionFailed(f"It is named {named}, but its content is {found}, and not {expected}.")

@@ -179,6 +179,8 @@ class Documents:
     async def text(self, tenant_id: str, document_id: str) -> AsyncGenerator[bytes, None]:
         """The extracted text that searches see, UTF-8, in parts. DocumentNotFound, TextNotReady."""
         document = await self.get(tenant_id, document_id)
+        if not document.ready_version:
+            raise TextNotReady
         try:
             async for part in self._objects.read(document.text_key(document.ready_version)):
                 yield part

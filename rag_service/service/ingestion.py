@@ -16,7 +16,7 @@ from uuid import uuid4
 import structlog
 
 from chassis import context
-from chassis.errors import PlatformError
+from chassis.errors import PlatformError, ResourceExhausted
 from chassis.job import Job
 from rag_service.domain.chunks import Chunk, Staged
 from rag_service.domain.documents import Document, DocumentStatus, Extractor, ObjectStore, Text
@@ -104,6 +104,9 @@ class Ingestion:
                     await self._ingest(await self._claimed(document))
         except ExtractionFailed as error:
             await self._fail(document, str(error))
+        except ResourceExhausted as error:
+            await self._wait(document, error)
+            raise
         except RunOver:
             log.info("ingestion stopped", document_id=document.id, run=document.run)
             # What is stale is left to whoever took over.
@@ -196,17 +199,35 @@ class Ingestion:
                     rows = await repository.next_staged(document.tenant_id, document.id, after, size)
                 if rows:
                     after = rows[-1].ordinal
-                    running.add(asyncio.create_task(self._embed_rows(document, rows, tally)))
+                    running.add(asyncio.create_task(self._embed_within(document, rows, tally)))
                 if not running:
                     return
                 if len(running) == CALLS_OF_ONE or not rows:
                     done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        task.result()
+                    for error in [task.exception() for task in done]:
+                        if error is not None:
+                            raise error
+        except ResourceExhausted:
+            # What is on its way is paid for.
+            await asyncio.gather(*running, return_exceptions=True)
+            raise
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def _embed_within(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
+        """What a limit of the plan does not let through at once goes half by half: a minute may have fewer tokens than
+        a call would take. Each half that is through is kept.
+        """
+        try:
+            await self._embed_rows(document, rows, tally)
+        except ResourceExhausted:
+            if len(rows) == 1:
+                raise
+            half = len(rows) // 2
+            await self._embed_within(document, rows[:half], tally)
+            await self._embed_within(document, rows[half:], tally)
 
     async def _embed_rows(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
         latest, store = document.latest, self._vectors[document.vector_store]
@@ -244,6 +265,14 @@ class Ingestion:
             if not await repository.set_progress(document.tenant_id, going_on):
                 raise RunOver
         return going_on
+
+    async def _wait(self, document: Document, error: ResourceExhausted) -> None:
+        """Says what it waits for, until it goes on."""
+        async with self._store.transaction(document.tenant_id) as repository:
+            now = await repository.get_document(document.tenant_id, document.id, lock=True)
+            if now is not None and now.run == document.run and now.status is DocumentStatus.RUNNING:
+                why = f"{error.message} It goes on by itself as soon as that allows it."
+                await repository.set_progress(document.tenant_id, now.at(now.status, now.stage, now.progress, why))
 
     async def _fail(self, document: Document, reason: str) -> None:
         log.warning("document failed", document_id=document.id, why=reason)

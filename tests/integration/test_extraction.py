@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import random
 import struct
 import subprocess
 import sys
@@ -24,6 +25,22 @@ from tests.standins import files
 LIMITS = ExtractionLimits(seconds=20, megabytes=1024, text_bytes=4 * 1024 * 1024, processes=2)
 HTML = b"<html><head><title>Hours</title></head><body><h1>Opening</h1><p>We open at nine.</p></body></html>"
 SENTENCE = "The motor lasts three years."
+NOISE = random.Random(1).randbytes(9000)  # noqa: S311  # the same each time
+FOREIGN = {
+    "shift_jis": "港の灯台は午後五時に点灯します。船長は港で待っています。",
+    "euc_jp": "港の灯台は午後五時に点灯します。船長は港で待っています。",
+    "iso2022_jp": "港の灯台は午後五時に点灯します。船長は港で待っています。",
+    "gb18030": "灯塔在下午五点点亮。船长在港口等待。",
+    "big5": "燈塔在下午五點點亮。船長在港口等待。",
+    "cp949": "등대는 오후 다섯 시에 켜집니다. 선장은 항구에서 기다립니다.",
+    "cp1251": "Маяк зажигается в пять часов вечера. Капитан ждет в порту.",  # Russian
+    "koi8_r": "Маяк зажигается в пять часов вечера. Капитан ждет в порту.",  # Russian
+    "cp1253": "Ο φάρος ανάβει στις πέντε το απόγευμα. Ο καπετάνιος περιμένει στο λιμάνι.",  # noqa: RUF001  # Greek
+    "cp1255": "המגדלור נדלק בשעה חמש אחר הצהריים. רב החובל מחכה בנמל.",
+    "cp1256": "المنارة تضاء في الساعة الخامسة مساء. ينتظر القبطان في الميناء.",
+    "cp1250": "Latarnia zapala się o piątej. Kapitan czeka w porcie, żeglarz śpi.",
+    "iso8859_2": "Latarnia zapala się o piątej. Kapitan czeka w porcie, żeglarz śpi.",
+}
 
 
 def extracted(
@@ -76,11 +93,44 @@ def test_every_format_gives_its_text_under_its_headings(
         ("Grüße\r\nzwei".encode(), "Grüße\nzwei"),
         (b"\xef\xbb\xbfwith a mark", "with a mark"),
         ("Grüße".encode("utf-16"), "Grüße"),
-        ("Grüße".encode("cp1252"), "Grüße"),
+        ("Grüße".encode("utf-16-be"), "Grüße"),
+        ("Grüße".encode("utf-16-le"), "Grüße"),
+        ("Grüße vom Hafen: Übergabe um fünf.".encode("cp1252"), "Grüße vom Hafen: Übergabe um fünf."),
+        (b"one\rtwo\r\nthree\n\r", "one\ntwo\nthree\n\n"),
+        *((text.encode(encoding), text) for encoding, text in FOREIGN.items()),
+        (
+            b"plain text. " * 20_000 + FOREIGN["shift_jis"].encode("shift_jis"),
+            "plain text. " * 20_000 + FOREIGN["shift_jis"],
+        ),
+        # With a byte that nobody can read.
+        (FOREIGN["shift_jis"].encode("shift_jis") * 9 + b"\x81", FOREIGN["shift_jis"] * 9 + "\ufffd"),
     ],
 )
 def test_encodings(tmp_path: Path, content: bytes, text: str) -> None:
     assert extracted(tmp_path, "a.txt", content).path.read_text(encoding="utf-8") == text
+
+
+def test_an_encoding_is_what_the_client_says_unless_it_is_unicode(tmp_path: Path) -> None:
+    content, media_type = "żółw".encode("cp1250"), "text/plain; charset=windows-1250"
+    assert extracted(tmp_path, "a.txt", content, media_type=media_type).path.read_text(encoding="utf-8") == "żółw"
+    for charset in ("iso-8859-1", "nonsense", "hex"):
+        media_type = f"text/plain; charset={charset}"
+        text = extracted(tmp_path, "a.txt", "żółw".encode(), media_type=media_type)
+        assert text.path.read_text(encoding="utf-8") == "żółw"
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("noname", "application/octet-stream"), ("a.xyz", ""), ("a.go", "text/x-go"), ("Makefile", "text/x-makefile")],
+)
+def test_what_is_text_is_read_whatever_its_name(tmp_path: Path, name: str, media_type: str) -> None:
+    text = extracted(tmp_path, name, b"A gull.", media_type=media_type)
+    assert text.path.read_text(encoding="utf-8") == "A gull."
+
+
+def test_a_pdf_without_its_name_is_one(tmp_path: Path) -> None:
+    content = files.pdf([["Warranty", SENTENCE]])
+    assert extracted(tmp_path, "scan 1", content, media_type="application/octet-stream").page_starts == (0,)
 
 
 def nested(depth: int) -> bytes:
@@ -121,6 +171,10 @@ def encrypted_zip() -> bytes:
             content[found + place] |= 1
             start = found + 4
     return bytes(content)
+
+
+def empty_pdf() -> bytes:
+    return files.pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [] /Count 0 >>"])
 
 
 def looping_pdf() -> bytes:
@@ -170,9 +224,13 @@ ZOO: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "PDF named DOCX": ("a.docx", lambda: files.pdf([["x", "y"]]), "a PDF"),
     "ZIP named text": ("a.txt", lambda: files.zipped({"a": "b"}), "a ZIP archive"),
     "program named text": ("a.md", lambda: b"\x7fELF" + b"\0" * 64, "a program"),
-    "zeros named text": ("a.txt", lambda: b"ab\0" * 5000, "no text"),
-    "image": ("a.png", lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 64, ""),
-    "unknown kind": ("a.xyz", lambda: b"\x01\x02\0\x03" * 100, ""),
+    "zeros named text": ("a.txt", lambda: b"ab\0" * 5000, "zero bytes"),
+    "noise named text": ("a.txt", lambda: NOISE.replace(b"\0", b""), "Save it as UTF-8"),
+    "image": ("a.png", lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "no text recognition"),
+    "recording": ("a.mp3", lambda: b"ID3\3\0" * 100, "transcriptions"),
+    "program": ("a.exe", lambda: b"MZ" + NOISE, "not read here"),
+    "unknown kind": ("a.xyz", lambda: b"\x01\x02\0\x03" * 100, "not read here"),
+    "PDF without pages": ("a.pdf", empty_pdf, "no page"),
     "huge text": ("a.txt", lambda: b"word " * 1_000_000, "more than"),
     "huge text in HTML": ("a.html", lambda: b"<p>" + b"word " * 2_000_000 + b"</p>", "larger|more"),
 }

@@ -11,7 +11,7 @@ import pytest
 from aisp.rag.v1 import rag_service_pb2 as pb
 
 from chassis.errors import InvalidArgument, PlatformError
-from chassis.jobs import CHANNEL
+from chassis.jobs import CHANNEL, MAX_ATTEMPTS
 from chassis.settings import DatabaseSettings, RedisSettings
 from tests.integration.conftest import Serve
 from tests.integration.rag_bench import Bench, rag_bench
@@ -133,6 +133,28 @@ async def test_a_failed_document_is_tried_again_and_ready(bench: Bench) -> None:
         assert len(await bench.search("harbours", pb.SEARCH_MODE_LEXICAL)) == ready.chunks
     told = [kind for name, (kind, _) in bench.peers.meter.events.items() if document.id in name]
     assert sorted(told) == ["document.failed", "document.ready"]
+
+
+async def test_under_a_small_limit_a_document_goes_on_minute_by_minute_and_says_so(bench: Bench) -> None:
+    """A minute has fewer tokens than one call would take, as on the smallest plan; and there are more minutes than a job
+    that fails has attempts.
+    """
+    minute, minutes = 900, 0
+    bench.peers.meter.tokens = 0
+    document = await bench.upload(TEXT.encode(), title="Story")
+    async with bench.working():
+        async with asyncio.timeout(120):
+            while (now := await bench.document(document.id)).status < pb.DOCUMENT_STATUS_READY:
+                if bench.peers.meter.tokens < 400 and now.error:
+                    assert now.status == pb.DOCUMENT_STATUS_RUNNING
+                    assert now.error.startswith("The limit tokens_per_minute is exhausted. It goes on by itself")
+                    minutes += 1
+                    bench.peers.meter.tokens = minute
+                await asyncio.sleep(0.02)
+    assert (now.status, now.error) == (pb.DOCUMENT_STATUS_READY, "")
+    assert minutes > MAX_ATTEMPTS
+    assert set(bench.peers.embeddings.texts.values()) == {1}
+    assert len(bench.peers.embeddings.texts) == now.chunks
 
 
 async def test_documents_are_deleted_by_a_filter(bench: Bench) -> None:

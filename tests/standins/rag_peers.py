@@ -99,6 +99,8 @@ class RememberingMeter(UsageServiceServicer):
     """Leases and what they were settled with; stored bytes against `storage`."""
 
     storage: int = 1 << 40
+    tokens: int = 1 << 40
+    """Left of the minute; a test fills them up again."""
     stored: Counter[str] = field(default_factory=Counter)
     live: dict[str, tuple[str, int]] = field(default_factory=dict)
     settled: dict[str, list[Any]] = field(default_factory=dict)
@@ -109,6 +111,9 @@ class RememberingMeter(UsageServiceServicer):
         reserved = sum(size for owner, size in self.live.values() if owner == tenant_id)
         if request.storage_bytes and self.stored[tenant_id] + reserved + request.storage_bytes > self.storage:
             raise ResourceExhausted("The limit storage_bytes is exhausted.")
+        if request.tokens > self.tokens:
+            raise ResourceExhausted("The limit tokens_per_minute is exhausted.", retry_after=0.2)
+        self.tokens -= request.tokens
         self.live[lease] = (tenant_id, request.storage_bytes)
         return usage_pb.ReserveResponse(lease_id=lease)
 

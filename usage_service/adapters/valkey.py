@@ -144,8 +144,12 @@ class ValkeyMeter:
             case b"UNPRICED":
                 raise UnpricedModel
         binding = parse_limits(answer[2 : 2 + 5 * int(answer[1])])
+        message = f"The limit {binding[0].name} is exhausted: {binding[0].used} of {binding[0].limit} used"
+        if binding[0].name == "storage_bytes":
+            # No time gives it back.
+            message += f", {work.storage_bytes} more wanted. Delete documents, or have the limit raised"
         raise RateLimited(
-            f"The limit {binding[0].name} is exhausted: {binding[0].used} of {binding[0].limit} used.",
+            f"{message}.",
             metadata={"limit": binding[0].name, "scope": binding[0].scope, "remaining": str(binding[0].remaining)},
             violations=[Violation(state.name, f"{state.used} of {state.limit} used") for state in binding],
             retry_after=max(1.0, max(state.reset_ms for state in binding) / 1000),
