@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID, insert
 
-from rag_service.domain.chunks import Chunk, Count
+from rag_service.domain.chunks import Count
 from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.repository.documents import DocumentRows, current
 from rag_service.repository.postings import insert_postings, take_numbers
@@ -17,7 +17,16 @@ SWAP_ROWS = 500
 """So many chunks a statement: what is in memory at once, and far from the time that a statement may take."""
 MANY_ROWS = 8192
 """The same where the database works alone. As many as share a home in the lexical index (repository/postings.py)."""
-FIELDS = ("id", "ordinal", "text", "start", "end", "page", "heading", "digest")
+# Their words stay where they are: only numbers come and go.
+SHOW = sa.text("""
+    INSERT INTO chunks (id, tenant_id, collection_id, document_id, ordinal, text, start, "end", page, heading, length,
+        number, digest)
+    SELECT s.id, s.tenant_id, CAST(:collection AS uuid), s.document_id, s.ordinal, s.text, s.start, s."end", s.page,
+        s.heading, s.length, new.number, s.digest
+    FROM unnest(CAST(:ordinals AS int[]), CAST(:numbers AS int[])) AS new(ordinal, number)
+    JOIN staged_chunks s ON s.ordinal = new.ordinal
+    WHERE s.tenant_id = CAST(:tenant AS uuid) AND s.document_id = CAST(:document AS uuid)
+""")
 MOVED = ("ordinal", "start", "end", "page")
 """What may change of a chunk that stays the same."""
 
@@ -131,19 +140,15 @@ class ChunkRows(DocumentRows):
         """Those that are not visible yet get their place among the chunks, and in the lexical index."""
         place = {"tenant_id": tenant_id, "collection_id": document.collection_id}
         there = sa.select(chunks.c.id).where(chunks.c.id == staged_chunks.c.id)
-        query = sa.select(staged_chunks).where(
+        query = sa.select(staged_chunks.c.ordinal, staged_chunks.c.terms).where(
             staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document.id, ~there.exists()
         )
         query = query.order_by(staged_chunks.c.ordinal).limit(SWAP_ROWS)
         last = -1
         while found := (await self._db.execute(query.where(staged_chunks.c.ordinal > last))).all():
-            rows = [Chunk(terms=row.terms, **{name: getattr(row, name) for name in FIELDS}) for row in found]
-            numbers = await take_numbers(self._db, rows, place)
-            values = [
-                {name: getattr(row, name) for name in FIELDS}
-                | {"document_id": document.id, "length": sum(row.terms.values()), "number": number, **place}
-                for row, number in zip(rows, numbers, strict=True)
-            ]
-            await self._db.execute(chunks.insert(), values)
-            await insert_postings(self._db, rows, numbers, place)
-            last = rows[-1].ordinal
+            terms = [row.terms for row in found]
+            numbers = await take_numbers(self._db, terms, place)
+            shown = {"ordinals": [row.ordinal for row in found], "numbers": numbers, "document": document.id}
+            await self._db.execute(SHOW, shown | {"tenant": tenant_id, "collection": document.collection_id})
+            await insert_postings(self._db, terms, numbers, place)
+            last = found[-1].ordinal

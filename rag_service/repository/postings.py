@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rag_service.domain.chunks import Chunk
 from rag_service.policy.bm25 import posting
 from rag_service.repository.tables import runs
 
@@ -51,7 +50,11 @@ FOLDED = sa.text("""
 )
 
 
-async def take_numbers(connection: AsyncConnection, rows: Sequence[Chunk], place: Mapping[str, str]) -> list[int]:
+Terms = Mapping[str, int]
+"""Those of a chunk, and how often each is in it."""
+
+
+async def take_numbers(connection: AsyncConnection, rows: Sequence[Terms], place: Mapping[str, str]) -> list[int]:
     """A number for each new chunk, in order; `place` has their tenant and collection. Waits for other writers."""
     await connection.execute(LOCK, {"collection": place["collection_id"]})
     last = sa.select(runs.c.run, runs.c.used).where(*_of(place)).order_by(runs.c.run.desc()).limit(1)
@@ -59,7 +62,7 @@ async def take_numbers(connection: AsyncConnection, rows: Sequence[Chunk], place
     first = found.run * RUN + found.used if found else 0
     numbers = list(range(first, first + len(rows)))
     for run, start, stop in _parts(numbers):
-        words = sum(sum(row.terms.values()) for row in rows[start:stop])
+        words = sum(sum(row.values()) for row in rows[start:stop])
         count = stop - start
         if found and run == found.run:
             grown = {"used": runs.c.used + count, "alive": runs.c.alive + count, "words": runs.c.words + words}
@@ -71,7 +74,7 @@ async def take_numbers(connection: AsyncConnection, rows: Sequence[Chunk], place
 
 
 async def insert_postings(
-    connection: AsyncConnection, rows: Sequence[Chunk], numbers: Sequence[int], place: Mapping[str, str]
+    connection: AsyncConnection, rows: Sequence[Terms], numbers: Sequence[int], place: Mapping[str, str]
 ) -> None:
     """The terms of new chunks, under the numbers that they took."""
     whom = {"tenant": place["tenant_id"], "collection": place["collection_id"]}
@@ -83,12 +86,12 @@ async def insert_postings(
     await _fold(connection, place)
 
 
-def _told(rows: Sequence[Chunk], numbers: Sequence[int]) -> dict[str, bytearray]:
+def _told(rows: Sequence[Terms], numbers: Sequence[int]) -> dict[str, bytearray]:
     """The postings of each term."""
     told: dict[str, bytearray] = defaultdict(bytearray)
     for row, number in zip(rows, numbers, strict=True):
-        length = sum(row.terms.values())
-        for term, frequency in row.terms.items():
+        length = sum(row.values())
+        for term, frequency in row.items():
             told[term] += posting(number, frequency, length)
     return told
 

@@ -136,8 +136,8 @@ async def test_a_failed_document_is_tried_again_and_ready(bench: Bench) -> None:
 
 
 async def test_under_a_small_limit_a_document_goes_on_minute_by_minute_and_says_so(bench: Bench) -> None:
-    """A minute has fewer tokens than one call would take, as on the smallest plan; and there are more minutes than a job
-    that fails has attempts.
+    """A minute has fewer tokens than one call would take, as on the smallest plan; and there are more minutes than a
+    job that fails has attempts.
     """
     minute, minutes = 900, 0
     bench.peers.meter.tokens = 0
