@@ -79,7 +79,15 @@ class Call:
     def use(self, usage: usage_pb2.Usage) -> None:
         """What the service says was used, in all."""
         self.lines = [
-            Line(line.service, self._priced_as(line), line.provider, UNITS[line.unit], line.amount, line.attempt or 1)
+            Line(
+                line.service,
+                self._priced_as(line),
+                line.provider,
+                UNITS[line.unit],
+                line.amount,
+                line.attempt or 1,
+                line.estimated,
+            )
             for line in usage.lines
             if line.unit in UNITS
         ]

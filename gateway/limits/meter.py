@@ -47,6 +47,7 @@ class Line(NamedTuple):
     unit: str
     amount: int
     attempt: int = 1
+    estimated: bool = False
 
 
 class Admission(NamedTuple):
@@ -271,8 +272,8 @@ def new_lease_id(clock: Callable[[], float] = time.time) -> str:
 
 
 def _text(lines: Sequence[Line]) -> str:
-    rows = [[row.service, row.model, row.provider, row.unit, row.amount, row.attempt] for row in lines]
-    return orjson.dumps(rows).decode()
+    # The mark of an estimate stands only where there is one.
+    return orjson.dumps([row[: 6 + row.estimated] for row in lines]).decode()
 
 
 def _descriptor(admission: Admission) -> bytes:

@@ -43,7 +43,9 @@ EXPORT: dict[int | str, dict[str, Any]] = {
     }
 }
 COLUMNS = ("at", "id", "corrects_id", "request_id", "status", "key_id", "user_id")
-LINE_COLUMNS = ("service", "model", "provider", "unit", "amount", "attempt", "price_version", "cost_nano_usd")
+LINE_COLUMNS = (
+    "service", "model", "provider", "unit", "amount", "attempt", "price_version", "cost_nano_usd", "estimated",
+)  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would calculate, if a text began with it."""
 
@@ -219,6 +221,7 @@ def _event(event: pb.Event) -> dict[str, Any]:
             "attempt": line.usage.attempt,
             "price_version": line.price_version or None,
             "cost_nano_usd": line.cost_nano_usd,
+            "estimated": line.usage.estimated,
         }
         for line in event.lines
     ]
@@ -233,6 +236,7 @@ def _event(event: pb.Event) -> dict[str, Any]:
         "price_version": max(versions, default=None),
         "lines": lines,
         "unpriced": event.unpriced,
+        "estimated": any(line.usage.estimated for line in event.lines),
         "key_id": event.key_id or None,
         "user_id": event.user_id or None,
         "corrects_id": event.corrects_id or None,

@@ -125,6 +125,7 @@ def _lines(served: Served, ending: Ending) -> list[usage_pb2.UsageLine]:
             unit=unit,
             amount=amount,
             attempt=served.attempts,
+            estimated=ending.estimated,
         )
         for unit, amount in amounts.items()
         if amount

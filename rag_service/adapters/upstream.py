@@ -148,7 +148,10 @@ class WebhookHerald:
 def used(usage: usage_pb2.Usage) -> list[UsedLine]:
     """The lines of another service's answer."""
     return [
-        UsedLine(line.service, line.model, line.provider, line.unit, line.amount, line.attempt) for line in usage.lines
+        UsedLine(
+            line.service, line.model, line.provider, line.unit, line.amount, line.attempt, estimated=line.estimated
+        )
+        for line in usage.lines
     ]
 
 
@@ -162,6 +165,7 @@ def usage_of(lines: Sequence[UsedLine]) -> usage_pb2.Usage:
             unit=line.unit,  # type: ignore[arg-type]  # the number of an enum that came over the wire
             amount=line.amount,
             attempt=line.attempt,
+            estimated=line.estimated,
         )
         for line in lines
     ]

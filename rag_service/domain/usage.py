@@ -17,6 +17,7 @@ class UsedLine:
     attempt: int
     stage: str = ""
     """Of what: condense, search, rerank, answer, ground."""
+    estimated: bool = False
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ def usage(lines: Any) -> usage_pb2.Usage:
             unit=line.unit,
             amount=line.amount,
             attempt=line.attempt,
+            estimated=line.estimated,
         )
         for line in lines
     ]

@@ -51,7 +51,8 @@ def test_its_streams_come_through_and_are_estimated(
             assert ["stream_options" in document for document in asked] == [True, False][-attempt:]
             row = booked(tenant, request_id)
             # 40 times "word", a number, a comma: some 160 tokens; the prompt is about ten words.
-            assert row["status"] == "settled"
+            assert (row["status"], row["estimated"]) == ("settled", True)
+            assert {line["estimated"] for line in row["lines"]} == {True}
             assert 100 < row["output_tokens"] < 240
             assert 8 < row["input_tokens"] < 30
         # Who asks for the usage is told what the server says of it.

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.limits import meter
+from usage_service.adapters.lines import decode_lines, encode_lines
 from usage_service.domain.budgets import Budget, Measure, Period, Scope
 from usage_service.domain.errors import BadBudget, BadTerms, UnknownLimit
 from usage_service.domain.ledger import Line, Unit
@@ -190,3 +192,20 @@ def test_a_signature_is_that_of_the_standard() -> None:
 def test_pauses_grow_and_are_bounded(attempt: int, first: float) -> None:
     assert first <= pause_after(attempt, first) <= max(first, MAX_PAUSE_SECONDS)
     assert pause_after(attempt + 1, first) >= pause_after(attempt, first)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["llm", "rag"]), st.text(max_size=5), st.text(max_size=5), st.sampled_from(list(Unit)),
+            st.integers(-(2**53), 2**53), st.integers(1, 9), st.booleans(),
+        ),
+        max_size=5,
+    )
+)  # fmt: skip
+def test_lines_come_through_the_meter_as_they_were(rows: list[tuple[str, str, str, Unit, int, int, bool]]) -> None:
+    """As the gateway writes them, and as this service does: the mark of an estimate included."""
+    lines = tuple(Line(*row) for row in rows)
+    text = encode_lines(lines)
+    assert decode_lines(text) == lines
+    assert meter._text([meter.Line(*row[:3], row[3].value, *row[4:]) for row in rows]) == text

@@ -1,4 +1,6 @@
-"""Lines as the text that rides through the meter: JSON arrays [service, model, provider, unit, amount, attempt]."""
+"""Lines as the text that rides through the meter: JSON arrays [service, model, provider, unit, amount, attempt], and
+`true` behind an amount that is estimated.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,14 +19,21 @@ def _uuid(text: str) -> str:
 
 def encode_lines(lines: Sequence[Line]) -> str:
     """The text of lines."""
-    rows = [[line.service, line.model, line.provider, line.unit.value, line.amount, line.attempt] for line in lines]
+    rows = [
+        [line.service, line.model, line.provider, line.unit.value, line.amount, line.attempt, *_mark(line)]
+        for line in lines
+    ]
     return orjson.dumps(rows).decode()
+
+
+def _mark(line: Line) -> list[bool]:
+    return [True] if line.estimated else []
 
 
 def decode_lines(text: str | bytes) -> tuple[Line, ...]:
     """The lines of a text."""
     rows = orjson.loads(text) if text else []
-    return tuple(Line(row[0], row[1], row[2], Unit(row[3]), int(row[4]), int(row[5])) for row in rows)
+    return tuple(Line(row[0], row[1], row[2], Unit(row[3]), int(row[4]), int(row[5]), bool(row[6:])) for row in rows)
 
 
 def decode_event(told: Mapping[str, str]) -> MeterEvent:

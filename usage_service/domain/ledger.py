@@ -49,6 +49,8 @@ class Line:
     unit: Unit
     amount: int
     attempt: int = 1
+    estimated: bool = False
+    """The provider did not say the amount."""
 
 
 OWN_KEY = "own:"

@@ -79,7 +79,7 @@ def to_columns(rows: Sequence[LedgerEvent]) -> dict[str, list[Any]]:
 def _lines(row: LedgerEvent) -> str:
     told = [
         [line.line.service, line.line.model, line.line.provider, line.line.unit.value, line.line.amount,
-         line.line.attempt, line.price_version, line.cost_nano_usd]
+         line.line.attempt, line.price_version, line.cost_nano_usd, *([True] * line.line.estimated)]
         for line in row.lines
     ]  # fmt: skip
     return orjson.dumps(told).decode()
@@ -88,7 +88,7 @@ def _lines(row: LedgerEvent) -> str:
 def from_row(row: Any) -> LedgerEvent:
     """A row as an event."""
     lines = tuple(
-        PricedLine(Line(item[0], item[1], item[2], Unit(item[3]), item[4], item[5]), item[6], item[7])
+        PricedLine(Line(item[0], item[1], item[2], Unit(item[3]), item[4], item[5], bool(item[8:])), item[6], item[7])
         for item in row.lines
     )
     event = MeterEvent(

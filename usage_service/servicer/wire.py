@@ -51,7 +51,9 @@ def lines(usage: usage_pb2.Usage) -> list[Line]:
         unit = UNITS_BACK.get(line.unit)
         if unit is None:
             raise InvalidArgument("usage: a line has no unit.")
-        found.append(Line(line.service, line.model, line.provider, unit, line.amount, line.attempt or 1))
+        found.append(
+            Line(line.service, line.model, line.provider, unit, line.amount, line.attempt or 1, line.estimated)
+        )
     return found
 
 
@@ -94,6 +96,7 @@ def event(row: LedgerEvent) -> pb.Event:
                 unit=UNITS[line.line.unit],
                 amount=line.line.amount,
                 attempt=line.line.attempt,
+                estimated=line.line.estimated,
             ),
             price_version=line.price_version,
             cost_nano_usd=line.cost_nano_usd,

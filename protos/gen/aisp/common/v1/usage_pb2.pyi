@@ -39,17 +39,19 @@ class Usage(_message.Message):
     def __init__(self, lines: _Optional[_Iterable[_Union[UsageLine, _Mapping]]] = ...) -> None: ...
 
 class UsageLine(_message.Message):
-    __slots__ = ("service", "model", "provider", "unit", "amount", "attempt")
+    __slots__ = ("service", "model", "provider", "unit", "amount", "attempt", "estimated")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_FIELD_NUMBER: _ClassVar[int]
     service: str
     model: str
     provider: str
     unit: Unit
     amount: int
     attempt: int
-    def __init__(self, service: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., unit: _Optional[_Union[Unit, str]] = ..., amount: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
+    estimated: bool
+    def __init__(self, service: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., unit: _Optional[_Union[Unit, str]] = ..., amount: _Optional[int] = ..., attempt: _Optional[int] = ..., estimated: bool = ...) -> None: ...
