@@ -24,6 +24,7 @@ from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
 from aisp.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceStub
+from structlog.testing import capture_logs
 
 from chassis.client import Channel, read_service_config
 from chassis.context import Keyring, RequestContext
@@ -349,8 +350,8 @@ async def through(bench: Bench, stub: RagServiceStub, megabytes: int) -> dict[st
     }
 
 
-async def test_a_pdf_of_1600_pages_stays_under_the_limit(tmp_path: Path) -> None:
-    """The process that extracts it: 2,048 MB are allowed by default."""
+async def test_a_pdf_of_1600_pages_stays_under_the_limit(tmp_path: Path, record_property: Callable[..., None]) -> None:
+    """The process that extracts it: 2,048 MB are allowed by default, and it needs a tenth of that at most."""
     from rag_service.adapters.extraction import ExtractionLimits, ProcessExtractor
 
     lines = [f"Line {number} tells of harbours, lanterns and what stands between them." for number in range(40)]
@@ -358,6 +359,10 @@ async def test_a_pdf_of_1600_pages_stays_under_the_limit(tmp_path: Path) -> None
     original = tmp_path / "original"
     original.write_bytes(content)
     limits = ExtractionLimits(120, 2048, 64 << 20, 1)
-    text = await ProcessExtractor(limits).extract(original, "a.pdf", "application/pdf", tmp_path)
+    with capture_logs() as told:
+        text = await ProcessExtractor(limits).extract(original, "a.pdf", "application/pdf", tmp_path)
+    (megabytes,) = [line["megabytes"] for line in told if line["event"] == "text extracted"]
+    record_property("megabytes", str(megabytes))
+    assert 20 < megabytes < 205
     assert len(text.page_starts) == 1600
     assert text.characters > 4_000_000
