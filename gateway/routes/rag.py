@@ -56,7 +56,7 @@ class SearchRequest(Body):
         {"query": "What is machine learning?", "top_k": 5}
     ]}}  # fmt: skip
 
-    query: Annotated[str, Field(min_length=1, max_length=4000)]
+    query: Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
     collection: Name | None = None
     filter: Filter = None
@@ -84,7 +84,7 @@ class GenerateRequest(Asking):
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"query": "What does the contract say?"}]}}
 
-    query: Annotated[str, Field(min_length=1, max_length=4000)]
+    query: Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
     grounding: Literal["required", "preferred"] = "required"
 
 

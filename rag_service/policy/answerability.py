@@ -10,15 +10,16 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag_service.domain.search import Passage
-from rag_service.policy.asking import QUANTITIES, WORDED, Asked, holds
+from rag_service.policy.asking import QUANTITIES, WORDED, Asked, Kind, holds
+from rag_service.policy.defining import Saying, saying
 from rag_service.policy.likeness import Cosines
 from rag_service.policy.stemming import stem
 from rag_service.policy.terms import terms
 from rag_service.policy.units import Unit, units
-from rag_service.policy.words import COUNTS
+from rag_service.policy.words import COUNTS, TWO
 
 ANSWERS = 0.6
 """A unit that is so likely an answer is one; on the seen half 93 of 100 questions that have an answer reach it, and one
@@ -27,14 +28,22 @@ in ten of those that have none.
 MAY_ANSWER = 0.25
 """Where no unit is so likely, the passages do not answer; all answerable questions of the seen half reach it."""
 BIAS, LIKENESS, COVERAGE, NO_SUCH_KIND, NO_SUCH_NAME, NOT_COUNTED = -4.6, 7.5, 4.5, -1.8, -1.3, -1.9
+NOT_SAID = {Saying.DEFINES: 0.0, Saying.SPEAKS_OF: -2.2, Saying.MENTIONS: -4.4}
+"""Where it is asked what a thing is. A question of one term is covered by whatever has that term."""
+RESTRICTED = -2.0
+"""Of words about several of what the question asks of one."""
+CODE_IS_A_WAY = 1.0
+"""Of a block of code, where it is asked how to do something."""
 NO_QUANTITY = 0.4
 """What is left of the likelihood of words without a number, a duration, a price, where one is asked for, or that do not
 even name what is counted.
 """
 MOST_UNITS = 64
 """Whose vectors are asked for: those that have most of the question's terms."""
+TWO_WITHIN = 2
 COUNTED_WITHIN = 3
 """Words before what is counted in which its number stands: "two thousand eggs"."""
+MORE_THAN_ONE = COUNTS.keys() - {"zero", "one"}
 _TOKEN = re.compile(r"[\w.,]+")
 
 
@@ -48,9 +57,19 @@ class Candidate:
 
     @property
     def read(self) -> str:
-        """What its vector stands for: with what it points back to."""
+        """What its vector stands for: with what it points back to, and what explains it."""
         before = self.unit.about.rpartition("\n")[2] if self.unit.points_back else ""
-        return f"{before} {self.unit.said}" if before else self.unit.said
+        return " ".join(filter(None, (before, self.unit.said, self.unit.explained)))
+
+    @property
+    def words(self) -> str:
+        """What is held against the question: of code, with the sentence that introduces it."""
+        return self.read if self.unit.code else self.unit.said
+
+    @property
+    def heading(self) -> str:
+        """That it stands under."""
+        return self.unit.about.partition("\n")[0] or self.passage.heading.rpartition(" > ")[2]
 
     @property
     def around(self) -> str:
@@ -64,7 +83,7 @@ class Judge:
     def __init__(self, question: Asked, passages: Sequence[Passage]) -> None:
         self.question = question
         found = [Candidate(passage, unit) for passage in passages for unit in units(passage.text)]
-        held = [frozenset(terms(one.unit.said)) for one in found]
+        held = [frozenset(terms(one.words)) for one in found]
         spread = Counter(term for one in held for term in one)
         count = len(found)
         self._rarity = {
@@ -80,24 +99,29 @@ class Judge:
 
     def candidates(self, cosines: Cosines) -> list[Candidate]:
         """Each with its score, best first."""
-        judged = [
-            Candidate(one.passage, one.unit, self.likelihood(one.unit.said, one.around, cosines.of_question(one.read)))
-            for one in self._candidates
-        ]
+        judged = [replace(one, score=self._likelihood(one, cosines.of_question(one.read))) for one in self._candidates]
         return sorted(judged, key=lambda one: -one.score)
 
-    def likelihood(self, said: str, around: str, cosine: float) -> float:
-        """That these words answer the question: 0 to 1."""
+    def _likelihood(self, one: Candidate, cosine: float) -> float:
+        way = one.unit.code and self.question.kind is Kind.WAY
+        return self.likelihood(one.words, one.around, cosine, one.heading, CODE_IS_A_WAY if way else 0.0)
+
+    def likelihood(self, said: str, around: str, cosine: float, heading: str = "", more: float = 0.0) -> float:
+        """That these words answer the question: 0 to 1. `more` is for what they are, not what they say."""
         question = self.question
         held = terms(said)
         new = set(held) - set(terms(question.text))
         if not new or (question.kind in WORDED and all(term.isdigit() for term in new)):
             return 0.0  # it says the question again
-        total = BIAS + LIKENESS * cosine + COVERAGE * self._coverage(frozenset(held))
+        total = BIAS + LIKENESS * cosine + COVERAGE * self._coverage(frozenset(held)) + more
         found = holds(question, said)
         total += 0.0 if found else NO_SUCH_KIND
         if question.subject and not counts(said, question.subject):
             total += NOT_COUNTED
+        if question.thing:
+            total += NOT_SAID[saying(said, heading, question.thing)]
+        if restricts(said, question):
+            total += RESTRICTED
         if question.names:
             known = around.lower()
             total += NO_SUCH_NAME * sum(name not in known for name in question.names) / len(question.names)
@@ -108,6 +132,18 @@ class Judge:
     def _coverage(self, held: frozenset[str]) -> float:
         whole = sum(self._rarity.values())
         return sum(rarity for term, rarity in self._rarity.items() if term in held) / whole if whole else 0.0
+
+
+def restricts(said: str, question: Asked) -> bool:
+    """Whether a text speaks of several, where the question asks of one: "both stores", "two stores"."""
+    words = [word.strip(".,:;") for word in said.lower().split()]
+    known = set(question.text.lower().split())
+    for at, word in enumerate(words):
+        if word in TWO - known and any(stem(near) in question.terms for near in words[at + 1 : at + 1 + TWO_WITHIN]):
+            return True
+        if word in MORE_THAN_ONE - known and not {*words[at + 1 : at + 2]} <= known:
+            return any(stem(near) in question.terms for near in words[at + 1 : at + 2])
+    return False
 
 
 def counts(said: str, subject: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from rag_service.policy.defining import sought
 from rag_service.policy.terms import terms
 from rag_service.policy.words import COUNTS
 
@@ -128,6 +129,8 @@ class Asked:
     """Whether it is counted one by one: "how much power" is answered in megawatts."""
     names: tuple[str, ...] = ()
     """In lower case: who or what it names."""
+    thing: tuple[str, ...] = ()
+    """The terms of what it wants to know the meaning of: "what is a LEASE"."""
     broad: bool = False
     """Whether no single sentence answers it: "summarise the contract"."""
 
@@ -146,6 +149,7 @@ def asked(query: str, question: str = "") -> Asked:
         subject=next(iter(terms(found[2])), "") if found else "",
         many=found is not None and found[1].lower() == "many",
         names=tuple(dict.fromkeys(name.lower() for name in _NAME.findall(question) if name != "I")),
+        thing=sought(question),
         broad=bool(_BROAD.match(question)),
     )
 

@@ -124,6 +124,8 @@ def ground(found: Sequence[Claim], evidence: Evidence, grounding: Grounding, cos
 
 def _said(found: Sequence[Claim], evidence: Evidence, grounding: Grounding, cosines: Cosines) -> _Said:
     said = _Said()
+    remarks: list[Claim] = []
+    told: set[str] = set()
     for claim in found:
         if not terms(claim.text):
             said.marked += claim.between + claim.text
@@ -133,15 +135,23 @@ def _said(found: Sequence[Claim], evidence: Evidence, grounding: Grounding, cosi
         verdict, place = _verdict(claim, cosines)
         if place is not None:
             said.carried += 1
+            told.update(terms(claim.text))
             citation = _cite(said.cited, place.passage, (place.start, place.end))
             said.marked += f"{claim.between}{claim.text} [{citation.number}]"
             said.plain += claim.between + claim.text
             said.bearing = max(said.bearing, _bearing(claim, place, evidence, cosines))
             continue
-        said.refused |= bool(_REFUSAL.search(claim.text))
-        if verdict is not Support.CONTRADICTS and grounding is Grounding.PREFERRED:
+        if _REFUSAL.search(claim.text):
+            said.refused = True
+            remarks.append(claim)
+            said.plain += claim.between + claim.text
+        elif verdict is not Support.CONTRADICTS and grounding is Grounding.PREFERRED:
             said.marked += claim.between + claim.text
             said.plain += claim.between + claim.text
+    if said.carried:
+        # "It says nothing else" behind what was asked for is no part of the answer.
+        open_terms = set(evidence.judge.question.terms) - told
+        said.sentences -= sum(not open_terms & set(terms(one.text)) for one in remarks)
     return said
 
 

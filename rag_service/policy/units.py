@@ -4,7 +4,7 @@ of code. Nothing torn: what a passage begins or ends with in the middle of a sen
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag_service.policy.chunking import MAX_PIECE_CHARACTERS, sentences
 from rag_service.policy.markdown import HEADING, ITEM, blocks, cells, is_row, is_rule, plain_words
@@ -24,7 +24,8 @@ NEAR = 3
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A span of a passage's text. `said` is how one would read it out: a row with the names of its columns, without
-    markup. `about` is the heading above and, where the unit points back ("It ..."), what stands before it.
+    markup. `about` is the heading above and, where the unit points back ("It ..."), what stands before it; `explained`
+    is the sentence behind a block of code.
     """
 
     start: int
@@ -34,6 +35,7 @@ class Unit:
     points_back: bool = False
     item: bool = False
     code: bool = False
+    explained: str = ""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ def units(text: str) -> list[Unit]:
             continue
         unit = _unit(text, start, end, reading)
         if unit is not None:
+            if found and found[-1].code and reading.before == unit.said and text[found[-1].end : start].isspace():
+                found[-1] = replace(found[-1], explained=unit.said)
             found.append(unit)
     return found
 

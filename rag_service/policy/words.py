@@ -21,6 +21,8 @@ DEMANDING = _words("must shall required obliged compulsory mandatory needs need"
 UNIVERSAL = _words("all every each always everybody everyone everything")
 SOME = _words("some most many few several partly sometimes often usually rarely mostly")
 FUNCTION = ALLOWING | DEMANDING | UNIVERSAL | SOME | NEGATIONS | _words("only also just then than while")
+TWO = _words("both neither either")
+"""Words that make two of what stands near them."""
 SUBORDINATE = _words("if when whenever because since unless although though after before until while whether where")
 FRONTED = SUBORDINATE | _words(
     "in on at above below under over during from for with by within as beyond behind near to"

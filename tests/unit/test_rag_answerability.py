@@ -13,9 +13,10 @@ import pytest
 from embedding_service.adapters.local_onnx import LocalOnnx
 from rag_service.domain.answers import AnswerState, Grounding
 from rag_service.domain.search import Passage
-from rag_service.policy.answerability import ANSWERS, MAY_ANSWER, Candidate, Judge, counts
+from rag_service.policy.answerability import ANSWERS, MAY_ANSWER, Candidate, Judge, counts, restricts
 from rag_service.policy.asking import Kind, asked, holds
 from rag_service.policy.chunking import Source, chunks
+from rag_service.policy.defining import Saying, saying
 from rag_service.policy.evidence import weighed
 from rag_service.policy.extracting import extracts
 from rag_service.policy.grounding import alike, claims, ground
@@ -76,6 +77,66 @@ def test_a_sentence_that_says_the_question_again_is_no_answer() -> None:
     judge = Judge(asked("Why is the index kept in runs?"), passages("t", "0007, the index in runs.\nIt is kept."))
     assert judge.likelihood("0007, the index in runs.", "", 0.9) == 0
     assert judge.likelihood("The index is kept in runs, since appends are cheap.", "", 0.9) > ANSWERS
+
+
+@pytest.mark.parametrize(
+    ("question", "thing"),
+    [
+        ("What is a lease?", ("leas",)),
+        ("So what are the relay nodes?", ("relai", "node")),
+        ("Define photosynthesis.", ("photosynthesi",)),
+        ("What's an escrow account?", ("escrow", "account")),
+        ("What is the tower made of?", ()),
+        ("What are the cones called?", ()),
+        ("What is it like?", ()),
+        ("What is the price of a ticket in winter?", ()),
+        ("What happens when it rains?", ()),
+        ("Is this a lease?", ()),
+    ],
+)
+def test_questions_for_what_a_thing_is_are_told_by_their_form(question: str, thing: tuple[str, ...]) -> None:
+    assert asked(question).thing == thing
+
+
+@pytest.mark.parametrize(
+    ("said", "heading", "how"),
+    [
+        ("A lease is a promise for a time.", "", Saying.DEFINES),
+        ("Every admitted piece of work is a lease before it runs.", "", Saying.DEFINES),
+        ("Such a promise is called a lease.", "", Saying.DEFINES),
+        ("Lease: a promise that ends by itself.", "", Saying.DEFINES),
+        ("term: lease; meaning: a promise that ends by itself", "", Saying.DEFINES),
+        ("A lease, a promise for a time, is kept in the store.", "", Saying.DEFINES),
+        ("Leases end after twelve seconds.", "", Saying.SPEAKS_OF),
+        ("It ends after twelve seconds.", "Leases", Saying.SPEAKS_OF),
+        ("lease; 0.444; 0.814", "", Saying.MENTIONS),
+        ("The lease: 0.18 ms of the whole that is measured here.", "", Saying.MENTIONS),
+        ("The gateway reserves, and gets a lease.", "", Saying.MENTIONS),
+        ("The lease's owner pays.", "", Saying.MENTIONS),
+        ("Leases of the gateway end after twelve seconds.", "", Saying.MENTIONS),
+        ("", "", Saying.MENTIONS),
+    ],
+)
+def test_what_defines_is_told_from_what_mentions(said: str, heading: str, how: Saying) -> None:
+    assert saying(said, heading, ("leas",)) is how
+
+
+def test_a_question_of_one_is_not_answered_by_words_of_several() -> None:
+    question = asked("What happens when the store is down?")
+    assert restricts("With both stores down nothing is admitted.", question)
+    assert restricts("Two stores have to agree.", question)
+    assert not restricts("With the store down nothing is admitted.", question)
+    assert not restricts("Two clerks open the store.", question)
+    assert not restricts("Both stores are down.", asked("What happens when both stores are down?"))
+
+
+def test_code_is_read_with_what_introduces_and_explains_it() -> None:
+    text = "To open the gate:\n\n```bash\nmake gate\n```\n\nThe first call turns the motor.\n\nThe gate is green."
+    found = passages("gate", text)
+    judge = Judge(asked("How do I open the gate?"), found)
+    (code,) = (one for one in judge.candidates(Cosines({})) if one.unit.code)
+    assert code.read == "To open the gate: make gate The first call turns the motor."
+    assert judge.candidates(Cosines({}))[0] == code
 
 
 def test_where_nothing_may_answer_nothing_is_shown() -> None:

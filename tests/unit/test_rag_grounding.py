@@ -90,6 +90,20 @@ def test_what_is_carried_but_does_not_answer_is_no_answer() -> None:
     assert told == (AnswerState.UNGROUNDED, rambling, [])
 
 
+@pytest.mark.parametrize("grounding", list(Grounding))
+def test_a_remark_on_what_else_is_not_said_is_no_part_of_the_answer(grounding: Grounding) -> None:
+    """One on a part of the question is: that was not answered."""
+    said = "The Zephyr pump delivers 12 litres a minute."
+    more = f"{said} The document does not mention any other details about the pump."
+    assert grounded(more, PUMP, grounding=grounding)[:2] == (AnswerState.ANSWERED, f"{said} [1]")
+    state, content, _ = grounded(
+        f"{said} The document does not mention the inventor.",
+        PUMP,
+        question="How many litres does the Zephyr pump deliver, and who is its inventor?",
+    )
+    assert (state, content) == (AnswerState.PARTIAL, f"{said} [1]")
+
+
 def test_a_broad_question_is_answered_by_what_stands_in_the_passages() -> None:
     state, content, _ = grounded("The pump must not run dry.", PUMP, question="Describe the Zephyr pump.")
     assert (state, content) == (AnswerState.ANSWERED, "The pump must not run dry. [1]")
