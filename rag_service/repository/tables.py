@@ -22,6 +22,10 @@ class Vector(sa.types.UserDefinedType[str]):
     def get_col_spec(self, **_: Any) -> str:
         return self.spelling
 
+    def accepts(self, found: sa.types.TypeEngine[Any]) -> bool:
+        """A server without pgvector has arrays in its place: that is no drift (decision 0004)."""
+        return isinstance(found, sa.ARRAY) and isinstance(found.item_type, sa.REAL)
+
 
 def _uuid(name: str, **options: Any) -> sa.Column[str]:
     return sa.Column(name, UUID(as_uuid=False), nullable=False, **options)

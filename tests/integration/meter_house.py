@@ -26,7 +26,6 @@ from deploy.local.platform import Platform
 from deploy.local.process import Process, free_port
 from deploy.local.settings import LocalSettings
 from deploy.local.state import Credentials
-from deploy.local.valkey import METER, Valkey
 from tests.integration.meter_clock import NOON, NOW, clocked_library
 from tests.promptness import PATIENCE
 
@@ -59,7 +58,6 @@ class House:
         directory: Path,
         provider: str,
         clocks: Sequence[float] = (0.0,),
-        program: Path | None = None,
         settings: Mapping[str, str] | None = None,
         *,
         clocked: bool = False,
@@ -69,9 +67,6 @@ class House:
         self.ms = NOON
         self.directory = directory
         self.platform = Platform(LocalSettings(data_dir=directory, database=DatabaseSettings(), role_passwords={}), 1)
-        if program:
-            log = directory / "logs" / "meter.log"
-            self.platform.meter = Valkey("valkey-meter", directory / "meter", METER, "meter-password", log, program)
         told = {
             "OPENAI_BASE_URL": provider, "OPENAI_API_KEY": "sk-stand-in", "AI_PLATFORM_LLM__LOCAL__ENABLED": "false",
             **(settings or {}),

@@ -168,6 +168,9 @@ async def test_the_starter_table_prices_the_default_catalogue(books: Books) -> N
     assert wanted <= priced
     ours = [price for price in found if (price.provider, price.model) in wanted]
     assert all(price.source and price.nano_usd_per_million > 0 for price in ours)
+    listing = prices_pb2.ListPricesRequest(model="meta-llama/Llama-3.3-70B-Instruct", history=True)
+    versions = {price.nano_usd_per_million for price in (await books.stub.ListPrices(listing, context=OPERATOR)).prices}
+    assert versions == {6 * 10**8, 9 * 10**8, 12 * 10**8}
 
 
 async def test_a_price_has_versions_and_the_past_is_never_edited(books: Books) -> None:

@@ -1,12 +1,10 @@
 """Retries, and a store that goes away, as clients of two gateways meet them: over HTTP, with the ledger checked."""
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -34,9 +32,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def house(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    program = os.environ.get("AISP_METER")
-    options = {"clocks": (0.0, 0.0), "program": Path(program) if program else None}
-    with housed(tmp_path_factory.mktemp("house"), provider.address, **options) as house:
+    with housed(tmp_path_factory.mktemp("house"), provider.address, clocks=(0.0, 0.0)) as house:
         yield house
 
 

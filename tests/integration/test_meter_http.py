@@ -1,14 +1,13 @@
 """What the meter promises, counted by clients: over HTTP, at three gateways that are processes, of which one's clock is
 seven minutes fast and another's an hour slow.
 
-AISP_RUNS repeats it (once by default); AISP_METER names the program of another store.
+AISP_RUNS repeats it (once by default).
 """
 
 import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -42,9 +41,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def house(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    program = os.environ.get("AISP_METER")
-    options = {"clocks": SKEWS, "clocked": True, "program": Path(program) if program else None}
-    with housed(tmp_path_factory.mktemp("house"), provider.address, **options) as house:
+    with housed(tmp_path_factory.mktemp("house"), provider.address, clocks=SKEWS, clocked=True) as house:
         yield house
 
 

@@ -1,11 +1,8 @@
-"""A rollout: gateways and usage services of this version and of the next at work on the same tenants, and a store whose
-state was laid out by the last revision that did it otherwise, `aisp_meter_v3_revision_4.lua`.
-"""
+"""A rollout: gateways and usage services of this version and of the next at work on the same tenants."""
 
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +12,13 @@ from gateway.limits.meter import Lease, Meter
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
-from tests.integration.test_meter import Bench, outcomes, tokens
+from tests.integration.test_meter import Bench, tokens
 from usage_service.adapters import library
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PREFIX, ValkeyMeter, partition_of
 
 pytestmark = BOTH_SERVERS
 
-EARLIER = Path(__file__).with_name("aisp_meter_v3_revision_4.lua").read_text()
 NEXT_NAME, NEXT_PREFIX = "aisp_meter_v4", "aisp_v4_"
 NEXT = library.source().replace(library.NAME, NEXT_NAME).replace(f"'{PREFIX}'", f"'{NEXT_PREFIX}'")
 
@@ -147,44 +143,3 @@ async def test_nobody_takes_away_what_a_newer_process_has_loaded(rollout: Rollou
     assert f"-- revision {library.REVISION}\\n' " not in found
     assert NEXT_NAME in found
     await rollout.redis.function_load(library.source(), replace=True)
-
-
-async def test_leases_counters_and_books_survive_another_layout_of_the_state(rollout: Rollout) -> None:
-    """The fifth revision comes under gateways at work: what was admitted, checkpointed, swept and ended before it is
-    settled, corrected and refused after it, and every limit knows all of it.
-    """
-    await rollout.redis.flushall()
-    stranger = EARLIER.replace("aisp_meter_v3", "aisp_meter_v2").replace("'aisp_v3_'", "'aisp_v2_'")
-    for text in (EARLIER, stranger):
-        await rollout.redis.function_load(text, replace=True)
-    rollout.limits = {"tokens_total": 10**6, "requests_per_day": 25, "concurrent_requests": 100}
-    leases = [
-        await rollout.meter.reserve(rollout.admission(tokens=100, output_tokens=50, output_bounded=True))
-        for _ in range(20)
-    ]
-    meter, partition = rollout.meter, partition_of(rollout.tenant)
-    ended, swept, corrected, live = leases[:5], leases[5:8], leases[8:12], leases[12:]
-    for lease in ended:
-        await meter.settle(lease, [tokens(10)])
-    for lease in swept + corrected + live[:4]:
-        lease.lines = [tokens(30)]
-        await meter.checkpoint(lease)
-    await rollout.redis.zadd(f"{partition}:live", {lease.id: 1 for lease in swept + corrected})
-    assert await rollout.redis.fcall(PREFIX + "sweep", 1, partition, 100) == 7
-
-    await rollout.functions.load()
-    assert "aisp_meter_v2" not in str(await rollout.redis.function_list("aisp_meter_*"))
-    admitted, refused = await outcomes(rollout, 10, tokens=1, output_bounded=True)
-    assert (len(admitted), len(refused)) == (5, 5)
-    assert await rollout.used("concurrent_requests") == 8 + 5
-    for lease in (*corrected, *live, *admitted):
-        await meter.settle(lease, [tokens(7)])
-    for lease in (*ended, *corrected, *live):
-        again = await rollout.redis.fcall(PREFIX + "settle", 1, partition, lease.id, rollout.tenant, "settled", "[]")
-        assert again[0] == b"CLOSED"
-    used = 5 * 10 + 3 * 30 + (4 + 8 + 5) * 7
-    assert (await rollout.used("tokens_total"), await rollout.used("concurrent_requests")) == (used, 0)
-    books = await rollout.functions.books()
-    assert books.balanced
-    assert (books.admitted, books.settled, books.abandoned, books.live, books.recorded) == (25, 18, 7, 0, 0)
-    assert await booked(rollout) == used

@@ -4,7 +4,7 @@ import hashlib
 
 from usage_service.adapters import library
 
-DIGEST = "bb7233bd636b9d97"
+DIGEST = "f49df11bcc640fb2"
 
 
 def test_another_text_is_another_revision() -> None:

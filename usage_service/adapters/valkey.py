@@ -86,9 +86,6 @@ class ValkeyMeter:
         there = next((leaf.decode() for leaf in found if isinstance(leaf, bytes) and leaf.startswith(b"#!lua")), "")
         if there == text or library.revision_of(there) > library.REVISION:
             return
-        for stranger in library.STRANGERS:
-            with suppress(ResponseError):  # it is not there
-                await self._guard(self._client.function_delete(stranger))
         await self._guard(self._client.function_load(text, replace=True))
 
     async def opening(self, tenant_id: str) -> Opening:

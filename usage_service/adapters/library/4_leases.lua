@@ -62,7 +62,7 @@ local function load_lease(partition, id)
 end
 
 local function load_swept(partition, id)
-  local written = redis.call('MGET', swept_name(partition, id))[1] -- GET would fail on what an earlier revision left
+  local written = redis.call('GET', swept_name(partition, id))
   local lease = written and read_lease(written)
   if lease then lease.swept = true end
   return lease

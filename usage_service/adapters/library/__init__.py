@@ -2,7 +2,6 @@
 
 A changed signature gets a new version: during a rollout the old and the new stand side by side and share the state. A
 text that changes under the same signatures gets a new revision: who still has the older one leaves the newer in place.
-A revision that lays the state out anew takes what it finds into the new form, and versions that would not know it away.
 """
 
 import re
@@ -10,10 +9,8 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 3
-REVISION = 5
+REVISION = 6
 NAME = f"aisp_meter_v{VERSION}"
-STRANGERS = ("aisp_meter_v2",)
-"""Versions that know the state only as it was before the fifth revision."""
 
 
 @cache

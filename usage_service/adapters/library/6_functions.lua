@@ -69,7 +69,7 @@ end
 -- before. Then rows, if they are wanted.
 local function settle(keys, argv)
   local partition, id = keys[1], argv[1]
-  local lease = load_lease(partition, id) or load_swept(partition, id) or load_earlier(partition, id)
+  local lease = load_lease(partition, id) or load_swept(partition, id)
   if lease and lease.tenant == argv[2] then
     local found = read_subjects(partition, lease)
     if not found.head.is_open then return {'NOT_OPEN'} end

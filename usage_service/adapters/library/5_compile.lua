@@ -180,7 +180,6 @@ local function open(keys, argv)
   if store_ms() <= tonumber(ms) then
     redis.pcall('XADD', partition .. ':events', ms .. '-' .. text(tonumber(sequence) + 1), 'kind', 'mark')
   end
-  take_over(partition)
   local epoch = run .. ':' .. text(redis.call('INCR', partition .. ':epochs'))
   write_head(partition, {epoch = epoch, plans = head.plans, generation = head.generation})
   return epoch
@@ -190,7 +189,7 @@ end
 -- whoever provides it), a tab, nano-dollars per million. Replaces the list.
 local function set_prices(keys, argv)
   local partition, name, flat = keys[1], keys[1] .. ':rates:' .. argv[1], {}
-  redis.call('DEL', name, partition .. ':prices:' .. argv[1])
+  redis.call('DEL', name)
   for price, rate in string.gmatch(argv[2], '([^\t\n]+)\t(%d+)\n') do
     flat[#flat + 1] = price
     flat[#flat + 1] = text(amount(rate))
