@@ -26,8 +26,9 @@ def limited(answer: Sequence[Any], most_tokens: int = 0) -> RateLimited:
     end = 2 + 5 * int(answer[1])
     binding = parse(answer[2:end])
     longest = max(binding, key=lambda quota: quota.reset_seconds)
+    state = "has too little left for this call" if longest.remaining else "is exhausted"
     error = RateLimited(
-        f"The limit {longest.name} of this {longest.scope} is exhausted: {longest.used} of {longest.limit} used, "
+        f"The limit {longest.name} of this {longest.scope} {state}: {longest.used} of {longest.limit} used, "
         f"{longest.remaining} left. {_when(longest, most_tokens)}",
         metadata={"limit": longest.name, "scope": longest.scope, "remaining": str(longest.remaining)},
         violations=[Violation(quota.name, f"{quota.used} of {quota.limit} used") for quota in binding],

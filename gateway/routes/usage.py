@@ -146,7 +146,8 @@ async def export(
     first = await anext(parts, None)
     rows = _csv if form == "csv" else _json_lines
     media_type = "text/csv; charset=utf-8" if form == "csv" else "application/jsonl"
-    return StreamingResponse(rows(first, parts), media_type=media_type)
+    headers = {"Content-Disposition": f'attachment; filename="usage.{form}"'}
+    return StreamingResponse(rows(first, parts), media_type=media_type, headers=headers)
 
 
 @router.get("/limits", responses=AUTHENTICATED, operation_id="usageLimits")

@@ -61,7 +61,9 @@ def test_the_ledger_can_be_taken_away_as_a_file(tenant: Tenant) -> None:
     tenant.client.post("/v1/embeddings", json=EMBED, headers={"X-Request-Id": "one"})
     tenant.client.post("/v1/chat/completions", json=CHAT, headers={"X-Request-Id": "two"})
     summary(tenant, 2)
-    rows = list(csv.DictReader(io.StringIO(tenant.client.get("/api/v1/usage/export").text)))
+    told = tenant.client.get("/api/v1/usage/export")
+    assert told.headers["content-disposition"] == 'attachment; filename="usage.csv"'
+    rows = list(csv.DictReader(io.StringIO(told.text)))
     events = [json.loads(line) for line in tenant.client.get("/api/v1/usage/export?format=jsonl").text.splitlines()]
     assert [event["request_id"] for event in events] == ["one", "two"]
     total = tenant.client.get("/api/v1/usage/summary").json()["totals"]["cost_nano_usd"]

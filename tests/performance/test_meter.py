@@ -175,7 +175,7 @@ def _by_partition(tenants: Sequence[str]) -> dict[int, str]:
 
 
 def _some_at_once(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + 500] for start in range(0, len(names), 500))
+    return (names[start : start + 100] for start in range(0, len(names), 100))
 
 
 def asked(tenant: str) -> Admission:

@@ -141,7 +141,8 @@ class ValkeyMeter:
             case b"UNPRICED":
                 raise UnpricedModel
         binding = parse_limits(answer[2 : 2 + 5 * int(answer[1])])
-        message = f"The limit {binding[0].name} is exhausted: {binding[0].used} of {binding[0].limit} used"
+        state = "has too little left for this work" if binding[0].remaining else "is exhausted"
+        message = f"The limit {binding[0].name} {state}: {binding[0].used} of {binding[0].limit} used"
         if binding[0].name == "storage_bytes":
             # No time gives it back.
             message += f", {work.storage_bytes} more wanted. Delete documents, or have the limit raised"

@@ -1,5 +1,6 @@
 """What every part of the servicer translates."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,8 @@ from chassis.pagination import PageRequest
 from usage_service.domain.ledger import Amounts, EventStatus, LedgerEvent, Line, Unit
 from usage_service.domain.limits import LimitState
 
+ANSWERED_WITHIN = 0.05
+"""Seconds, from the store's clock to here."""
 UNITS = {unit: usage_pb2.Unit.Value(f"UNIT_{unit.name}") for unit in Unit}
 UNITS_BACK = {wire: unit for unit, wire in UNITS.items()}
 STATUS = {
@@ -80,8 +83,13 @@ def limit(state: LimitState) -> pb.LimitState:
     """The state of a limit."""
     wire = pb.LimitState(name=state.name, limit=state.limit, used=state.used, scope=state.scope)
     if state.reset_ms:
-        wire.reset_time.CopyFrom(time(datetime.now(UTC) + timedelta(milliseconds=state.reset_ms)))
+        wire.reset_time.CopyFrom(time(whole_second(datetime.now(UTC) + timedelta(milliseconds=state.reset_ms))))
     return wire
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The next one, so that nobody comes back too early; not the one after what was midnight when the store said so."""
+    return datetime.fromtimestamp(math.ceil(moment.timestamp() - ANSWERED_WITHIN), UTC)
 
 
 def event(row: LedgerEvent) -> pb.Event:
