@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings
 from deploy.local.databases import ensure_databases
-from deploy.local.postgres import Postgres
+from deploy.local.postgres import Postgres, binaries
 from deploy.local.valkey import METER, Valkey, binary
 from tests.standins.echo_service import Transport
 
@@ -27,6 +27,9 @@ from tests.standins.echo_service import Transport
 settings.register_profile("aisp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("aisp")
 
+HAS_PGVECTOR = any(binaries().parent.rglob("vector.control"))
+NEEDS_PGVECTOR = pytest.mark.skipif(not HAS_PGVECTOR, reason="this PostgreSQL has no pgvector")
+"""What is of pgvector itself. Everything else goes with arrays in its place, too."""
 PASSWORD = "test-" + secrets.token_hex(8)
 DAY = 86_400
 LAST_OF_A_DAY = 90

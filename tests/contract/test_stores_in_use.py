@@ -22,7 +22,7 @@ from tests.standins.pinecone import pinecone
 from tests.standins.qdrant_edge import qdrant_edge
 from tests.standins.weaviate import weaviate
 
-STORES = ("pgvector", "qdrant", "weaviate", "pinecone")
+STORES = ("postgres", "qdrant", "weaviate", "pinecone")
 LAG_SECONDS = 0.3
 
 
@@ -48,7 +48,8 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     async with AsyncExitStack() as stack:
         rag = await configured(request.param, stack, tmp_path)
-        rules: dict[str, Any] = {"vector_store": request.param, "job_lease_seconds": 60, "erasure_wait_seconds": 30}
+        store = "" if request.param == "postgres" else request.param  # empty: what the server has
+        rules: dict[str, Any] = {"vector_store": store, "job_lease_seconds": 60, "erasure_wait_seconds": 30}
         yield await stack.enter_async_context(
             rag_bench(migrated("rag_service"), valkey, serve, tmp_path, **(rag | rules))
         )

@@ -34,6 +34,7 @@ from rag_service.adapters.registry import VECTOR_STORES
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, VectorStore
 from rag_service.policy.filters import parse
+from tests.conftest import HAS_PGVECTOR, NEEDS_PGVECTOR
 from tests.standins.pinecone import pinecone
 from tests.standins.qdrant_edge import qdrant_edge
 from tests.standins.vector_twin import VectorTwin, matches
@@ -58,7 +59,8 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Payload indexes have no effect in the local Qdrant", "ignore:Local mode performs exact"
 )
 
-STORES = ("pgvector", "pgvector-hnsw", "arrays", "qdrant-local", "qdrant-edge", "weaviate", "pinecone", "twin")
+PGVECTOR = tuple(pytest.param(name, marks=NEEDS_PGVECTOR) for name in ("pgvector", "pgvector-hnsw"))
+STORES = (*PGVECTOR, "arrays", "qdrant-local", "qdrant-edge", "weaviate", "pinecone", "twin")
 COMMON = {"prefix": "aisp", "seconds": 10.0}
 
 
@@ -84,7 +86,7 @@ async def in_postgres(name: str, migrated: DatabaseSettings) -> AsyncIterator[Ve
             yield VECTOR_STORES.load("pgvector")(database, exact_vectors=2)
         else:
             yield VECTOR_STORES.load(name)(database)
-    if name == "arrays":
+    if name == "arrays" and HAS_PGVECTOR:
         # The database is other tests', too.
         await emptied(migrated, "vector")
 

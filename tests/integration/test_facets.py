@@ -20,6 +20,7 @@ from rag_service.policy.filters import parse
 from rag_service.repository.facets import _some, _ways
 from rag_service.repository.pgvector import PgVectorStore
 from rag_service.repository.tables import facets
+from tests.conftest import NEEDS_PGVECTOR
 from tests.contract.test_vector_stores import FIELDS, generated, values, vector
 from tests.integration.test_lexical import Library
 from tests.standins.vector_twin import matches
@@ -99,6 +100,7 @@ async def test_it_follows_changes_and_says_when_there_are_many(library: Library)
     assert await let_through(stranger, equal("about", near + "other")) == set()
 
 
+@NEEDS_PGVECTOR
 async def test_what_is_known_changes_no_result(library: Library) -> None:
     """On the index of a lane, in the shared lane, and by words."""
     store = PgVectorStore(library.database, exact_vectors=100)

@@ -14,8 +14,9 @@ import pytest
 
 from chassis.database import Database, url
 from chassis.settings import DatabaseSettings
-from rag_service.domain.vectors import ChunkVector
-from rag_service.repository.pgvector import PgVectorStore
+from rag_service.domain.vectors import ChunkVector, VectorStore
+from rag_service.repository.pgvector import PgVectorStore, has_pgvector
+from rag_service.repository.vectors import ArrayVectorStore
 from tests.integration.test_lexical import Library
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,11 @@ async def posting_rows(postgres: DatabaseSettings) -> dict[tuple[str, str], int]
         await owner.close()
 
 
+async def vector_store(database: Database) -> VectorStore:
+    """What the server has."""
+    return PgVectorStore(database, exact_vectors=2) if await has_pgvector(database) else ArrayVectorStore(database)
+
+
 async def test_down_and_up_again_nothing_is_lost(postgres: DatabaseSettings, alembic: Callable[..., None]) -> None:
     alembic("upgrade", "head")
     document = str(uuid4())
@@ -60,7 +66,7 @@ async def test_down_and_up_again_nothing_is_lost(postgres: DatabaseSettings, ale
         kept = [await library.add(*(library.text() for _ in range(20))) for _ in range(40)]
         await library.remove(kept[7])
         await library.add(Counter({"often": 700}))
-        store = PgVectorStore(database, exact_vectors=2)
+        store = await vector_store(database)
         rows = [ChunkVector(str(uuid4()), document, vector, {}) for vector in (NEAR, FAR, FAR)]
         await store.upsert(library.tenant, library.collection.id, rows)
         found = await store.search(library.tenant, library.collection.id, NEAR, 3, None)
@@ -73,7 +79,7 @@ async def test_down_and_up_again_nothing_is_lost(postgres: DatabaseSettings, ale
         await library.check(10)
         await library.remove(kept[3])
         await library.check(5)
-        store = PgVectorStore(database, exact_vectors=2)
+        store = await vector_store(database)
         assert await store.search(library.tenant, library.collection.id, NEAR, 3, None) == found
     alembic("downgrade", "base")
     alembic("upgrade", "head")

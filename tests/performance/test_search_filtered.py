@@ -30,8 +30,11 @@ from rag_service.repository.store import PostgresStore
 from rag_service.repository.tables import jobs
 from rag_service.service.collections import Collections
 from rag_service.service.search import Models, Search, SearchRules
+from tests.conftest import NEEDS_PGVECTOR
 from tests.performance.library import Library, questions
 from tests.performance.test_search_speed import migrated, texts  # noqa: F401  # a fixture
+
+pytestmark = NEEDS_PGVECTOR
 
 CHUNKS = int(os.environ.get("AISP_FILTERED_CHUNKS", "3000"))
 """`make test` takes a few; the figures in the notes are of 50,000 and 1,000,000."""

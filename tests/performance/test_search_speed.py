@@ -21,6 +21,9 @@ from chassis.settings import DatabaseSettings
 from rag_service.domain.vectors import ChunkVector
 from rag_service.policy.filters import parse
 from rag_service.repository.pgvector import PgVectorStore
+from tests.conftest import NEEDS_PGVECTOR
+
+pytestmark = NEEDS_PGVECTOR
 
 CHUNKS = int(os.environ.get("AISP_SEARCH_CHUNKS", "2500"))
 """`make test` takes a few; the figures in the notes are of 50,000."""
