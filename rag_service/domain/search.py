@@ -108,6 +108,9 @@ class SearchQueries(Protocol):
         through, where they are known.
         """
 
+    async def rarer_terms(self, tenant_id: str, collection_id: str, terms: Sequence[str], most: int) -> set[str]:
+        """Those that at most so many chunks have."""
+
     async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
         """What is searchable."""
 

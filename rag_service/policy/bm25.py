@@ -18,6 +18,7 @@ MOST = 65535
 SPARSE = 16
 """Numbers are looked up in a table as long as the highest, unless that is so many times as long as the postings."""
 _POSTING = struct.Struct(">IHH")
+POSTING_BYTES = _POSTING.size
 _ROWS = np.dtype([("number", ">u4"), ("frequency", ">u2"), ("length", ">u2")])
 
 

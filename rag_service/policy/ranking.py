@@ -13,6 +13,8 @@ RANK_CONSTANT = 60
 FEEDBACK = 3
 """Passages that are believed to be about the question (pseudo-relevance feedback, Rocchio 1971)."""
 FEEDBACK_TERMS = 20
+FEEDBACK_COMMON = 10_000
+"""Passages that may have such a word: one that more have tells little of the question, and much is read for it."""
 FEEDBACK_WEIGHT = 0.4
 """Of what the words of those passages add to the question's own (RM3, Abdul-Jaleel et al. 2004)."""
 

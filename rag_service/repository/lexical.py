@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from rag_service.domain.filters import Filter
 from rag_service.domain.search import Passage, Size
-from rag_service.policy.bm25 import best, score
+from rag_service.policy.bm25 import POSTING_BYTES, best, score
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.rows import Rows
 from rag_service.repository.tables import chunks, documents, postings, runs
@@ -80,6 +80,17 @@ class SearchRows(Rows):
             if len(shown) == limit or most >= len(found):
                 break
         return shown
+
+    async def rarer_terms(self, tenant_id: str, collection_id: str, terms: Sequence[str], most: int) -> set[str]:
+        query = sa.select(postings.c.term).where(
+            postings.c.tenant_id == tenant_id,
+            postings.c.collection_id == collection_id,
+            postings.c.term == sa.any_(sa.literal(list(terms), sa.ARRAY(sa.Text))),
+        )
+        # The length of a string is known without reading it.
+        size = sa.func.sum(sa.func.octet_length(postings.c.data))
+        query = query.group_by(postings.c.term).having(size <= most * POSTING_BYTES)
+        return set((await self._db.execute(query)).scalars())
 
     async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
         query = sa.select(sa.func.sum(runs.c.alive), sa.func.sum(runs.c.words)).where(

@@ -15,7 +15,16 @@ from rag_service.domain.search import Found, Passage, Reranker, Scores, SearchMo
 from rag_service.domain.store import Repository, Store
 from rag_service.domain.usage import Tally
 from rag_service.domain.vectors import Embedder, VectorStores
-from rag_service.policy.ranking import FEEDBACK, best_of_documents, diverse, expanded, fuse, nearer, reranked
+from rag_service.policy.ranking import (
+    FEEDBACK,
+    FEEDBACK_COMMON,
+    best_of_documents,
+    diverse,
+    expanded,
+    fuse,
+    nearer,
+    reranked,
+)
 from rag_service.policy.terms import terms
 from rag_service.service.collections import Collections, bad
 from rag_service.service.rewriting import Rewriting
@@ -193,7 +202,12 @@ class Search:
         async with self._store.transaction(asking.tenant_id, snapshot=True) as repository:
             found = await repository.passages(asking.tenant_id, best)
             texts = [f"{found[name].title} {found[name].text}" for name in best if name in found]
-            return await self._by_terms(repository, asking, expanded(asked, texts))
+            weights = expanded(asked, texts)
+            added = [term for term in weights if term not in asked]
+            place = asking.tenant_id, asking.collection.id
+            rarer = await repository.rarer_terms(*place, added, FEEDBACK_COMMON)
+            kept = {term: weight for term, weight in weights.items() if term in rarer or term in asked}
+            return await self._by_terms(repository, asking, kept)
 
     async def _reranked(self, seeking: Seeking, query: str, passages: list[Passage], tally: Tally) -> list[Passage]:
         """The first of them in the order of a model; those behind are left out, since nobody judged them."""

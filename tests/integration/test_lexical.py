@@ -185,6 +185,19 @@ async def test_a_filter_asks_all_when_the_best_are_not_enough(
     await library.check(year=1999)
 
 
+async def test_words_that_many_chunks_have_are_told_by_the_lengths_of_their_postings(library: Library) -> None:
+    document = await library.add(*(library.text() for _ in range(700)))
+    having = Counter(term for _, text in library.texts.values() for term in text)
+    terms, most = [*having, "absent"], sorted(having.values())[len(having) // 2]
+    place = library.tenant, library.collection.id
+    async with library.store.transaction(library.tenant) as repository:
+        assert await repository.rarer_terms(*place, terms, most) == {one for one in having if having[one] <= most}
+        assert await repository.rarer_terms(*place, [], most) == set()
+    await library.remove(document)
+    async with library.store.transaction(library.tenant) as repository:
+        assert await repository.rarer_terms(*place, terms, most) == set()
+
+
 async def test_tenants_and_collections_do_not_count_each_others_words(library: Library) -> None:
     other = await Library(library.database, random.Random(6)).open()  # noqa: S311  # the same texts each time
     await library.add(*(library.text() for _ in range(30)))
