@@ -48,6 +48,7 @@ class Platform:
         directory = self.directory = self.settings.data_dir.resolve()
         self.logs = directory / "logs"
         self.sockets = directory / "sockets"
+        self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.postgres = Postgres(directory / "postgres", self.logs / "postgres.log")
         self.meter = self._valkey("valkey-meter", METER)
         self.cache = self._valkey("valkey-cache", CACHE)

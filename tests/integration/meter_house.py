@@ -211,7 +211,9 @@ class House:
                     async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
                         if answer.status == 200:
                             return
-                assert time.monotonic() < deadline, [(p.name, p.last_words()) for p in self.processes.values()]
+                words = [(process.name, process.last_words()) for process in self.processes.values()]
+                assert all(process.exit_code is None for process in self.processes.values()), words
+                assert time.monotonic() < deadline, words
                 await asyncio.sleep(0.1)
 
     def _gateway(self, number: int, clock: float) -> Process:

@@ -271,7 +271,8 @@ async def test_a_tenant_costs_little_memory_and_nothing_after_a_day(store: Store
     assert idle == 0
     # What stays is a partition's, however many tenants it has. Leases that ended are known by name for ten minutes.
     lasting = {name.split("}:")[1].split(":")[0] for name, (_, ttl) in (await store.keys()).items() if ttl == -1}
-    assert lasting <= {"head", "epochs", "rates", "books", "events", "leases", "committed"}
+    # (They are told to go by the first in a store; in one that was emptied under its process, as here, by a later one.)
+    assert lasting <= {"head", "epochs", "rates", "books", "events", "leases", "committed", "ended"}
 
 
 @pytest.mark.skipif("not FIGURES", reason="AISP_FIGURES: it drives the store to its end for ten seconds")
