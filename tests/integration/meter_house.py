@@ -67,6 +67,8 @@ class House:
         self.ms = NOON
         self.directory = directory
         self.platform = Platform(LocalSettings(data_dir=directory, database=DatabaseSettings(), role_passwords={}), 1)
+        # By its port and not its socket: another server can take a port over.
+        self.platform.meter.host = "127.0.0.1"
         told = {
             "OPENAI_BASE_URL": provider, "OPENAI_API_KEY": "sk-stand-in", "AI_PLATFORM_LLM__LOCAL__ENABLED": "false",
             **(settings or {}),
