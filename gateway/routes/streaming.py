@@ -24,9 +24,6 @@ BYTES_OF_AN_EVENT = 160
 """Of a stream that was cut off, each event stands for a token."""
 
 
-ESTIMATED = True
-
-
 class SoFar(Sequence[Line]):
     """What a stream has used, as far as is known before the provider has counted. Its lines are made when they are
     asked for: for a renewal or a cut, and not for each chunk.
@@ -48,17 +45,9 @@ class SoFar(Sequence[Line]):
     def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
         served, attempt = self._started.served_by, self._started.attempts or 1
         model = served.model or self._work.model
-        return (
-            Line("llm", model, served.provider, "input_tokens", self._work.tokens, attempt, ESTIMATED),
-            Line(
-                "llm",
-                model,
-                served.provider,
-                "output_tokens",
-                self.relayed // BYTES_OF_AN_EVENT,
-                attempt,
-                estimated=True,
-            ),
+        amounts = (("input_tokens", self._work.tokens), ("output_tokens", self.relayed // BYTES_OF_AN_EVENT))
+        return tuple(
+            [Line("llm", model, served.provider, unit, amount, attempt, estimated=True) for unit, amount in amounts]
         )[index]
 
 

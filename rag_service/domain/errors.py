@@ -91,4 +91,4 @@ class VectorStoreUnavailable(Unavailable):
 
 
 class ExtractionFailed(Exception):  # a finding about a document, not an error of a call
-    """A document from which no text can be had; the text says why."""
+    """A document that can't be taken in, as a rule since no text can be had from it; the text says why."""

@@ -168,9 +168,6 @@ def downgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "collection_id", "term", "chunk_id", name=op.f("pk_postings")),
     )
-    # Without numbers about them the planner goes through all chunks for each run.
-    op.execute("ANALYZE chunks")
-    op.execute("ANALYZE posting_runs")
     op.execute(ROWS)
     op.create_index("ix_postings_chunk_id", "postings", ["chunk_id"], unique=False)
     op.drop_table("posting_runs")

@@ -222,8 +222,11 @@ class Ingestion:
         """
         try:
             await self._embed_rows(document, rows, tally)
-        except ResourceExhausted:
+        except ResourceExhausted as error:
             if len(rows) == 1:
+                if error.metadata.get("alone"):
+                    why = f"{error.message} Have the limit raised, then try the document again."
+                    raise ExtractionFailed(why) from error
                 raise
             half = len(rows) // 2
             await self._embed_within(document, rows[:half], tally)

@@ -157,6 +157,16 @@ async def test_under_a_small_limit_a_document_goes_on_minute_by_minute_and_says_
     assert len(bench.peers.embeddings.texts) == now.chunks
 
 
+async def test_a_passage_that_no_minute_can_take_fails_its_document_and_says_why(bench: Bench) -> None:
+    bench.peers.meter.minute = 3
+    document = await bench.upload(TEXT.encode(), title="Story")
+    async with bench.working():
+        ended = await bench.ended(document.id)
+    assert ended.status == pb.DOCUMENT_STATUS_FAILED
+    assert "this work alone takes" in ended.error
+    assert ended.error.endswith("Have the limit raised, then try the document again.")
+
+
 async def test_documents_are_deleted_by_a_filter(bench: Bench) -> None:
     async with bench.working():
         made = [

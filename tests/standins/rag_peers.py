@@ -101,6 +101,8 @@ class RememberingMeter(UsageServiceServicer):
     storage: int = 1 << 40
     tokens: int = 1 << 40
     """Left of the minute; a test fills them up again."""
+    minute: int = 1 << 40
+    """What a minute has in all."""
     stored: Counter[str] = field(default_factory=Counter)
     live: dict[str, tuple[str, int]] = field(default_factory=dict)
     settled: dict[str, list[Any]] = field(default_factory=dict)
@@ -111,6 +113,9 @@ class RememberingMeter(UsageServiceServicer):
         reserved = sum(size for owner, size in self.live.values() if owner == tenant_id)
         if request.storage_bytes and self.stored[tenant_id] + reserved + request.storage_bytes > self.storage:
             raise ResourceExhausted("The limit storage_bytes is exhausted.")
+        if request.tokens > self.minute:
+            alone = f"The limit tokens_per_minute has too little left; this work alone takes {request.tokens}."
+            raise ResourceExhausted(alone, retry_after=0.2, metadata={"alone": "true"})
         if request.tokens > self.tokens:
             raise ResourceExhausted("The limit tokens_per_minute is exhausted.", retry_after=0.2)
         self.tokens -= request.tokens

@@ -146,9 +146,14 @@ class ValkeyMeter:
         if binding[0].name == "storage_bytes":
             # No time gives it back.
             message += f", {work.storage_bytes} more wanted. Delete documents, or have the limit raised"
+        metadata = {"limit": binding[0].name, "scope": binding[0].scope, "remaining": str(binding[0].remaining)}
+        if any(state.name.startswith("tokens") and work.tokens > state.limit for state in binding):
+            # No time helps it, either.
+            message += f"; this work alone takes {work.tokens}"
+            metadata["alone"] = "true"
         raise RateLimited(
             f"{message}.",
-            metadata={"limit": binding[0].name, "scope": binding[0].scope, "remaining": str(binding[0].remaining)},
+            metadata=metadata,
             violations=[Violation(state.name, f"{state.used} of {state.limit} used") for state in binding],
             retry_after=max(1.0, max(state.reset_ms for state in binding) / 1000),
         )

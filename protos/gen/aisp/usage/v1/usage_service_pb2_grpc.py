@@ -204,7 +204,8 @@ class UsageServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Reserve(self, request, context):
-        """Admits a piece of work behind a request (a job's step), as the gateway does for requests.
+        """Admits a piece of work behind a request (a job's step), as the gateway does for requests. RATE_LIMITED has the
+        metadata `alone` where the work by itself is larger than a limit, so that no waiting helps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
