@@ -138,14 +138,19 @@ def upgrade() -> None:
 
 
 ROWS = """
-    INSERT INTO postings (tenant_id, collection_id, term, chunk_id, frequency)
-    SELECT held.tenant_id, held.collection_id, held.term, c.id, held.frequency FROM (
+    -- Taken apart first: joined before, each chunk would be held against every posting of its collection.
+    WITH whole AS MATERIALIZED (
+        SELECT tenant_id, collection_id, term, data || ''::bytea AS data FROM posting_runs
+    ), held AS MATERIALIZED (
         SELECT tenant_id, collection_id, term,
             (get_byte(data, at) << 24) + (get_byte(data, at + 1) << 16) + (get_byte(data, at + 2) << 8)
                 + get_byte(data, at + 3) AS number,
             (get_byte(data, at + 4) << 8) + get_byte(data, at + 5) AS frequency
-        FROM posting_runs, generate_series(0, length(data) - 8, 8) AS at
-    ) AS held JOIN chunks c ON c.tenant_id = held.tenant_id AND c.collection_id = held.collection_id
+        FROM whole, generate_series(0, length(data) - 8, 8) AS at
+    )
+    INSERT INTO postings (tenant_id, collection_id, term, chunk_id, frequency)
+    SELECT held.tenant_id, held.collection_id, held.term, c.id, held.frequency
+    FROM held JOIN chunks c ON c.tenant_id = held.tenant_id AND c.collection_id = held.collection_id
     AND c.number = held.number
 """
 

@@ -16,8 +16,6 @@ from rag_service.repository.tables import documents, facets
 
 CHARACTERS = 64
 """Of a text that are indexed (migration 0013)."""
-MOST = 1e300
-"""Of a number that is indexed: a larger one is indexed as this."""
 NOT_LESS = frozenset(("gt", "gte"))
 NOT_MORE = frozenset(("lt", "lte"))
 
@@ -80,7 +78,7 @@ def _place(value: Any) -> tuple[sa.Column[Any], str | float]:
     if isinstance(value, bool):
         return facets.c.text, str(value).lower()
     if isinstance(value, int | float):
-        return facets.c.number, max(-MOST, min(MOST, float(value)))
+        return facets.c.number, float(value)
     return facets.c.text, str(value)[:CHARACTERS]
 
 

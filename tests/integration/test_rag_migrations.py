@@ -5,8 +5,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,28 +41,16 @@ def alembic(postgres: DatabaseSettings) -> Callable[..., None]:
     return run
 
 
-@asynccontextmanager
-async def owning(postgres: DatabaseSettings) -> AsyncIterator[asyncpg.Connection]:
+async def posting_rows(postgres: DatabaseSettings) -> dict[tuple[str, str], int]:
+    """As the first revision had them."""
     dsn = url(postgres, "rag", owner=True).set(drivername="postgresql").render_as_string(hide_password=False)
     owner = await asyncpg.connect(dsn)
     try:
         await owner.execute("SELECT set_config('aisp.tenant', '*', false)")
-        yield owner
-    finally:
-        await owner.close()
-
-
-async def empty(postgres: DatabaseSettings) -> None:
-    """Takes out what other tests of this process left: tens of thousands of chunks, which nobody goes back with."""
-    async with owning(postgres) as owner:
-        await owner.execute("TRUNCATE documents, chunks, postings, runs, vectors CASCADE")
-
-
-async def posting_rows(postgres: DatabaseSettings) -> dict[tuple[str, str], int]:
-    """As the first revision had them."""
-    async with owning(postgres) as owner:
         rows = await owner.fetch("SELECT chunk_id::text AS chunk, term, frequency FROM postings")
         return {(row["chunk"], row["term"]): row["frequency"] for row in rows}
+    finally:
+        await owner.close()
 
 
 async def vector_store(database: Database) -> VectorStore:
@@ -73,7 +60,6 @@ async def vector_store(database: Database) -> VectorStore:
 
 async def test_down_and_up_again_nothing_is_lost(postgres: DatabaseSettings, alembic: Callable[..., None]) -> None:
     alembic("upgrade", "head")
-    await empty(postgres)
     document = str(uuid4())
     async with Database(postgres, "rag") as database:
         library = await Library(database, random.Random(3)).open()  # noqa: S311  # the same texts each time
