@@ -45,11 +45,37 @@ class Count:
     embedded: int
 
 
+@dataclass(frozen=True, slots=True)
+class TextMark:
+    """How far a document's texts are read."""
+
+    place: int
+    key: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedText:
+    """What was embedded of a chunk, but for its document's title; `mark` is where the next one follows."""
+
+    chunk_id: str
+    heading: str
+    text: str
+    mark: TextMark
+
+
 class ChunkQueries(Protocol):
     """On the chunks of a tenant's documents. What takes a document does nothing (False, None) if its run is over."""
 
+    async def one_writer(self, collection_id: str) -> None:
+        """Nobody else changes what words find in the collection until the transaction ends. Before any lock on a
+        document.
+        """
+
     async def clear_staged(self, tenant_id: str, document_id: str, limit: int) -> int:
         """Forgets some of what is staged; vectors that were made for it are stale. How many."""
+
+    async def clear_hidden(self, tenant_id: str, document: Document) -> bool:
+        """Forgets some chunks that were written ahead, or replaced; their vectors are stale. False: there were none."""
 
     async def stage_chunks(self, tenant_id: str, document: Document, chunks: Sequence[Chunk]) -> bool:
         """Knows those that are visible already, or have the vector of one that is."""
@@ -61,8 +87,15 @@ class ChunkQueries(Protocol):
 
     async def mark_embedded(self, tenant_id: str, document: Document, ordinals: Sequence[int]) -> bool: ...
 
+    async def write_ahead(self, tenant_id: str, document: Document) -> int:
+        """Some of the staged chunks become chunks that no search sees before the swap; how many: none, where what is
+        left is little.
+        """
+
     async def swap_chunks(self, tenant_id: str, document: Document) -> Document | None:
-        """Makes the staged chunks the visible ones and the document ready; the ids that went are stale."""
+        """Makes what is staged, and what was written ahead, the visible chunks, and the document ready. What they
+        replace is stale, or hidden.
+        """
 
     async def stale_vectors(self, tenant_id: str, document_id: str, limit: int) -> list[str]:
         """Ids of vectors that belong to no chunk any more."""
@@ -74,9 +107,9 @@ class ChunkQueries(Protocol):
         """They are gone from the store."""
 
     async def embedded_texts(
-        self, tenant_id: str, document_id: str, after: str, limit: int
-    ) -> list[tuple[str, str, str]]:
-        """(id, heading, text) of visible and staged chunks in the order of their ids."""
+        self, tenant_id: str, document_id: str, after: TextMark | None, limit: int
+    ) -> list[EmbeddedText]:
+        """Of all chunks, staged, visible or hidden, each once."""
 
     async def delete_chunks_of(self, tenant_id: str, document_id: str, limit: int) -> int:
         """Removes some of what is visible or staged, in order; how many."""

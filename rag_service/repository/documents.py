@@ -42,7 +42,8 @@ class DocumentRows(Rows):
             documents.c.tenant_id == tenant_id, sa.cast(documents.c.id, sa.Text) == document_id.lower()
         )
         if lock:
-            query = query.with_for_update(of=documents)
+            # Whoever writes chunks of it, which refer to it, is not waited for.
+            query = query.with_for_update(of=documents, key_share=True)
         row = (await self._db.execute(query)).one_or_none()
         return _document(row) if row else None
 

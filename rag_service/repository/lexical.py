@@ -18,6 +18,7 @@ from rag_service.domain.filters import Filter
 from rag_service.domain.search import Passage, Size
 from rag_service.policy.bm25 import POSTING_BYTES, best, score
 from rag_service.repository.filters import compile_filter
+from rag_service.repository.postings import RUN, hidden_homes
 from rag_service.repository.rows import Rows
 from rag_service.repository.tables import chunks, documents, postings, runs
 
@@ -37,8 +38,14 @@ class SearchRows(Rows):
         query = query.join(documents, documents.c.id == chunks.c.document_id)
         ids = sa.literal(list(chunk_ids), sa.ARRAY(UUID(as_uuid=False)))
         query = query.where(chunks.c.tenant_id == tenant_id, chunks.c.id == sa.any_(ids))
+        hidden = sa.select(runs.c.run).where(
+            runs.c.tenant_id == chunks.c.tenant_id,
+            runs.c.collection_id == chunks.c.collection_id,
+            runs.c.run == chunks.c.number // RUN,
+            runs.c.hidden_of.is_not(None),
+        )
         # What is being erased is not shown any more.
-        query = query.where(documents.c.erasure_id.is_(None))
+        query = query.where(documents.c.erasure_id.is_(None), ~hidden.exists())
         return {
             row.id: Passage(
                 document_id=row.document_id,
@@ -86,6 +93,7 @@ class SearchRows(Rows):
             postings.c.tenant_id == tenant_id,
             postings.c.collection_id == collection_id,
             postings.c.term == sa.any_(sa.literal(list(terms), sa.ARRAY(sa.Text))),
+            postings.c.run != sa.all_(hidden_homes(tenant_id, collection_id)),
         )
         # The length of a string is known without reading it.
         size = sa.func.sum(sa.func.octet_length(postings.c.data))
@@ -94,7 +102,7 @@ class SearchRows(Rows):
 
     async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
         query = sa.select(sa.func.sum(runs.c.alive), sa.func.sum(runs.c.words)).where(
-            runs.c.tenant_id == tenant_id, runs.c.collection_id == collection_id
+            runs.c.tenant_id == tenant_id, runs.c.collection_id == collection_id, runs.c.hidden_of.is_(None)
         )
         alive, words = (await self._db.execute(query)).one()
         return Size(int(alive or 0), int(words or 0))
@@ -104,6 +112,7 @@ class SearchRows(Rows):
             postings.c.tenant_id == tenant_id,
             postings.c.collection_id == collection_id,
             postings.c.term == sa.any_(sa.literal(list(terms), sa.ARRAY(sa.Text))),
+            postings.c.run != sa.all_(hidden_homes(tenant_id, collection_id)),
         )
         lists: dict[str, list[bytes]] = defaultdict(list)
         for row in await self._db.execute(query):

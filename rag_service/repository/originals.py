@@ -16,7 +16,7 @@ class OriginalRows(Rows):
 
     async def next_version(self, tenant_id: str, document_id: str) -> int:
         held = sa.select(documents.c.version).where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
-        version = (await self._db.execute(held.with_for_update())).scalar_one_or_none() or 0
+        version = (await self._db.execute(held.with_for_update(key_share=True))).scalar_one_or_none() or 0
         most = sa.select(sa.func.max(originals.c.version)).where(
             originals.c.tenant_id == tenant_id, originals.c.document_id == document_id
         )

@@ -7,7 +7,6 @@ same, every vector is looked at. So a filter finds what there is, however little
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
@@ -51,6 +50,7 @@ class PgVectorStore(PostgresVectors):
     capabilities = StoreCapabilities(
         tenancy="row-level security", exact=False, reads_own_writes=True, most_results=10_000, most_rows=2000
     )
+    kind = "vector"
 
     def __init__(self, database: Database, exact_vectors: int = 5000) -> None:
         super().__init__(database)
@@ -167,7 +167,7 @@ class PgVectorStore(PostgresVectors):
         else:
             log.info("a large collection is indexed", collection_id=collection_id, lane=lane)
 
-    def _value(self, vector: bytes) -> Any:
+    def _value(self, vector: bytes) -> str:
         return _text(vector)
 
     def _distance(self, vector: bytes) -> sa.ColumnElement[float]:

@@ -2,6 +2,7 @@
 
     run       512 neighbouring numbers of a collection. The last one is open: new chunks are appended to it.
     home      where a run's postings are: its own, or, once sixteen full runs were folded into one, the first of those
+    hidden    written ahead of a swap, or swapped out: searches do not look there (docs/decisions/0017-written-ahead.md)
 
 A collection has one writer at a time, which ends with its transaction. Deleted chunks are taken out by a trigger
 (migration 0002). What a posting holds, and how it is scored, is policy/bm25.py's; reading is lexical.py's.
@@ -10,9 +11,11 @@ A collection has one writer at a time, which ends with its transaction. Deleted 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import BYTEA, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rag_service.policy.bm25 import posting
@@ -20,6 +23,8 @@ from rag_service.repository.tables import runs
 
 RUN = 512
 FOLD = 16
+APPENDED_TERMS = 5000
+"""Of one statement."""
 
 LOCK = sa.text(
     "SELECT set_config('lock_timeout', '55s', true), pg_advisory_xact_lock(hashtextextended(:collection, 0))"
@@ -52,38 +57,94 @@ FOLDED = sa.text("""
 
 Terms = Mapping[str, int]
 """Those of a chunk, and how often each is in it."""
+Place = Mapping[str, str]
+"""A collection: tenant_id, collection_id."""
 
 
-async def take_numbers(connection: AsyncConnection, rows: Sequence[Terms], place: Mapping[str, str]) -> list[int]:
-    """A number for each new chunk, in order; `place` has their tenant and collection. Waits for other writers."""
-    await connection.execute(LOCK, {"collection": place["collection_id"]})
-    last = sa.select(runs.c.run, runs.c.used).where(*_of(place)).order_by(runs.c.run.desc()).limit(1)
-    found = (await connection.execute(last)).one_or_none()
-    first = found.run * RUN + found.used if found else 0
-    numbers = list(range(first, first + len(rows)))
-    for run, start, stop in _parts(numbers):
-        words = sum(sum(row.values()) for row in rows[start:stop])
-        count = stop - start
-        if found and run == found.run:
-            grown = {"used": runs.c.used + count, "alive": runs.c.alive + count, "words": runs.c.words + words}
-            await connection.execute(runs.update().where(*_of(place), runs.c.run == run).values(grown))
-        else:
-            made = {"run": run, "home": run, "used": count, "alive": count, "words": words}
-            await connection.execute(runs.insert().values(made | dict(place)))
-    return numbers
+async def one_writer(connection: AsyncConnection, collection_id: str) -> None:
+    """Waits for other writers of the collection; those that come later wait until the transaction ends."""
+    await connection.execute(LOCK, {"collection": collection_id})
+
+
+async def take_numbers(connection: AsyncConnection, count: int, place: Place) -> list[int]:
+    """Numbers for so many new chunks, in order: what the open run has left, then those behind all others."""
+    await one_writer(connection, place["collection_id"])
+    query = sa.select(runs.c.run, runs.c.used).where(*_of(place), runs.c.used < RUN, runs.c.hidden_of.is_(None))
+    found = (await connection.execute(query.order_by(runs.c.run.desc()).limit(1))).one_or_none()
+    left = range(found.run * RUN + found.used, (found.run + 1) * RUN)[:count] if found else range(0)
+    first = await _behind_all(connection, place)
+    return [*left, *range(first, first + count - len(left))]
 
 
 async def insert_postings(
-    connection: AsyncConnection, rows: Sequence[Terms], numbers: Sequence[int], place: Mapping[str, str]
+    connection: AsyncConnection, rows: Sequence[Terms], numbers: Sequence[int], place: Place
 ) -> None:
     """The terms of new chunks, under the numbers that they took."""
-    whom = {"tenant": place["tenant_id"], "collection": place["collection_id"]}
-    for run, start, stop in _parts(numbers):
+    start = 0
+    for run, group in groupby(numbers, lambda number: number // RUN):
+        stop = start + len(list(group))
         told = await asyncio.to_thread(_told, rows[start:stop], numbers[start:stop])
-        terms = sorted(told)
-        data = [bytes(told[term]) for term in terms]
-        await connection.execute(APPEND, whom | {"run": run, "terms": terms, "data": data})
+        await _append(connection, place, run, told)
+        words = sum(sum(row.values()) for row in rows[start:stop])
+        grown = {"used": stop - start, "alive": stop - start, "words": words}
+        change = insert(runs).values({"run": run, "home": run} | grown | dict(place))
+        more = {name: runs.c[name] + change.excluded[name] for name in grown}
+        key = ["tenant_id", "collection_id", "run"]
+        await connection.execute(change.on_conflict_do_update(index_elements=key, set_=more))
+        start = stop
     await _fold(connection, place)
+
+
+class NewHome:
+    """Runs of a document that no search sees yet: gathered one by one, and written at once."""
+
+    def __init__(self, first: int) -> None:
+        self._home = first
+        self._words: list[int] = []
+        self._lists: dict[str, bytearray] = defaultdict(bytearray)
+
+    @classmethod
+    async def behind_all(cls, connection: AsyncConnection, place: Place) -> "NewHome":
+        """Nobody else takes its numbers until the transaction ends."""
+        await one_writer(connection, place["collection_id"])
+        return cls(await _behind_all(connection, place) // RUN)
+
+    def numbers(self) -> range:
+        """Those of the run that is gathered next."""
+        first = (self._home + len(self._words)) * RUN
+        return range(first, first + RUN)
+
+    def add(self, rows: Sequence[Terms]) -> None:
+        """The terms of a whole run."""
+        for term, told in _told(rows, self.numbers()).items():
+            self._lists[term] += told
+        self._words.append(sum(sum(row.values()) for row in rows))
+
+    async def write(self, connection: AsyncConnection, place: Place, document_id: str) -> None:
+        """Hidden as the document's."""
+        await _append(connection, place, self._home, self._lists)
+        shared = {"home": self._home, "used": RUN, "alive": RUN, "folded": len(self._words) == FOLD}
+        made = [
+            {"run": self._home + place_in_home, "words": words} | shared | {"hidden_of": document_id} | dict(place)
+            for place_in_home, words in enumerate(self._words)
+        ]
+        await connection.execute(runs.insert().values(made))
+
+
+def hidden_homes(tenant_id: str, collection_id: str) -> sa.ColumnElement[Any]:
+    """An array of the homes that searches do not look into."""
+    query = sa.select(runs.c.home).where(
+        runs.c.tenant_id == tenant_id, runs.c.collection_id == collection_id, runs.c.hidden_of.is_not(None)
+    )
+    return sa.func.array(query.distinct().scalar_subquery())
+
+
+async def _append(connection: AsyncConnection, place: Place, home: int, told: Mapping[str, bytearray]) -> None:
+    whom = {"tenant": place["tenant_id"], "collection": place["collection_id"], "run": home}
+    ordered = sorted(told)
+    for start in range(0, len(ordered), APPENDED_TERMS):
+        terms = ordered[start : start + APPENDED_TERMS]
+        await connection.execute(APPEND, whom | {"terms": terms, "data": [bytes(told[term]) for term in terms]})
 
 
 def _told(rows: Sequence[Terms], numbers: Sequence[int]) -> dict[str, bytearray]:
@@ -96,10 +157,16 @@ def _told(rows: Sequence[Terms], numbers: Sequence[int]) -> dict[str, bytearray]
     return told
 
 
-async def _fold(connection: AsyncConnection, place: Mapping[str, str]) -> None:
+async def _behind_all(connection: AsyncConnection, place: Place) -> int:
+    """The first number of the run after the last."""
+    last = (await connection.execute(sa.select(sa.func.max(runs.c.run)).where(*_of(place)))).scalar_one()
+    return 0 if last is None else (int(last) + 1) * RUN
+
+
+async def _fold(connection: AsyncConnection, place: Place) -> None:
     """Sixteen full runs become one string a term: a search reads a sixteenth of the rows."""
-    full = sa.select(runs.c.run).where(*_of(place), runs.c.used == RUN, ~runs.c.folded).order_by(runs.c.run)
-    found = list((await connection.execute(full)).scalars())
+    full = sa.select(runs.c.run).where(*_of(place), runs.c.used == RUN, ~runs.c.folded, runs.c.hidden_of.is_(None))
+    found = list((await connection.execute(full.order_by(runs.c.run))).scalars())
     while len(found) >= FOLD:
         group, found = found[:FOLD], found[FOLD:]
         whom = {"tenant": place["tenant_id"], "collection": place["collection_id"]}
@@ -108,17 +175,5 @@ async def _fold(connection: AsyncConnection, place: Mapping[str, str]) -> None:
         await connection.execute(moved)
 
 
-def _of(place: Mapping[str, str]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+def _of(place: Place) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return runs.c.tenant_id == place["tenant_id"], runs.c.collection_id == place["collection_id"]
-
-
-def _parts(numbers: Sequence[int]) -> list[tuple[int, int, int]]:
-    """(run, start, stop) of the numbers, which are neighbours."""
-    parts = []
-    start = 0
-    while start < len(numbers):
-        run = numbers[start] // RUN
-        stop = min(len(numbers), start + (run + 1) * RUN - numbers[start])
-        parts.append((run, start, stop))
-        start = stop
-    return parts

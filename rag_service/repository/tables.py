@@ -144,6 +144,15 @@ runs = sa.Table(
     sa.Column("alive", sa.Integer, nullable=False),
     sa.Column("words", sa.BigInteger, nullable=False),
     sa.Column("folded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("hidden_of", UUID(as_uuid=False), sa.ForeignKey("documents.id", ondelete="SET NULL")),
+    sa.Index(
+        "ix_runs_hidden",
+        "tenant_id",
+        "collection_id",
+        "run",
+        postgresql_where=sa.text("hidden_of IS NOT NULL"),
+    ),
+    sa.Index("ix_runs_hidden_of", "hidden_of", postgresql_where=sa.text("hidden_of IS NOT NULL")),
 )
 staged_chunks = sa.Table(
     "staged_chunks",
@@ -162,6 +171,7 @@ staged_chunks = sa.Table(
     sa.Column("terms", JSONB, nullable=False),
     sa.Column("like", UUID(as_uuid=False)),
     sa.Column("embedded", sa.Boolean, nullable=False),
+    sa.Index("ix_staged_chunks_document_id_id", "document_id", "id"),
 )
 stale_vectors = sa.Table(
     "stale_vectors",

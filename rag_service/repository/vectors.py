@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, REAL, UUID, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,12 +23,24 @@ from rag_service.repository.tables import vector_lanes, vectors
 DELETE_ROWS = 10_000
 SHARED = 0
 """The lane of small collections."""
+# Arrays, not a row of parameters each: a tenth of the time.
+UPSERT = """
+    INSERT INTO vectors (lane, chunk_id, tenant_id, collection_id, document_id, metadata, embedding)
+    SELECT CAST(:lane AS int), r.chunk_id, CAST(:tenant AS uuid), CAST(:collection AS uuid), r.document_id, r.metadata,
+        CAST(r.embedding AS {kind})
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:documents AS uuid[]), CAST(:told AS jsonb[]), CAST(:vectors AS text[]))
+        AS r(chunk_id, document_id, metadata, embedding)
+    ON CONFLICT (lane, chunk_id) DO UPDATE SET
+        embedding = excluded.embedding, metadata = excluded.metadata, collection_id = excluded.collection_id
+"""
 
 
 class PostgresVectors(ABC):
     """A tenant's rows are told apart by row-level security and, for the planner, by an explicit predicate."""
 
     capabilities: StoreCapabilities
+    kind: str
+    """The type of the vectors' column."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,23 +48,17 @@ class PostgresVectors(ABC):
     async def upsert(self, tenant_id: str, collection_id: str, rows: Sequence[ChunkVector]) -> None:
         if not rows:
             return
+        values = {
+            "tenant": tenant_id,
+            "collection": collection_id,
+            "ids": [row.chunk_id for row in rows],
+            "documents": [row.document_id for row in rows],
+            "told": [orjson.dumps(dict(row.metadata)).decode() for row in rows],
+            "vectors": [self._value(row.vector) for row in rows],
+        }
         async with self._database.transaction(tenant_id) as connection:
             lane = await self._lane_to_write(connection, tenant_id, collection_id)
-            values = [
-                {
-                    "chunk_id": row.chunk_id,
-                    "tenant_id": tenant_id,
-                    "collection_id": collection_id,
-                    "document_id": row.document_id,
-                    "metadata": dict(row.metadata),
-                    "embedding": self._value(row.vector),
-                    "lane": lane,
-                }
-                for row in rows
-            ]
-            statement = insert(vectors).values(values)
-            kept = {name: statement.excluded[name] for name in ("embedding", "metadata", "collection_id")}
-            await connection.execute(statement.on_conflict_do_update(index_elements=["lane", "chunk_id"], set_=kept))
+            await connection.execute(sa.text(UPSERT.format(kind=self.kind)), values | {"lane": lane})
 
     async def search(
         self,
@@ -154,14 +161,22 @@ class PostgresVectors(ABC):
         return sorted({SHARED, *found})
 
     async def _delete(self, tenant_id: str, which: sa.ColumnElement[bool]) -> None:
-        async with self._database.transaction(tenant_id) as connection:
-            lanes = await self._lanes(connection, tenant_id, kept=True)
-            gone = vectors.delete().where(vectors.c.lane.in_(lanes), vectors.c.tenant_id == tenant_id, which)
-            await connection.execute(gone)
+        """Part by part, lane by lane, so that none takes longer than a statement may; nothing moves meanwhile."""
+        row: sa.ColumnElement[Any] = sa.literal_column("ctid")
+        emptied = False
+        while not emptied:
+            async with self._database.transaction(tenant_id) as connection:
+                for lane in await self._lanes(connection, tenant_id, kept=True):
+                    mine = sa.and_(vectors.c.lane == lane, vectors.c.tenant_id == tenant_id)
+                    some = sa.select(row).select_from(vectors).where(mine, which).limit(DELETE_ROWS).correlate(None)
+                    gone = vectors.delete().where(mine, row == sa.any_(sa.func.array(some.scalar_subquery())))
+                    emptied = (await connection.execute(gone)).rowcount < DELETE_ROWS
+                    if not emptied:
+                        break
 
     @abstractmethod
-    def _value(self, vector: bytes) -> Any:
-        """The vector as the column takes it."""
+    def _value(self, vector: bytes) -> str:
+        """The vector as the column's type reads it."""
 
     @abstractmethod
     def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
@@ -176,9 +191,10 @@ class ArrayVectorStore(PostgresVectors):
     capabilities = StoreCapabilities(
         tenancy="row-level security", exact=True, reads_own_writes=True, most_results=10_000, most_rows=2000
     )
+    kind = "real[]"
 
-    def _value(self, vector: bytes) -> Any:
-        return sa.literal(numbers(vector), ARRAY(REAL))
+    def _value(self, vector: bytes) -> str:
+        return "{" + ",".join(map(repr, numbers(vector))) + "}"
 
     def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
         product: sa.ColumnElement[float] = sa.func.dot_product(

@@ -14,6 +14,7 @@ import structlog
 
 from chassis.errors import Unavailable
 from chassis.job import Job
+from rag_service.domain.chunks import TextMark
 from rag_service.domain.documents import ObjectStore, folder
 from rag_service.domain.erasures import PLACES, ErasedDocument, Erasure, StoredAnswers
 from rag_service.domain.errors import DocumentNotFound, ErasureNotFound
@@ -172,19 +173,20 @@ class Eraser:
     async def _forget_cached(self, document: ErasedDocument) -> tuple[int, int]:
         """Vectors by content, which the embedding service keeps for a while; how many there were, and are still."""
         store, model = self._vectors[document.vector_store], document.embedding_model
-        forgotten, left, after = 0, 0, ""
+        forgotten, left = 0, 0
+        after: TextMark | None = None
         while True:
             async with self._store.transaction(document.tenant_id) as repository:
                 rows = await repository.embedded_texts(document.tenant_id, document.id, after, TEXT_ROWS)
             if not rows:
                 return forgotten, left
-            after = rows[-1][0]
-            texts = [embedded_text(title, heading, text) for title in document.titles for _, heading, text in rows]
+            after = rows[-1].mark
+            texts = [embedded_text(title, row.heading, row.text) for title in document.titles for row in rows]
             forgotten += await self._embedder.forget(model, texts)
             left += await self._embedder.forget(model, texts)
             if not store.capabilities.reads_own_writes:
                 # By id: what was written a moment ago is not found by document yet.
-                await store.delete_chunks(document.tenant_id, [chunk_id for chunk_id, _, _ in rows])
+                await store.delete_chunks(document.tenant_id, [row.chunk_id for row in rows])
 
     async def _delete_chunks(self, document: ErasedDocument) -> int:
         removed = 0
@@ -215,7 +217,7 @@ class Eraser:
             near = await store.search(tenant_id, document.collection_id, vector, len(erased) + 1, None)
             found["found_vectors"] += sum(chunk_id in erased for chunk_id, _ in near)
         async with self._store.transaction(tenant_id) as repository:
-            found["found_chunks"] = len(await repository.embedded_texts(tenant_id, document.id, "", 1))
+            found["found_chunks"] = len(await repository.embedded_texts(tenant_id, document.id, None, 1))
             found["found_quotes"] = await repository.count_quotes(tenant_id, document.id)
         # Asked again, it tells what came since.
         found["found_answers"] = await self._answers.forget(tenant_id, document.id)

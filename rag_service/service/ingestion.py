@@ -1,12 +1,14 @@
 """Ingestion: stored -> extracting -> chunking -> embedding -> indexing -> done.
 
 A worker that dies loses little: chunks are staged in the database, and each batch is marked once its vectors are in
-the store, so the next worker goes on behind the last mark. Staged chunks become the visible ones in one transaction,
-after all vectors are there: a search never sees half a document, nor two versions of one.
+the store, so the next worker goes on behind the last mark. Of many chunks most are then written ahead, part by part,
+where no search sees them. All become the visible ones in one short transaction, after all vectors are there: a search
+never sees half a document, nor two versions of one.
 """
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +21,7 @@ from chassis import context
 from chassis.errors import PlatformError, ResourceExhausted
 from chassis.job import Job
 from rag_service.domain.chunks import Chunk, Staged
-from rag_service.domain.documents import Document, DocumentStatus, Extractor, ObjectStore, Text
+from rag_service.domain.documents import FINAL, Document, DocumentStatus, Extractor, ObjectStore, Text
 from rag_service.domain.errors import ExtractionFailed
 from rag_service.domain.store import Store
 from rag_service.domain.vectors import ChunkVector, VectorStores
@@ -37,8 +39,8 @@ CLEARED_ROWS = 5000
 CALLS_OF_ONE = 2
 STAGED = frozenset(("embedding", "indexing"))
 """Stages at which all chunks are staged."""
-LEAST_SHARE, MOST_SHARE = 30, 90
-"""Per cent of the whole work before the first, and behind the last vector."""
+LEAST_SHARE, MOST_SHARE, ALMOST_ALL = 30, 90, 99
+"""Per cent of the whole work before the first, behind the last vector, and before the swap."""
 MAX_REASON_CHARACTERS = 1000
 
 
@@ -125,7 +127,8 @@ class Ingestion:
         if document.stage not in STAGED:
             document = await self._stage(document)
         await self._embed(document)
-        document = await self._progress(document, "indexing", 95)
+        document = await self._write_ahead(await self._progress(document, "indexing", MOST_SHARE))
+        began = time.monotonic()
         async with self._store.transaction(document.tenant_id) as repository:
             ready = await repository.swap_chunks(document.tenant_id, document)
             if ready is None:
@@ -134,7 +137,8 @@ class Ingestion:
             for original in await repository.originals_of(document.tenant_id, document.id):
                 if original.version < ready.version:
                     await release(repository, document.id, original.version)
-        log.info("document ready", document_id=document.id, version=ready.version, chunks=ready.chunks)
+        told = {"version": ready.version, "chunks": ready.chunks, "swap_seconds": round(time.monotonic() - began, 3)}
+        log.info("document ready", document_id=document.id, **told)
 
     async def _claimed(self, document: Document) -> Document:
         """From here on only what this worker writes counts: one that was thought dead may still be at it."""
@@ -216,6 +220,21 @@ class Ingestion:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
+    async def _write_ahead(self, document: Document) -> Document:
+        async with self._store.transaction(document.tenant_id) as repository:
+            count = (await repository.count_staged(document.tenant_id, document.id)).all
+        written = 0
+        while True:
+            async with self._store.transaction(document.tenant_id) as repository:
+                some = await repository.write_ahead(document.tenant_id, document)
+                if not some:
+                    return document
+                written += some
+                share = MOST_SHARE + (ALMOST_ALL - MOST_SHARE) * written // count
+                document = document.at(DocumentStatus.RUNNING, "indexing", share)
+                if not await repository.set_progress(document.tenant_id, document):
+                    raise RunOver
+
     async def _embed_within(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
         """What a limit of the plan does not let through at once goes half by half: a minute may have fewer tokens than
         a call would take. Each half that is through is kept.
@@ -290,7 +309,7 @@ class Ingestion:
         document = await self._get(job)
         if document is None:
             return  # what is being erased goes whole
-        if document.status in (DocumentStatus.CANCELLED, DocumentStatus.FAILED):
+        if document.status in FINAL:
             await self._clear(document)
         while True:
             async with self._store.transaction(document.tenant_id) as repository:
@@ -302,13 +321,17 @@ class Ingestion:
                 await repository.forget_stale(document.tenant_id, document.id, ids)
 
     async def _clear(self, document: Document) -> bool:
-        """Forgets what is staged, part by part; False if another run, or another worker, has begun to stage its own."""
+        """Forgets what is staged or hidden, part by part; False if another run, or another worker, has begun to stage
+        its own.
+        """
         while True:
             async with self._store.transaction(document.tenant_id) as repository:
+                await repository.one_writer(document.collection_id)
                 now = await repository.get_document(document.tenant_id, document.id, lock=True)
                 if now is None or (now.run, now.claim) != (document.run, document.claim):
                     return False
-                if not await repository.clear_staged(document.tenant_id, document.id, CLEARED_ROWS):
+                left = await repository.clear_staged(document.tenant_id, document.id, CLEARED_ROWS)
+                if not left and not await repository.clear_hidden(document.tenant_id, document):
                     return True
 
     async def _leave(self, document: Document) -> None:

@@ -29,6 +29,13 @@ POINTS = {
     "before it is finished": ("DELETE ON jobs", ROW.format("OLD.kind = 'ingest'"), 1),
     "told, not finished": ("DELETE ON jobs", ROW.format("OLD.kind = 'announce'"), 1),
 }
+AHEAD = {
+    "a run ahead": ("INSERT ON runs", STATEMENT, 2),
+    "its words": ("INSERT ON postings", STATEMENT, 1),
+    "the rest": ("INSERT ON chunks", STATEMENT, 3),
+    "the mark": ("UPDATE ON runs", STATEMENT, 1),
+}
+"""Of a document of two runs of the lexical index, and some."""
 
 
 def story(paragraphs: int, changed: int = -1) -> str:

@@ -16,7 +16,7 @@ from chassis.settings import DatabaseSettings, RedisSettings
 from rag_service.policy.chunking import Source, chunks
 from tests.integration.conftest import Serve
 from tests.integration.rag_bench import Bench, rag_bench
-from tests.integration.rag_points import POINTS, ROW, STATEMENT, check, story
+from tests.integration.rag_points import AHEAD, POINTS, ROW, STATEMENT, check, story
 
 KILLS = int(os.environ.get("AISP_KILLS", "0"))
 """With it every point is tried, and so many kills at any moment; without, some of them: each takes some seconds."""
@@ -39,11 +39,13 @@ OF_AN_ERASURE = {
 
 
 FEW = ("more chunks", "some mark", "end of the swap") if not KILLS else tuple(POINTS)
+FEW_OF_MANY = ("a run ahead",) if not KILLS else tuple(AHEAD)
 FEW_OF_A_VERSION = ("stale vectors",) if not KILLS else (*OF_A_VERSION, "in the swap", "end of the swap", "first mark")
 FEW_OF_AN_ERASURE = ("chunks",) if not KILLS else tuple(OF_AN_ERASURE)
 
 
 TEXT = story(250)
+MANY = story(1030)
 
 
 @pytest.fixture
@@ -73,6 +75,24 @@ async def test_a_killed_worker_loses_a_batch_at_most(bench: Bench, name: str) ->
     assert ready.status == pb.DOCUMENT_STATUS_READY, ready.error
     await bench.quiet()
     await check(bench, BATCH, ready, TEXT, ready.chunks)
+
+
+@pytest.mark.parametrize("name", FEW_OF_MANY)
+async def test_a_killed_worker_goes_on_behind_what_it_wrote_ahead(bench: Bench, name: str) -> None:
+    """A document of so many passages that most are written ahead of the swap; none is found before it."""
+    await bench.set_trap(AHEAD[name])
+    document = await bench.upload(MANY.encode(), title="Story")
+    await bench.start()
+    await killed_at_the_trap(bench)
+    assert bool(await bench.owner.fetchval("SELECT count(*) FROM chunks")) is (name != "its words")
+    for mode in (pb.SEARCH_MODE_LEXICAL, pb.SEARCH_MODE_DENSE):
+        assert await bench.search("harbours", mode) == []
+    del bench.peers.embeddings.texts["harbours"]
+    await bench.start()
+    ready = await bench.ended(document.id)
+    assert ready.status == pb.DOCUMENT_STATUS_READY, ready.error
+    await bench.quiet()
+    await check(bench, BATCH, ready, MANY, ready.chunks)
 
 
 async def test_a_worker_killed_while_it_embeds(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from chassis.jobs import CHANNEL, MAX_ATTEMPTS
 from chassis.settings import DatabaseSettings, RedisSettings
 from tests.integration.conftest import Serve
 from tests.integration.rag_bench import Bench, rag_bench
-from tests.integration.rag_points import POINTS, check, edition, looking, story
+from tests.integration.rag_points import AHEAD, POINTS, check, edition, looking, story
 from tests.promptness import PATIENCE
 
 BATCH = 32
@@ -117,6 +117,19 @@ async def test_what_is_in_the_swap_cannot_be_cancelled_any_more(bench: Bench) ->
         assert told.value.reason == "INGESTION_ENDED"
         await bench.quiet()
     await check(bench, BATCH, await bench.document(document.id), TEXT, 0 + (await bench.document(document.id)).chunks)
+
+
+async def test_it_is_cancelled_at_once_while_it_is_written_ahead_and_leaves_nothing(bench: Bench) -> None:
+    await bench.set_trap(AHEAD["a run ahead"])
+    document = await bench.upload(story(1030).encode(), title="Story")
+    async with bench.working():
+        await bench.trapped()
+        assert (await cancelled(bench, document.id)).status == pb.DOCUMENT_STATUS_CANCELLED
+        await bench.open_trap()
+        await bench.quiet()
+        assert not any((await kept_of(bench, document.id)).values())
+        for table in ("runs", "postings"):
+            assert await bench.owner.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
 
 
 async def test_a_failed_document_is_tried_again_and_ready(bench: Bench) -> None:

@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -48,11 +49,14 @@ class Library:
     def text(self, most: int = 60) -> Counter[str]:
         return Counter(self.rng.choices(WORDS, SHARES, k=self.rng.randint(1, most)))
 
-    async def add(self, *texts: Counter[str], year: int = 2026) -> Document:
-        document = Document(
+    def document(self, year: int = 2026) -> Document:
+        return Document(
             str(uuid4()), self.tenant, self.collection.id, "default", Description("t", "", "", {"year": year}, 1, ""),
             DocumentStatus.RUNNING, "indexing", NOW,
         )  # fmt: skip
+
+    async def add(self, *texts: Counter[str], year: int = 2026) -> Document:
+        document = self.document(year)
         async with self.store.transaction(self.tenant) as repository:
             await repository.add_document(document)
         await self.write(document, *texts)
@@ -70,11 +74,44 @@ class Library:
     async def stage(self, document: Document, texts: Sequence[tuple[str, Counter[str]]]) -> None:
         rows = [Chunk(name, place, "", 0, 0, 0, "", "", text) for place, (name, text) in enumerate(texts)]
         async with self.store.transaction(self.tenant) as repository:
+            if any(held.id == document.id for held, _ in self.texts.values()):
+                document = replace(document, ready_version=1)
             await repository.put_version(self.tenant, document)
             assert await repository.stage_chunks(self.tenant, document, rows)
             assert await repository.swap_chunks(self.tenant, document)
         self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}
         self.texts |= {row.id: (document, Counter(row.terms)) for row in rows}
+
+    async def ahead(self, document: Document, texts: Sequence[tuple[str, Counter[str]]]) -> list[int]:
+        """Staged, and written ahead of the swap: how many each time."""
+        rows = [Chunk(name, place, "", 0, 0, 0, "", "", text) for place, (name, text) in enumerate(texts)]
+        async with self.store.transaction(self.tenant) as repository:
+            await repository.put_version(self.tenant, document)
+            assert await repository.stage_chunks(self.tenant, document, rows)
+        written = [1]
+        while written[-1]:
+            async with self.store.transaction(self.tenant) as repository:
+                written.append(await repository.write_ahead(self.tenant, document))
+        return written[1:]
+
+    async def swap(self, document: Document, texts: Sequence[tuple[str, Counter[str]]]) -> Document:
+        async with self.store.transaction(self.tenant) as repository:
+            ready = await repository.swap_chunks(self.tenant, document)
+        assert ready is not None
+        self.texts = {name: held for name, held in self.texts.items() if held[0].id != document.id}
+        self.texts |= {name: (document, text) for name, text in texts}
+        return ready
+
+    async def cleared(self, document: Document) -> None:
+        async with self.store.transaction(self.tenant) as repository:
+            await repository.clear_staged(self.tenant, document.id, 10_000)
+            while await repository.clear_hidden(self.tenant, document):
+                pass
+
+    async def count(self, table: str, where: str = "true") -> int:
+        async with self.database.transaction(self.tenant) as connection:
+            query = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.text(where))
+            return int((await connection.execute(query)).scalar_one())
 
     async def remove(self, document: Document) -> None:
         async with self.store.transaction(self.tenant) as repository:
@@ -215,3 +252,62 @@ async def test_writers_of_one_collection_take_turns(library: Library) -> None:
     await asyncio.gather(*(library.add(*group) for group in texts))
     assert len(library.texts) == 1200
     await library.check(5)
+
+
+async def test_what_is_written_ahead_is_seen_from_the_swap_on_and_replaced_by_the_next(library: Library) -> None:
+    """A version of a home and a run and some, and one that keeps nothing of it; beside documents that stay."""
+    await library.add(*(library.text() for _ in range(40)))
+    count = RUN * FOLD + RUN + 30
+    first, second = (
+        [(str(uuid4()), Counter(library.rng.choices(words, k=4))) for _ in range(count)]
+        for words in (WORDS[:200], WORDS[200:])
+    )
+    document = library.document()
+    async with library.store.transaction(library.tenant) as repository:
+        await repository.add_document(document)
+    assert await library.ahead(document, first) == [RUN * FOLD, RUN, 0]
+    await library.check(5)
+    async with library.store.transaction(library.tenant) as repository:
+        assert await repository.passages(library.tenant, [name for name, _ in first]) == {}
+    ready = await library.swap(document, first)
+    assert ready.chunks == count
+    await library.check(5)
+    await library.add(library.text())
+    # Of the second one the last chunks of the first stay.
+    again = replace(ready, status=DocumentStatus.RUNNING, version=2)
+    second[-10:] = first[-10:]
+    assert await library.ahead(again, second) == [RUN * FOLD, RUN, 0]
+    await library.check(5)
+    assert (await library.swap(again, second)).chunks == count
+    await library.check(5)
+    async with library.store.transaction(library.tenant) as repository:
+        assert await repository.passages(library.tenant, [name for name, _ in first[:-10]]) == {}
+        assert len(await repository.passages(library.tenant, [name for name, _ in second])) == count
+    await library.cleared(document)
+    await library.check(5)
+    assert await library.count("chunks") == len(library.texts)
+    assert await library.count("runs", "hidden_of IS NOT NULL") == 0
+    await library.remove(document)
+    await library.check(5)
+
+
+async def test_what_was_written_ahead_and_given_up_leaves_nothing(library: Library) -> None:
+    kept = await library.add(*(library.text() for _ in range(40)))
+    words = await library.count("postings")
+    document = library.document()
+    async with library.store.transaction(library.tenant) as repository:
+        await repository.add_document(document)
+    texts = [(str(uuid4()), library.text(5)) for _ in range(2 * RUN + 5)]
+    assert await library.ahead(document, texts) == [RUN, RUN, 0]
+    await library.add(library.text())
+    await library.cleared(document)
+    assert await library.count("stale_vectors") == len(texts)
+    assert await library.count("chunks") == 41
+    assert await library.count("runs") == 1
+    # Once more, and erased while it is hidden.
+    assert await library.ahead(document, texts) == [RUN, RUN, 0]
+    await library.remove(document)
+    await library.check(5)
+    await library.remove(kept)
+    assert words
+    assert await library.count("chunks") == 1
