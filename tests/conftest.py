@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,17 @@ BOTH_SERVERS = pytest.mark.parametrize("valkey", SERVERS, indirect=True)
 @pytest.fixture(scope="session")
 def valkey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
     """A Valkey (or what BOTH_SERVERS names) of this test process, set up as the meter's."""
-    program = SERVERS[getattr(request, "param", "valkey")]
+    with store_of(getattr(request, "param", "valkey"), tmp_path_factory.mktemp("valkey")) as settings:
+        yield settings
+
+
+@contextmanager
+def store_of(kind: str, directory: Path) -> Iterator[RedisSettings]:
+    """A server of one of the SERVERS; the test is skipped where the machine has none."""
+    program = SERVERS[kind]
     if program is None:
         pytest.skip("Debian's Redis is not installed (apt-get install redis-server)")
-    directory = tmp_path_factory.mktemp("valkey")
-    log = directory / "valkey.log"
-    server = Valkey("valkey-test", directory / "data", METER, "test-password", log, Path(program))
+    server = Valkey("valkey-test", directory / "data", METER, "test-password", directory / "valkey.log", Path(program))
     server.start()
     try:
         asyncio.run(server.wait_ready())

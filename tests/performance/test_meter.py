@@ -10,8 +10,8 @@ import random
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,17 +21,16 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Admission, Lease, Line, Meter
+from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
-from tests.conftest import BOTH_SERVERS
+from tests.conftest import SERVERS, store_of
 from tests.integration.meter_gateways import never
-from tests.performance.meter_control import Control
 from usage_service.adapters.valkey import PARTITIONS, PREFIX, ValkeyMeter, number_of, partition
 from usage_service.domain.ledger import START
 
 FIGURES = "AISP_FIGURES" in os.environ
 NUMBERS = (1, 4, 6, 9, 12)
-MANY = 100_000 if FIGURES else 1_000
+TENANTS = (1, 1_000, 100_000) if FIGURES else (1, 1_000)
 CALLS = 1_600
 ROUNDS = 8 if FIGURES else 2
 AT_ONCE = 16
@@ -46,8 +45,8 @@ LINES = [Line("llm", "m", "p", "input_tokens", 60), Line("llm", "m", "p", "outpu
 PRICES = {name: 10**6 for unit in ("input_tokens", "output_tokens") for name in (f"p|m|{unit}", f"|m|{unit}")}
 MOST_BY_LIMITS = 8.0
 """Of what one limit costs, for twelve. Measured: 2.5 to 3.3."""
-MOST_BY_TENANTS = 1.25 if FIGURES else 2.0
-"""Of what the store's own share grows by; to look at each tenant would be hundreds."""
+MOST_OF_ONE, MOST_BY_TURNS = (1.25, 1.6) if FIGURES else (1.75, 2.0)
+"""Of what a tenant costs that has a store for itself; to look at each tenant would be hundreds."""
 MOST_BYTES = 4_096
 """Of a tenant with twelve limits that is at work. Measured: 900 compiled, 1,100 to 2,600 at work, by the second."""
 DAY_AND_AN_HOUR = 90_000
@@ -84,7 +83,6 @@ class Store:
         self.functions = ValkeyMeter(self.redis)
         self.resp = RespClient(settings.host, settings.port, password)
         self.meter = Meter(self.resp, never)
-        self.control = Control(self.resp)
 
     async def tenants(self, first: int, count: int, limits: Sequence[str]) -> list[str]:
         """So many, compiled with these limits."""
@@ -102,46 +100,13 @@ class Store:
 
     async def by_meter(self, turns: Iterator[str], calls: int = CALLS) -> Spent:
         """What so many reserves and settles of tenants by turns cost, sixteen at once."""
-
-        async def settle(lease: Lease) -> None:
-            await self.meter.settle(lease, LINES, told=True)
-
-        return await self._spent(turns, lambda tenant: self.meter.reserve(asked(tenant)), settle, calls)
-
-    async def by_control(self, turns: Iterator[str], calls: int = CALLS) -> Spent:
-        """What the same commands cost without the meter."""
-
-        async def reserve(tenant: str) -> tuple[str, str]:
-            lease = os.urandom(18).hex()
-            await self.control.call("reserve", tenant, lease)
-            return tenant, lease
-
-        return await self._spent(turns, reserve, lambda told: self.control.call("settle", *told), calls)
-
-    async def by_turns(self, tenants: Sequence[str]) -> tuple[Spent, Spent]:
-        """What both cost: the meter and the control."""
-        ways = [(way, itertools.cycle(tenants)) for way in (self.by_meter, self.by_control)]
-        for way, turns in ways:
-            await way(turns, max(AT_ONCE, len(tenants)))
-        spent = [Spent(), Spent()]
-        for _ in range(ROUNDS):
-            for number, (way, turns) in enumerate(ways):
-                spent[number] += await way(turns, CALLS)
-        return spent[0], spent[1]
-
-    async def _spent(
-        self,
-        turns: Iterator[str],
-        reserve: Callable[[str], Awaitable[Any]],
-        settle: Callable[[Any], Awaitable[None]],
-        calls: int,
-    ) -> Spent:
         server, spent = (await self.server()).pid, Spent()
         for _ in range(calls // AT_ONCE):
             own, began = own_cpu(), cpu_of(server)
-            leases = await asyncio.gather(*(reserve(tenant) for tenant in itertools.islice(turns, AT_ONCE)))
+            asking = (self.meter.reserve(asked(tenant)) for tenant in itertools.islice(turns, AT_ONCE))
+            leases = await asyncio.gather(*asking)
             between = cpu_of(server)
-            await asyncio.gather(*(settle(lease) for lease in leases))
+            await asyncio.gather(*(self.meter.settle(lease, LINES, told=True) for lease in leases))
             spent += (between - began, cpu_of(server) - between, own_cpu() - own, AT_ONCE)
         return spent
 
@@ -196,8 +161,13 @@ def own_cpu() -> float:
 
 @asynccontextmanager
 async def opened(settings: RedisSettings) -> AsyncIterator[Store]:
+    """Empty, but for the meter."""
     store = Store(settings)
     try:
+        await store.redis.flushall()
+        await store.functions.load()
+        await store.functions.open(dict.fromkeys(range(PARTITIONS), START))
+        await store.functions.set_prices(range(PARTITIONS), "standard", PRICES)
         yield store
     finally:
         store.resp.close()
@@ -207,11 +177,14 @@ async def opened(settings: RedisSettings) -> AsyncIterator[Store]:
 @pytest.fixture
 async def store(valkey: RedisSettings) -> AsyncIterator[Store]:
     async with opened(valkey) as store:
-        await store.redis.flushall()
-        await store.functions.load()
-        await store.functions.open(dict.fromkeys(range(PARTITIONS), START))
-        await store.functions.set_prices(range(PARTITIONS), "standard", PRICES)
         yield store
+
+
+@pytest.fixture
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[RedisSettings]]:
+    """A store of a kind for each of TENANTS."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(store_of(request.param, tmp_path / str(count))) for count in TENANTS]
 
 
 async def test_what_a_call_costs_grows_slowly_with_limits(store: Store) -> None:
@@ -224,29 +197,30 @@ async def test_what_a_call_costs_grows_slowly_with_limits(store: Store) -> None:
     assert found[12].pair < MOST_BY_LIMITS * found[1].pair
 
 
-@BOTH_SERVERS
-async def test_what_a_call_costs_does_not_grow_with_tenants(store: Store) -> None:
-    """Beyond what its commands cost without it, on as many keys: from one tenant that is alone to one of many.
+@pytest.mark.parametrize("stores", SERVERS, indirect=True)
+async def test_what_a_call_costs_does_not_grow_with_tenants(stores: list[RedisSettings]) -> None:
+    """Of one tenant, with ever more others beside it; and of each of them by turns, whose keys are colder memory.
 
-    A key among many is colder memory than one key, whoever asks for it, and what an allocation costs in a large heap
-    depends on how a store was built: more with glibc's malloc (the embedded Valkey) than with jemalloc (images and
-    Debian's packages). Everybody is visited before it is measured; meter and control take turns.
+    The stores take turns, so that what else this machine does costs each the same.
     """
-    await store.control.load()
-    one = await store.tenants(10**6, 1, LIMITS[:6])
-    await store.control.make(one)
-    alone = await store.by_turns(one)
-    many = await store.tenants(10**7, MANY, LIMITS[:6])
-    for some in _some_at_once(many):
-        await store.control.make(some)
-    visited = random.Random(1).sample(many, min(MANY, ROUNDS * CALLS))  # noqa: S311  # no secret
-    still, among = await store.by_turns(one), await store.by_turns(visited)
-    meter, control = (spent.pair / first.pair for first, spent in zip(alone, among, strict=True))
+    async with AsyncExitStack() as stack:
+        found, ways = [], []
+        for settings, count in zip(stores, TENANTS, strict=True):
+            store = await stack.enter_async_context(opened(settings))
+            tenants = await store.tenants(1, count, LIMITS[:6])
+            visited = random.Random(1).sample(tenants, min(count, ROUNDS * CALLS))  # noqa: S311  # no secret
+            await store.by_meter(itertools.cycle(visited), max(CALLS, len(visited)))
+            ways += [(store, itertools.cycle(some)) for some in (tenants[:1], visited)]
+        found = [Spent()] * len(ways)
+        for _ in range(ROUNDS):
+            found = [spent + await store.by_meter(turns) for spent, (store, turns) in zip(found, ways, strict=True)]
+    one, by_turns = ([spent.pair / found[0].pair for spent in some] for some in (found[::2], found[1::2]))
     if FIGURES:
-        for what, spent in {"alone": alone, f"the same, with {MANY} others": still, f"{MANY} by turns": among}.items():
-            print(f"{what}: meter {spent[0]}; control {spent[1]}")
-        print(f"meter x{meter:.2f}, control x{control:.2f}")
-    assert meter < MOST_BY_TENANTS * control
+        for count, *growth in zip(TENANTS, one, by_turns, strict=True):
+            print(f"{count} tenants: one of them x{growth[0]:.2f}, all by turns x{growth[1]:.2f}")
+        print(f"one, alone: {found[0]}")
+    assert max(one) < MOST_OF_ONE
+    assert max(by_turns) < MOST_BY_TURNS
 
 
 async def test_a_tenant_costs_little_memory_and_nothing_after_a_day(store: Store) -> None:
