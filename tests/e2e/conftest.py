@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -184,12 +184,28 @@ def _leaks(platform: Platform) -> Iterator[str]:
                 yield f"{secret[:12]}… in {name}"
 
 
+class LoggedIn(httpx.Auth):
+    """The operator's access token; another one before it expires, however long the run takes."""
+
+    requires_response_body = True
+
+    def __init__(self, platform: Platform) -> None:
+        login = {"email": platform.operator_email, "password": platform.operator_password}
+        self._login = httpx.Request("POST", f"{platform.base_url}/api/v1/auth/token", json=login)
+        self._token, self._until = "", 0.0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if time.monotonic() >= self._until:
+            told = (yield self._login).raise_for_status().json()
+            self._token, self._until = told["access_token"], time.monotonic() + told["expires_in"] / 2
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
 @pytest.fixture(scope="session")
 def operator(platform: Platform) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=platform.base_url, timeout=60) as client:
-        login = {"email": platform.operator_email, "password": platform.operator_password}
-        token = client.post("/api/v1/auth/token", json=login).raise_for_status().json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
+        client.auth = LoggedIn(platform)
         yield client
 
 
