@@ -20,7 +20,17 @@ from chassis.errors import Internal, PlatformError
 from chassis.telemetry import CALL_BUCKETS
 from gateway.address import client_address, throttled_as
 from gateway.auth import Authenticator
-from gateway.errors import ANTHROPIC, BadHost, Draining, Header, RepeatedHeader, RouteNotFound, render, render_event
+from gateway.errors import (
+    ANTHROPIC,
+    BadHost,
+    BodyTooLarge,
+    Draining,
+    Header,
+    RepeatedHeader,
+    RouteNotFound,
+    render,
+    render_event,
+)
 from gateway.limits.quotas import headers as quota_headers
 from gateway.settings import EdgeSection
 from gateway.sse import WRITE, to_the_end
@@ -128,7 +138,7 @@ class Exchange:
         self._scope = scope
         self._send = send
         self._bounds = bounds
-        self._event_stream = False
+        self._event_stream = self._replaced = False
         self._started = time.perf_counter()
         self._status = 499
         self.keyed = False
@@ -197,9 +207,16 @@ class Exchange:
         """Adds the headers that every answer has."""
         if message["type"] == "http.response.start":
             given: list[Header] = message.get("headers", [])
-            self._event_stream = any(name == b"content-type" and value.startswith(EVENTS) for name, value in given)
+            media_type = next((value for name, value in given if name == b"content-type"), b"")
+            if message["status"] == TOO_LARGE and media_type.startswith(PLAIN):
+                # The framework's own bound on declared lengths knows nothing of our formats.
+                self._replaced = True
+                await self.fail(BodyTooLarge())
+                return
+            self._event_stream = media_type.startswith(EVENTS)
             message["headers"] = self._begun(message["status"], given)
-        await self._send(message)
+        if not self._replaced:
+            await self._send(message)
 
     async def answer(self, status: int, headers: list[Header], body: bytes) -> None:
         """A whole answer: in one write, where the server can do that."""
@@ -288,7 +305,8 @@ def is_open(path: str) -> bool:
     return path in OPEN or path.startswith(OPEN_UNDER)
 
 
-EVENTS = b"text/event-stream"
+EVENTS, PLAIN = b"text/event-stream", b"text/plain"
+TOO_LARGE = 413
 KNOWN_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 
 

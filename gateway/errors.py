@@ -47,6 +47,8 @@ BY_REASON = {
     # On a call of a model, what it cannot do is the caller's mistake.
     "UNSUPPORTED": 400,
     "TEXT_NOT_READY": 409,
+    "INGESTION_ENDED": 409,
+    "INGESTION_NOT_ENDED": 409,
     "PROVIDER_NOT_CONFIGURED": 503,
     "PROVIDER_BAD_ANSWER": 502,
 }

@@ -23,6 +23,10 @@ LIMIT_NAMES = (
     "tokens_per_day",
     "concurrent_requests",
     "storage_bytes",
+    "characters_per_minute",
+    "characters_per_day",
+    "audio_seconds_per_minute",
+    "audio_seconds_per_day",
 )
 MAX_LIMIT = 2**53
 MAX_OVERLAP_SECONDS = 604_800
@@ -39,8 +43,9 @@ def check_limits(limits: Mapping[str, int]) -> dict[str, int]:
     for name, value in limits.items():
         if name not in LIMIT_NAMES:
             raise invalid("limits", f"{name[:64]} is not a limit; choose from {', '.join(LIMIT_NAMES)}")
-        if not 0 <= value <= MAX_LIMIT:
-            raise invalid("limits", f"{name} must be from 0 to 2^53")
+        # Audio is counted in milliseconds.
+        if not 0 <= value <= (MAX_LIMIT // 1000 if name.startswith("audio_seconds") else MAX_LIMIT):
+            raise invalid("limits", f"{name} must be from 0 to 2^53 of what is counted")
     return dict(limits)
 
 

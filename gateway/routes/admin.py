@@ -10,6 +10,7 @@ from pydantic import Field
 from chassis.context import RequestContext
 from chassis.errors import InvalidArgument
 from gateway.admission import Call
+from gateway.clients import Clients
 from gateway.routes.auth import tenant_document
 from gateway.routes.common import (
     AUTHENTICATED,
@@ -18,6 +19,7 @@ from gateway.routes.common import (
     Limit,
     Services,
     StrictRoute,
+    Whole,
     managed,
     page,
     problems,
@@ -41,7 +43,7 @@ class NewTenant(Body):
 
 
 class TenantChange(Body):
-    """What an operator changes of a tenant. A negative limit takes the tenant's own limit away."""
+    """What an operator changes of a tenant. A limit that is null (or -1) is the plan's again; those not named stay."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [
         {"plan": "pro", "limits": {"requests_per_minute": 2000}}
@@ -49,7 +51,7 @@ class TenantChange(Body):
 
     plan: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     status: Literal["active", "suspended"] | None = None
-    limits: Annotated[dict[str, Annotated[int, Field(ge=-1, le=2**53)]], Field(max_length=16)] | None = None
+    limits: Annotated[dict[str, Annotated[Whole, Field(ge=-1, le=2**53)] | None], Field(max_length=32)] | None = None
 
 
 @router.get("/tenants", responses=AUTHENTICATED | problems(400), operation_id="adminListTenants")
@@ -76,9 +78,9 @@ async def create_tenant(body: NewTenant, services: Services, call: Call = manage
 
 @router.get("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404), operation_id="adminGetTenant")
 async def get_tenant(tenant_id: str, services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
-    """One tenant."""
+    """One tenant, with the limits in force and those of them that are its own, not its plan's."""
     found = await services.auth.LookUpTenant(auth_pb.LookUpTenantRequest(id=tenant_id), context=call.context)
-    return tenant_document(found.tenant)
+    return await _with_limits(found.tenant, services, call)
 
 
 @router.patch("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404, 422), operation_id="adminPatchTenant")
@@ -92,17 +94,22 @@ async def patch_tenant(
     if body.status is not None:
         request.status = STATUS[body.status]
     tenant = (await services.auth.AdministerTenant(request, context=call.context)).tenant
-    document = tenant_document(tenant)
     if body.limits:
+        limits = {name: -1 if limit is None else limit for name, limit in body.limits.items()}
         change = usage_pb.SetTenantLimitsRequest(
-            tenant_id=tenant.id, plan=tenant.plan, tenant_version=tenant.version, limits=body.limits
+            tenant_id=tenant.id, plan=tenant.plan, tenant_version=tenant.version, limits=limits
         )
-        limits = (await services.usage.SetTenantLimits(change, context=call.context)).limits
-        document["limits"] = dict(limits)
+        await services.usage.SetTenantLimits(change, context=call.context)
     elif body.plan is not None:
         ensure = usage_pb.EnsureLimitsRequest(plan=tenant.plan, tenant_version=tenant.version)
         await services.usage.EnsureLimits(ensure, context=RequestContext(call.context.request_id, tenant_id=tenant.id))
-    return document
+    return await _with_limits(tenant, services, call)
+
+
+async def _with_limits(tenant: auth_pb.Tenant, services: Clients, call: Call) -> dict[str, Any]:
+    asked = usage_pb.GetTenantLimitsRequest(tenant_id=tenant.id, plan=tenant.plan)
+    found = await services.usage.GetTenantLimits(asked, context=call.context)
+    return tenant_document(tenant) | {"limits": dict(found.limits), "own_limits": dict(found.own_limits)}
 
 
 async def _check_plan(services: Services, call: Call, plan: str | None) -> None:

@@ -2,11 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
+from aisp.auth.v1 import auth_service_pb2 as auth_pb
+from aisp.auth.v1 import people_pb2
 from aisp.usage.v1 import budgets_pb2 as pb
 from fastapi import APIRouter
 from pydantic import Field
 
+from chassis.errors import NotFound
 from gateway.admission import Call
+from gateway.clients import Clients
 from gateway.routes.common import (
     AUTHENTICATED,
     Body,
@@ -14,12 +18,14 @@ from gateway.routes.common import (
     Limit,
     Services,
     StrictRoute,
+    Whole,
     iso,
     iso_or_none,
     managed,
     page,
     problems,
 )
+from gateway.routes.raw import wrong
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/budgets", tags=["budgets"])
 
@@ -31,9 +37,9 @@ MEASURE_NAMES = {number: name for name, number in MEASURES.items()}
 PERIOD_NAMES = {number: name for name, number in PERIODS.items()}
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Amount = Annotated[int, Field(ge=1, le=2**53, description="Nano-dollars, or tokens")]
+Amount = Annotated[Whole, Field(ge=1, le=2**53, description="Nano-dollars, or tokens")]
 Thresholds = Annotated[
-    list[Annotated[int, Field(ge=1, le=100)]],
+    list[Annotated[Whole, Field(ge=1, le=100)]],
     Field(max_length=8, description="Percentages at which webhooks and the header X-AISP-Budget tell"),
 ]
 
@@ -71,6 +77,8 @@ async def create(
     body: NewBudget, services: Services, call: Call = managed("tenant:manage", audit="budget.create")
 ) -> dict[str, Any]:
     """Makes a budget. It is in force at once, with what was used in the present period before."""
+    if body.subject_id:
+        await _check_subject(body.scope, body.subject_id, services, call)
     budget = pb.Budget(
         name=body.name,
         amount=body.amount,
@@ -124,6 +132,17 @@ async def delete(
 ) -> None:
     """Takes a budget away."""
     await services.usage.DeleteBudget(pb.DeleteBudgetRequest(id=budget_id), context=call.context)
+
+
+async def _check_subject(scope: str, subject_id: str, services: Clients, call: Call) -> None:
+    """A budget of nobody would bind nobody, and nobody would see it."""
+    try:
+        if scope == "key":
+            await services.auth.GetApiKey(auth_pb.GetApiKeyRequest(id=subject_id), context=call.context)
+        elif scope == "user":
+            await services.auth.GetMember(people_pb2.GetMemberRequest(user_id=subject_id), context=call.context)
+    except NotFound as error:
+        raise wrong("subject_id", f"is no {scope} of this tenant") from error
 
 
 def _told(call: Call, budget: pb.Budget) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the ordinary routes share: dependencies, the shapes of times and pages, errors in the OpenAPI document."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,9 +10,11 @@ from aisp.auth.v1.audit_pb2 import AuditChain
 from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.context import OperatorOnly
+from chassis.errors import InvalidCursor
+from chassis.pagination import decode_cursor, encode_cursor
 from gateway.admission import MANAGEMENT, Call, Gate, fingerprint, idempotency_key
 from gateway.audit import Audited, audited
 from gateway.clients import Clients
@@ -42,6 +45,10 @@ class Body(BaseModel):
     """A body of the platform's own routes: what is unknown in it is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+Whole = Annotated[int, Field(strict=True)]
+"""A number that decides about use or money: `true` and "7" are none."""
 
 
 class Problem(BaseModel):
@@ -139,6 +146,13 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many items")]
 Cursor = Annotated[str, Query(max_length=512, description="next_cursor of the page before")]
 
 
+FILTER = (
+    "What the metadata must be like, as JSON: {op, field, value} with eq ne gt gte lt lte, and in nin of a list; "
+    "{op, filters} with and or; {op, filter} with not. A field that is missing, or of another type, equals nothing and "
+    "compares with nothing."
+)
+
+
 def iso(stamp: Timestamp) -> str:
     """A time as ISO 8601 with Z."""
     at: datetime = stamp.ToDatetime(UTC)
@@ -153,3 +167,26 @@ def iso_or_none(message: Any, field: str) -> str | None:
 def page(items: list[Any], next_cursor: str) -> dict[str, Any]:
     """A list."""
     return {"data": items, "next_cursor": next_cursor or None}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a short list: without a limit all of it, from the cursor on."""
+
+    limit: Annotated[int | None, Query(ge=1, le=200, description="How many items; all, if it is not given")] = None
+    cursor: Cursor = ""
+
+    def of(self, items: list[dict[str, Any]], *key: str) -> dict[str, Any]:
+        """The page of a list that comes whole; `key`: the fields by which its items differ. InvalidCursor."""
+        names: list[tuple[str | int, ...]] = [tuple(str(item[field]) for field in key) for item in items]
+        start = 0
+        if self.cursor:
+            last = decode_cursor(self.cursor, len(key))
+            if last not in names:
+                raise InvalidCursor
+            start = names.index(last) + 1
+        end = len(items) if self.limit is None else start + self.limit
+        return page(items[start:end], encode_cursor(names[end - 1]) if end < len(items) else "")
+
+
+Paged = Annotated[Part, Depends()]

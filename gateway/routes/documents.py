@@ -1,7 +1,7 @@
 """Documents: taken in, in versions, listed and read."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from aisp.rag.v1 import rag_service_pb2 as pb
@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from gateway.admission import Call
 from gateway.routes.common import (
     AUTHENTICATED,
+    FILTER,
     Admission,
     Cursor,
     Limit,
@@ -30,6 +31,8 @@ STATUS = {
     pb.DocumentStatus.Value(f"DOCUMENT_STATUS_{name.upper()}"): name
     for name in ("queued", "running", "ready", "failed", "cancelled")
 }
+STATUS_NUMBERS = {name: number for number, name in STATUS.items()}
+FilterText = Annotated[str, Query(alias="filter", max_length=16_384, description=FILTER)]
 UNCHANGED: dict[int | str, dict[str, Any]] = {200: {"description": "It was there already: nothing was done"}}
 
 
@@ -66,16 +69,24 @@ async def replace(
     return _taken(response, await Intake(request, services, gate, options).take(document_id))
 
 
-@router.get("/documents", responses=AUTHENTICATED | problems(400, 404), operation_id="listDocuments")
+@router.get("/documents", responses=AUTHENTICATED | problems(400, 404, 422), operation_id="listDocuments")
 async def list_documents(
     services: Services,
     collection: Annotated[str, Query(max_length=64)] = "",
+    status: Literal["queued", "running", "ready", "failed", "cancelled"] | None = None,
+    filter_json: FilterText = "",
     limit: Limit = 50,
     cursor: Cursor = "",
     call: Call = managed("documents:read"),
 ) -> dict[str, Any]:
     """The tenant's documents, newest first."""
-    request = pb.ListDocumentsRequest(collection=collection, page_size=limit, page_token=cursor)
+    request = pb.ListDocumentsRequest(
+        collection=collection,
+        status=STATUS_NUMBERS[status] if status else pb.DOCUMENT_STATUS_UNSPECIFIED,
+        filter_json=filter_json,
+        page_size=limit,
+        page_token=cursor,
+    )
     found = await services.rag.ListDocuments(request, context=call.context)
     return page([shown(row) for row in found.documents], found.next_page_token)
 

@@ -64,7 +64,7 @@ class GenerationRoute:
             envelope.caching.CopyFrom(caching)
         said = ",".join((envelope.format_version, *envelope.format_features)).encode()
         marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
-        serve = partial(self._stream, asked.choices) if asked.stream else self._complete
+        serve = partial(self._stream, asked) if asked.stream else self._complete
         departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
         await until_disconnect(scope, receive, serve(scope, envelope, work, marks, send), departure)
 
@@ -95,7 +95,7 @@ class GenerationRoute:
         await raw.answer(scope, send, response.body, _told(response.completion))
 
     async def _stream(
-        self, choices: int, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
+        self, asked: Asked, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
         departure: Departure = scope["state"]["departure"]
         async with self._gate.admitted(scope["state"], "", work, marks) as call:
@@ -109,7 +109,7 @@ class GenerationRoute:
                 # What the client bounded was reserved in full; only what it did not can come to a limit on the way.
                 bounded, seconds = work.output_bounded, self._settings.checkpoint_seconds
                 async with nullcontext() if bounded else self._gate.pace(call, seconds) as pace:
-                    stream = EventStream(self._face, call, SoFar(started, work), departure, pace, choices)
+                    stream = EventStream(self._face, call, SoFar(started, work), departure, pace, asked)
                     async with written(scope, send) as write:
                         with Heartbeats(write, self._settings.heartbeat_seconds) as beating:
                             await stream.relay(parts, beating.write)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gateway.admission import Call
-from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso, managed, page, problems
+from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, iso, managed, problems
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/guardrails", tags=["guardrails"])
 
@@ -65,11 +65,11 @@ async def create(
     return _told(call, (await services.llm.CreateGuardrail(request, context=call.context)).guardrail)
 
 
-@router.get("", responses=AUTHENTICATED, operation_id="listGuardrails")
-async def list_guardrails(services: Services, call: Call = managed("tenant:manage")) -> dict[str, Any]:
+@router.get("", responses=AUTHENTICATED | problems(400), operation_id="listGuardrails")
+async def list_guardrails(services: Services, part: Paged, call: Call = managed("tenant:manage")) -> dict[str, Any]:
     """All of the tenant's, in the order in which they are asked."""
     found = await services.llm.ListGuardrails(pb.ListGuardrailsRequest(), context=call.context)
-    return page([_guardrail(row) for row in found.guardrails], "")
+    return part.of([_guardrail(row) for row in found.guardrails], "id")
 
 
 @router.post("/test", responses=AUTHENTICATED | problems(400, 422), operation_id="testGuardrails")

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gateway.admission import Call
-from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso, managed, page, problems
+from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, iso, managed, problems
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/identity-providers", tags=["members"])
 
@@ -56,11 +56,11 @@ async def create(body: NewProvider, services: Services, call: Call = managed("te
     return _provider(made.issuer)
 
 
-@router.get("", responses=AUTHENTICATED, operation_id="listIdentityProviders")
-async def list_providers(services: Services, call: Call = managed("tenant:manage")) -> dict[str, Any]:
+@router.get("", responses=AUTHENTICATED | problems(400), operation_id="listIdentityProviders")
+async def list_providers(services: Services, part: Paged, call: Call = managed("tenant:manage")) -> dict[str, Any]:
     """All that the tenant trusts, newest first."""
     found = await services.auth.ListIssuers(pb.ListIssuersRequest(), context=call.context)
-    return page([_provider(issuer) for issuer in found.issuers], "")
+    return part.of([_provider(issuer) for issuer in found.issuers], "id")
 
 
 @router.delete(

@@ -14,6 +14,7 @@ from gateway.routes.common import (
     Limit,
     Services,
     StrictRoute,
+    Whole,
     iso,
     iso_or_none,
     managed,
@@ -34,7 +35,7 @@ class NewKey(Body):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = []
     expires_at: AwareDatetime | None = None
-    limits: Annotated[dict[str, Annotated[int, Field(ge=0, le=2**53)]], Field(max_length=16)] = {}
+    limits: Annotated[dict[str, Annotated[Whole, Field(ge=0, le=2**53)]], Field(max_length=16)] = {}
     models: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=64)] = []
     networks: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] = []
     answer_cache_seconds: Annotated[int, Field(ge=0, le=2_592_000)] = 0

@@ -22,11 +22,13 @@ from gateway.routes.common import (
     managed,
     problems,
 )
-from gateway.routes.documents import shown
+from gateway.routes.documents import FilterText, shown
+from gateway.routes.raw import wrong
 from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
 
+WHICH = frozenset(("id", "collection", "filter"))
 EFFECT = Work("rag", "effect")
 COUNTED = ("documents", "objects", "chunks", "vectors", "cached", "quotes", "messages", "answers", "bytes")
 PLACES = ("objects", "vectors", "chunks", "cached", "quotes", "answers")
@@ -109,7 +111,7 @@ async def delete(document_id: str, request: Request, services: Services, gate: A
 
 
 @router.delete(
-    "/documents", status_code=202, responses=AUTHENTICATED | problems(404, 422), operation_id="deleteDocuments"
+    "/documents", status_code=202, responses=AUTHENTICATED | problems(400, 404, 422), operation_id="deleteDocuments"
 )
 async def delete_many(
     request: Request,
@@ -117,11 +119,14 @@ async def delete_many(
     gate: Admission,
     ids: Annotated[list[str] | None, Query(alias="id", description="Ids of documents", max_length=1000)] = None,
     collection: Annotated[str, Query(max_length=64, description="Or a collection")] = "",
-    filter_json: Annotated[str, Query(alias="filter", max_length=16_384, description="Of that: a filter (JSON)")] = "",
+    filter_json: FilterText = "",
 ) -> dict[str, Any]:
-    """Deletes documents by their ids, or those of a collection that fit a filter (without one: all). They are hidden at
-    once; the answer is the report, which goes on.
+    """Deletes documents by their ids, or those that fit a filter, of a collection or of the default one; with a
+    collection alone all that it has. They are hidden at once; the answer is the report, which goes on.
     """
+    if unknown := sorted(set(request.query_params) - WHICH):
+        # A filter whose name was mistyped would delete everything.
+        raise wrong(unknown[0][:64], f"is no parameter of this route; there are {', '.join(sorted(WHICH))}")
     told = {"ids": ids or [], "collection": collection, "filter": filter_json}
     async with gate.admitted(request.scope["state"], "documents:write", EFFECT) as call:
         async with audited(services, call.context, Audited("document.delete_many", after=told)) as deed:

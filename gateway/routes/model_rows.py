@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, Field
 
 from gateway.admission import Call
-from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso_or_none, managed, problems
+from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, iso_or_none, managed, problems
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/admin/models", tags=["operator"])
 
@@ -86,11 +86,11 @@ class NewModel(ModelBody):
     name: Name
 
 
-@router.get("", responses=AUTHENTICATED, operation_id="adminListModels")
-async def list_models(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+@router.get("", responses=AUTHENTICATED | problems(400), operation_id="adminListModels")
+async def list_models(services: Services, part: Paged, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """The catalogue as it stands in the database; names with a `*` stand for every name that fits."""
     found = await services.llm.ListCatalogue(pb.ListCatalogueRequest(), context=call.context)
-    return {"data": [_told(model) for model in found.models], "next_cursor": None}
+    return part.of([_told(model) for model in found.models], "name")
 
 
 @router.post("", status_code=201, responses=AUTHENTICATED | problems(409, 422), operation_id="adminCreateModel")

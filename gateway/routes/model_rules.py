@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import Field
 
 from gateway.admission import Call
-from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, managed, problems
+from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, managed, problems
 
 router = APIRouter(route_class=StrictRoute, tags=["models"])
 
@@ -62,12 +62,12 @@ async def set_allowed(
     return await _set(pb.SetModelRulesRequest(rules=rules), services, call)
 
 
-@router.get("/api/v1/models/aliases", responses=AUTHENTICATED, operation_id="listModelAliases")
-async def list_aliases(services: Services, call: Call = managed("")) -> dict[str, Any]:
+@router.get("/api/v1/models/aliases", responses=AUTHENTICATED | problems(400), operation_id="listModelAliases")
+async def list_aliases(services: Services, part: Paged, call: Call = managed("")) -> dict[str, Any]:
     """The tenant's aliases, by name."""
     found = await services.llm.GetModelRules(pb.GetModelRulesRequest(), context=call.context)
     data = [{"alias": alias, "model": model} for alias, model in sorted(found.rules.aliases.items())]
-    return {"data": data, "next_cursor": None}
+    return part.of(data, "alias")
 
 
 @router.put(

@@ -1,5 +1,6 @@
 """POST /api/v1/usage/preview: what a call would cost and which limit would refuse it. Nothing is consumed."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -48,28 +49,44 @@ async def preview(
     options: Options,
     call: Call = managed("usage:read"),
 ) -> dict[str, Any]:
-    """What the call would cost at most, by its estimate; the limit that would bind, and when the call would pass."""
+    """What the call would cost at most, by its estimate; the limit that would bind, and when the call would pass: in
+    `retry_after` seconds; where that is null and it is not allowed, never: less must be asked for, or the limit raised.
+    """
     del call
     path = asked.path.removeprefix("/api") if asked.path.startswith("/api/v1/") else asked.path
     estimate = ESTIMATES.get(path)
     if estimate is None:
-        raise NotPreviewed(
-            f"path: choose from {', '.join(sorted(ESTIMATES))}.", violations=[Violation("path", "unknown")]
-        )
+        known = sorted(f"/api{one}" if one.startswith(OURS) else one for one in ESTIMATES)
+        raise NotPreviewed(f"path: choose from {', '.join(known)}.", violations=[Violation("path", "unknown")])
     work = estimate(asked.body, options)
     found = await gate.preview(request.scope["state"], work)
-    longest = max(found.binding, key=lambda quota: quota.reset_seconds, default=None)
+    waits = {quota: _wait(quota, work, found.cost_nano_usd) for quota in found.binding}
+    longest = max(waits, key=waits.__getitem__, default=None)
     return {
         "allowed": longest is None,
         "binding": longest.name if longest else None,
         "scope": longest.scope if longest else None,
-        "retry_after": max(1, round(longest.reset_seconds)) if longest and longest.reset_seconds else None,
+        "retry_after": max(1, math.ceil(waits[longest])) if longest and waits[longest] < math.inf else None,
         "cost_nano_usd": found.cost_nano_usd,
         "estimate": {
             "input_tokens": work.tokens, "output_tokens": work.output_tokens, "characters": work.characters,
+            "storage_bytes": work.storage_bytes,
         },
         "limits": [_limit(quota) for quota in found.binding or found.quotas if not quota.name.endswith(MARK)],
     }  # fmt: skip
+
+
+def _wait(quota: Quota, work: Work, cost_nano_usd: int) -> float:
+    """Seconds until a limit that binds lets the call through; infinite where no waiting helps."""
+    asked = {
+        "requests": 1,
+        "tokens": work.tokens + work.output_tokens * work.output_bounded,
+        "characters": work.characters,
+        "cost": cost_nano_usd,
+    }.get(quota.name.split("_")[0], 0)
+    if quota.name == "concurrent_requests":
+        return 1
+    return quota.reset_seconds if quota.reset_seconds and asked <= quota.limit else math.inf
 
 
 def _limit(quota: Quota) -> dict[str, Any]:
@@ -107,6 +124,22 @@ def _speech(body: Mapping[str, Any], _: GatewaySection) -> Work:
     return Work("speech", model=raw.text_key(document, "model", MAX_MODEL), characters=len(text))
 
 
+def _rerank(body: Mapping[str, Any], _: GatewaySection) -> Work:
+    model = body.get("model", "")
+    if not isinstance(body.get("documents"), list):
+        raise raw.wrong("documents", "must be a list")
+    tokens = _tokens({"query": body.get("query"), "documents": body["documents"]})
+    return Work("embedding", model=model if isinstance(model, str) else "", tokens=tokens, output_bounded=True)
+
+
+def _document(body: Mapping[str, Any], _: GatewaySection) -> Work:
+    """Its passages are embedded behind the answer, at the pace that the minute allows."""
+    text = body.get("text")
+    if not isinstance(text, str):
+        raise raw.wrong("text", "must be a text")
+    return Work("rag", storage_bytes=len(text.encode()), output_bounded=True)
+
+
 def _search(body: Mapping[str, Any], _: GatewaySection) -> Work:
     query = body.get("query")
     if not isinstance(query, str):
@@ -132,13 +165,16 @@ def _tokens(body: Mapping[str, Any]) -> int:
 
 
 DEFAULT_PASSAGES = 5
+OURS = "/v1/services/"
 ESTIMATES: dict[str, Callable[[Mapping[str, Any], GatewaySection], Work]] = {
     "/v1/chat/completions": _generation,
     "/v1/completions": _generation,
     "/v1/responses": _generation,
     "/v1/messages": _generation,
     "/v1/embeddings": _embedding,
+    "/v1/rerank": _rerank,
     "/v1/audio/speech": _speech,
+    "/v1/services/rag/documents": _document,
     "/v1/services/rag/search": _search,
     "/v1/services/rag/generate": _answer,
     "/v1/services/rag/chat": _answer,

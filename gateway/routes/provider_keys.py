@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
 from gateway.admission import Call
-from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso, managed, problems
+from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, iso, managed, problems
 
 router = APIRouter(route_class=StrictRoute, tags=["provider keys"])
 
@@ -53,10 +53,10 @@ async def create(
     return await _create(body, services, call, platform=False)
 
 
-@router.get(OWN, responses=AUTHENTICATED, operation_id="listProviderKeys")
-async def list_keys(services: Services, call: Call = managed("tenant:manage")) -> dict[str, Any]:
+@router.get(OWN, responses=AUTHENTICATED | problems(400), operation_id="listProviderKeys")
+async def list_keys(services: Services, part: Paged, call: Call = managed("tenant:manage")) -> dict[str, Any]:
     """The tenant's keys, without their secrets."""
-    return await _list(services, call, platform=False)
+    return part.of(await _list(services, call, platform=False), "id")
 
 
 @router.post(OWN + "/{key_id}/rotate", responses=AUTHENTICATED | problems(404, 422), operation_id="rotateProviderKey")
@@ -90,10 +90,10 @@ async def create_for_platform(
     return await _create(body, services, call, platform=True)
 
 
-@router.get(PLATFORM, responses=AUTHENTICATED, operation_id="adminListProviderKeys")
-async def list_of_platform(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+@router.get(PLATFORM, responses=AUTHENTICATED | problems(400), operation_id="adminListProviderKeys")
+async def list_of_platform(services: Services, part: Paged, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """The platform's keys, without their secrets."""
-    return await _list(services, call, platform=True)
+    return part.of(await _list(services, call, platform=True), "id")
 
 
 @router.post(
@@ -134,9 +134,9 @@ async def _create(body: NewProviderKey, services: Services, call: Call, *, platf
     return _deed(call, (await services.llm.CreateProviderKey(request, context=call.context)).key)
 
 
-async def _list(services: Services, call: Call, *, platform: bool) -> dict[str, Any]:
+async def _list(services: Services, call: Call, *, platform: bool) -> list[dict[str, Any]]:
     found = await services.llm.ListProviderKeys(pb.ListProviderKeysRequest(platform=platform), context=call.context)
-    return {"data": [_told(key) for key in found.keys], "next_cursor": None}
+    return [_told(key) for key in found.keys]
 
 
 async def _rotate(key_id: str, body: KeyRotation, services: Services, call: Call, *, platform: bool) -> dict[str, Any]:

@@ -13,7 +13,17 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from chassis.errors import PlatformError
 from gateway.admission import Call, Work
 from gateway.errors import BadBody, bad_body, render_event
-from gateway.routes.common import AUTHENTICATED, Admission, Body, Options, Services, StrictRoute, marks, problems
+from gateway.routes.common import (
+    AUTHENTICATED,
+    FILTER,
+    Admission,
+    Body,
+    Options,
+    Services,
+    StrictRoute,
+    marks,
+    problems,
+)
 from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
@@ -42,10 +52,19 @@ STATES = {pb.AnswerState.Value(f"ANSWER_STATE_{name.upper()}"): name for name in
 
 def _from_query(value: Any) -> Any:
     """In a query a filter is JSON text."""
-    return orjson.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise ValueError("must be a filter, or the JSON text of one") from error
 
 
-Filter = Annotated[dict[str, Any] | None, BeforeValidator(_from_query)]
+Filter = Annotated[
+    dict[str, Any] | None,
+    BeforeValidator(_from_query),
+    Field(description=FILTER, examples=[{"op": "gte", "field": "year", "value": 2024}]),
+]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 

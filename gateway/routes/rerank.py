@@ -1,5 +1,6 @@
 """POST /v1/rerank, in the shape that Cohere and Jina share: texts in the order of how well they answer a query."""
 
+import hashlib
 from typing import Annotated, Any
 
 from aisp.embedding.v1 import embedding_service_pb2 as pb
@@ -42,13 +43,16 @@ async def rerank(asked: RerankRequest, request: Request, services: Services, gat
     wire = pb.RerankTextsRequest(model=asked.model, query=asked.query, texts=texts)
     tokens = sum(map(len, (asked.query, *texts))) // BYTES_OF_A_TOKEN + len(texts)
     work = Work("embedding", model=asked.model, tokens=tokens, output_bounded=True)
-    async with gate.admitted(request.scope["state"], "inference", work, await marks(request)) as call:
+    key = await marks(request)
+    async with gate.admitted(request.scope["state"], "inference", work, key) as call:
         found = await services.embedding.RerankTexts(wire, **call.options)
         call.use(found.usage)
     order = sorted(range(len(texts)), key=lambda index: -found.scores[index])[: asked.top_n or len(texts)]
     read = sum(line.amount for line in call.lines if line.unit == "input_tokens")
+    # Under a key the answer is the same each time, its id too.
+    named = hashlib.sha256(call.context.idempotency_key.encode()).hexdigest()[:32] if key[0] else ""
     return {
-        "id": request.state.request_id,
+        "id": named or call.context.request_id,
         "object": "list",
         "model": found.model,
         "results": [

@@ -15,7 +15,7 @@ from chassis.flow import Enough, Hold, pour
 from gateway.admission import Call, Pace, Work
 from gateway.errors import render_event
 from gateway.limits.meter import Line
-from gateway.routes.faces.face import Face, documents_of
+from gateway.routes.faces.face import Asked, Face, Used, documents_of
 from gateway.sse import Departure
 
 log = structlog.get_logger()
@@ -35,6 +35,11 @@ class SoFar(Sequence[Line]):
         self._started = started
         self._work = work
 
+    @property
+    def used(self) -> Used:
+        """The same, as tokens."""
+        return Used(self._work.tokens, self.relayed // BYTES_OF_AN_EVENT)
+
     def __len__(self) -> int:
         return 2
 
@@ -45,7 +50,7 @@ class SoFar(Sequence[Line]):
     def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
         served, attempt = self._started.served_by, self._started.attempts or 1
         model = served.model or self._work.model
-        amounts = (("input_tokens", self._work.tokens), ("output_tokens", self.relayed // BYTES_OF_AN_EVENT))
+        amounts = zip(Used._fields, self.used, strict=True)
         return tuple(
             [Line("llm", model, served.provider, unit, amount, attempt, estimated=True) for unit, amount in amounts]
         )[index]
@@ -55,14 +60,14 @@ class EventStream:
     """One stream, after who answers is known. `pace`: where its size is not known when it begins."""
 
     def __init__(
-        self, face: Face, call: Call, so_far: SoFar, departure: Departure, pace: Pace | None, choices: int
+        self, face: Face, call: Call, so_far: SoFar, departure: Departure, pace: Pace | None, asked: Asked
     ) -> None:
         self._face = face
         self._call = call
         self._so_far = so_far
         self._departure = departure
         self._pace = pace
-        self._choices = choices
+        self._asked = asked
         self._first = self._last = b""
         self._write: Callable[[bytes], Hold]
 
@@ -95,7 +100,7 @@ class EventStream:
         self._so_far.relayed += len(data)
         hold = self._write(data)
         if self._pace is not None and self._pace.exhausted():
-            self._write(self._face.at_its_limit(self._first, data, self._choices))
+            self._write(self._face.at_its_limit(self._first, data, self._asked, self._so_far.used))
             raise Enough
         if self._departure.exhausted(len(data)):
             raise Enough

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, Field
 
 from gateway.admission import UNITS, Call
-from gateway.routes.common import AUTHENTICATED, Body, Services, StrictRoute, iso, managed, problems
+from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, Whole, iso, managed, problems
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/admin", tags=["operator"])
 
@@ -26,7 +26,7 @@ class PlanBody(Body):
         {"limits": {"requests_per_minute": 500, "tokens_per_day": 2000000}, "support": "email", "sla_percent": 99.0}
     ]}}  # fmt: skip
 
-    limits: Annotated[dict[str, Annotated[int, Field(ge=0, le=2**53)]], Field(max_length=32)]
+    limits: Annotated[dict[str, Annotated[Whole, Field(ge=0, le=2**53)]], Field(max_length=32)]
     support: Annotated[str, Field(max_length=200)] = ""
     sla_percent: Annotated[float, Field(ge=0, le=100)] | None = None
 
@@ -37,7 +37,7 @@ class NewPrice(Body):
     provider: Name
     model: Name
     unit: Annotated[str, Field(max_length=64)]
-    nano_usd_per_million: Annotated[int, Field(ge=0, le=10**15)]
+    nano_usd_per_million: Annotated[Whole, Field(ge=0, le=10**15)]
     effective_at: AwareDatetime | None = None
     source: Annotated[str, Field(max_length=500)] = ""
     tenant_id: Id | None = None
@@ -59,15 +59,15 @@ class NewMarkup(Body):
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"basis_points": 2000}]}}
 
-    basis_points: Annotated[int, Field(ge=-10_000, le=1_000_000)]
+    basis_points: Annotated[Whole, Field(ge=-10_000, le=1_000_000)]
     effective_at: AwareDatetime | None = None
 
 
-@router.get("/plans", responses=AUTHENTICATED, operation_id="adminListPlans")
-async def list_plans(services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
+@router.get("/plans", responses=AUTHENTICATED | problems(400), operation_id="adminListPlans")
+async def list_plans(services: Services, part: Paged, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """The plans. A limit that is absent does not limit."""
     found = await services.usage.ListPlans(pb.ListPlansRequest(), context=call.context)
-    return {"data": [_plan(plan) for plan in found.plans], "next_cursor": None}
+    return part.of([_plan(plan) for plan in found.plans], "name")
 
 
 @router.put("/plans/{name}", responses=AUTHENTICATED | problems(400, 422), operation_id="adminPutPlan")
@@ -94,12 +94,14 @@ async def list_prices(
     model: Word = "",
     tenant_id: Annotated[str, Query(max_length=64, description="Whose own terms, every version")] = "",
     history: Annotated[bool, Query(description="Every version, not only what is in force")] = False,
+    *,
+    part: Paged,
     call: Call = managed("", operator=True),
 ) -> dict[str, Any]:
     """The prices in force for everybody; every version with `history`; a tenant's own terms with `tenant_id`."""
     request = prices_pb2.ListPricesRequest(provider=provider, model=model, tenant_id=tenant_id, history=history)
     found = await services.usage.ListPrices(request, context=call.context)
-    document: dict[str, Any] = {"data": [_price(price) for price in found.prices], "next_cursor": None}
+    document = part.of([_price(price) for price in found.prices], "version")
     return document | ({"markups": [_markup(markup) for markup in found.markups]} if tenant_id else {})
 
 

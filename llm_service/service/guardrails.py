@@ -1,5 +1,6 @@
 """Guardrails: made, changed, tried and taken away by a tenant's admins."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +34,7 @@ class Guardrails:
     async def create(self, wanted: Guardrail, authorization: str) -> Guardrail:
         """`wanted` without id and time. BadGuardrail, TooManyGuardrails, UrlRefused, AddressRefused."""
         made = self._sealed(replace(wanted, id=self._new_id(), created_at=self._clock()), authorization)
-        self._check(made)
+        await self._check(made)
         async with self._store.transaction(made.tenant_id) as repository:
             if len(await repository.list_guardrails(made.tenant_id)) >= self._most:
                 raise TooManyGuardrails(f"A tenant has at most {self._most} guardrails.")
@@ -58,7 +59,7 @@ class Guardrails:
         there = await self.get(wanted.tenant_id, wanted.id)
         kept = there.credential if there.kind is wanted.kind else b""
         changed = self._sealed(replace(wanted, created_at=there.created_at, credential=kept), authorization)
-        self._check(changed)
+        await self._check(changed)
         async with self._store.transaction(changed.tenant_id) as repository:
             if await repository.get_guardrail(changed.tenant_id, changed.id) is None:
                 raise GuardrailNotFound
@@ -77,9 +78,10 @@ class Guardrails:
         made = screens([(row, self._maker.make(row)) for row in rows])
         return await report(made.input if phase is Phase.INPUT else made.output, text, model)
 
-    def _check(self, guardrail: Guardrail) -> None:
+    async def _check(self, guardrail: Guardrail) -> None:
         policy.check(guardrail)
-        self._maker.check(guardrail)
+        # A first guardrail of its kind may load what takes a second.
+        await asyncio.to_thread(self._maker.check, guardrail)
 
     def _sealed(self, guardrail: Guardrail, authorization: str) -> Guardrail:
         if not authorization:

@@ -18,6 +18,7 @@ from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
 from rag_service.policy.facts import Clause, Has, Number, facts, numbers, rewritten
 
+OPPOSITES = {"eq": "ne", "gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
 SAME_WITHIN = 1e-4
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
@@ -203,6 +204,9 @@ def _where(clause: Clause) -> dict[str, Any]:
     if isinstance(clause, Has):
         return {"facts": {"$nin" if clause.negated else "$in": list(clause.facts)}}
     if isinstance(clause, Number):
+        if clause.negated:
+            other = {clause.name: {f"${OPPOSITES[clause.op]}": clause.value}}
+            return {"$or": [{clause.name: {"$exists": False}}, other]}
         return {clause.name: {f"${clause.op}": clause.value}}
     return {f"${clause.op}": [_where(part) for part in clause.parts]}
 

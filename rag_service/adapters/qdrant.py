@@ -175,7 +175,8 @@ def _condition(clause: Clause) -> models.FieldCondition | models.Filter:
         return models.Filter(must_not=[condition]) if clause.negated else condition
     if isinstance(clause, Number):
         bounds = ("gte", "lte") if clause.op == "eq" else (clause.op,)
-        return models.FieldCondition(key=clause.name, range=models.Range(**dict.fromkeys(bounds, clause.value)))
+        compared = models.FieldCondition(key=clause.name, range=models.Range(**dict.fromkeys(bounds, clause.value)))
+        return models.Filter(must_not=[compared]) if clause.negated else compared
     parts = [_condition(part) for part in clause.parts]
     return models.Filter(must=parts) if clause.op == "and" else models.Filter(should=parts)
 

@@ -205,7 +205,7 @@ class WeaviateVectors:
             return Joined(clause.op, tuple([await self._answerable(client, name, part) for part in clause.parts]))
         if isinstance(clause, Number) and clause.name not in self._properties.get(name, ()):
             await self._look(client, name)
-            return clause if clause.name in self._properties[name] else Has(("none",))
+            return clause if clause.name in self._properties[name] else Has(("none",), negated=clause.negated)
         return clause
 
 
@@ -236,7 +236,8 @@ def _where(clause: Clause) -> Any:
             "lt": compared.less_than,
             "lte": compared.less_or_equal,
         }[clause.op]
-        return compare(clause.value)
+        holds = compare(clause.value)
+        return Where.not_(holds) if clause.negated else holds
     parts = [_where(part) for part in clause.parts]
     return Where.all_of(parts) if clause.op == "and" else Where.any_of(parts)
 

@@ -21,6 +21,15 @@ class DocumentStatus(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """Which documents are listed: of a collection (empty: of all), in a state, that a filter lets through."""
+
+    collection: str = ""
+    status: DocumentStatus | None = None
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunking:
     """How texts are cut: tokens (estimated) that a chunk has at most, and that it repeats of the one before."""
 
@@ -180,7 +189,7 @@ class DocumentQueries(Protocol):
         """Until the transaction ends, nobody else adds the same content to the same collection."""
 
     async def list_documents(
-        self, tenant_id: str, collection_id: str, size: int, after: tuple[str | int, ...] | None
+        self, tenant_id: str, collection_id: str, which: Listing, size: int, after: tuple[str | int, ...] | None
     ) -> list[Document]: ...
 
     async def put_version(self, tenant_id: str, document: Document) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A comparison of a field of the metadata: eq ne gt gte lt lte in nin."""
+    """A comparison of a field of the metadata: eq ne gt gte lt lte in nin. `negated`: it must not hold."""
 
     op: str
     field: str
     value: Any
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Text into chunks: whole sentences up to a size, some overlap, never across a heading. Offsets are code points.
+"""Text into chunks: whole sentences up to a size, some overlap, never across a heading or from one page to the next, so
+that the page of a chunk is that of all its words. Offsets are code points.
 
 Works on a stream: nothing but the chunk that grows and a segment of text is in memory. Chunks end at a paragraph that
 is chosen by its words where they can, so that an edit changes the chunks around it and not all that follow.
@@ -84,7 +85,7 @@ def chunks(source: Source, segments: Iterable[str]) -> Iterator[Chunk]:
     """The chunks of a document, each to be found by the title's words, too. Doing it again gives the same ids."""
     about = hashlib.sha256(orjson.dumps(dict(source.metadata), option=orjson.OPT_SORT_KEYS)).hexdigest()
     seen = array("I", bytes(4 * PLACES))
-    for ordinal, span in enumerate(_Grouping(source.headings, source.chunking).spans(segments)):
+    for ordinal, span in enumerate(_Grouping(source.headings, source.page_starts, source.chunking).spans(segments)):
         digest = hashlib.sha256(embedded_text(source.title, span.heading, span.text).encode()).hexdigest()
         slot = int(digest[:4], 16)
         place = seen[slot]
@@ -176,6 +177,7 @@ class _Grouping:
     """Sentences into spans, section by section."""
 
     named: Sequence[Heading]
+    page_starts: Sequence[int]
     chunking: Chunking
     passed: int = 0
     """So many of the named ones are behind."""
@@ -214,6 +216,8 @@ class _Grouping:
             yield from self._flush()
             self._enter(self.named[self.passed].level, self.named[self.passed].title)
             self.passed += 1
+        elif self.group and self._page(start) != self._page(self.group[0].start):
+            yield from self._flush()
         elif self.group and weight(self._text(self.group[0].start, end)) > self.chunking.tokens:
             overlap = self._overlap()
             yield from self._flush()
@@ -221,6 +225,9 @@ class _Grouping:
         elif self.group and self._ends_before(start, text):
             yield from self._flush()
         self.group.append(_Piece(start, end, self.header))
+
+    def _page(self, position: int) -> int:
+        return bisect_right(self.page_starts, position)
 
     def _is_rule(self, text: str) -> bool:
         if not self.group or not is_row(text) or not is_rule(text):

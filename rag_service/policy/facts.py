@@ -11,7 +11,7 @@ service. PostgreSQL compares the metadata itself (repository/filters.py); the sa
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rag_service.domain.filters import Filter, Group
@@ -32,11 +32,12 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A row's number of this name compared: eq gt gte lt lte. False for a row without it."""
+    """A row's number of this name compared: eq gt gte lt lte. False for a row without it; true for it, if negated."""
 
     name: str
     op: str
     value: float
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,16 @@ def rewritten(wanted: Filter) -> Clause:
     if wanted.op in ("in", "nin"):
         return Has(tuple(fact(wanted.field, value) for value in wanted.value), negated=wanted.op == "nin")
     if isinstance(wanted.value, str):
-        return _compared(wanted.field, wanted.op, list(_pieces(wanted.value)))
-    return Number(_name(wanted.field), wanted.op, float(wanted.value))
+        clause = _compared(wanted.field, wanted.op, list(_pieces(wanted.value)))
+    else:
+        clause = Number(_name(wanted.field), wanted.op, float(wanted.value))
+    return _negated(clause) if wanted.negated else clause
+
+
+def _negated(clause: Clause) -> Clause:
+    if isinstance(clause, Joined):
+        return Joined("or" if clause.op == "and" else "and", tuple(map(_negated, clause.parts)))
+    return replace(clause, negated=not clause.negated)
 
 
 def _compared(field: str, op: str, bound: list[float]) -> Clause:

@@ -1,9 +1,12 @@
-"""The filter language: {"op": "eq", "field": "year", "value": 2024}, {"op": "and", "filters": [...]}.
+"""The filter language: {"op": "eq", "field": "year", "value": 2024}, {"op": "and", "filters": [...]}, {"op": "not",
+"filter": {...}}.
 
-Comparisons: eq ne gt gte lt lte in nin; joined by and, or. What is not of this form is refused.
+Comparisons: eq ne gt gte lt lte in nin; joined by and, or; not lets through what its filter does not, also where the
+field is missing or of another type. What is not of this form is refused.
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from rag_service.domain.errors import BadFilter
@@ -12,6 +15,7 @@ from rag_service.domain.filters import Condition, Filter, Group
 COMPARISONS = frozenset(("eq", "ne", "gt", "gte", "lt", "lte"))
 MEMBERSHIPS = frozenset(("in", "nin"))
 JOINS = frozenset(("and", "or"))
+OPPOSITES = {"eq": "ne", "ne": "eq", "in": "nin", "nin": "in"}
 MAX_DEPTH = 8
 MAX_CONDITIONS = 64
 MAX_FIELD_CHARACTERS = 128
@@ -45,9 +49,23 @@ def _filter(document: Any, depth: int) -> Filter:
         if not isinstance(filters, list) or not filters:
             raise BadFilter(f"{op} needs a list of filters.")
         return Group(op, tuple(_filter(item, depth + 1) for item in filters))
+    if op == "not" and set(document) == {"op", "filter"}:
+        return negated(_filter(document["filter"], depth + 1))
     if op not in COMPARISONS | MEMBERSHIPS or set(document) != {"op", "field", "value"}:
-        raise BadFilter("A filter is {op, field, value} with eq ne gt gte lt lte in nin, or {op, filters} with and or.")
+        raise BadFilter(
+            "A filter is {op, field, value} with eq ne gt gte lt lte in nin, {op, filters} with and or, "
+            "or {op, filter} with not."
+        )
     return Condition(op, _field(document["field"]), _value(op, document["value"]))
+
+
+def negated(wanted: Filter) -> Filter:
+    """What lets through all that the filter does not: the not is carried down to the comparisons."""
+    if isinstance(wanted, Group):
+        return Group("or" if wanted.op == "and" else "and", tuple(map(negated, wanted.filters)))
+    if wanted.op in OPPOSITES:
+        return replace(wanted, op=OPPOSITES[wanted.op])
+    return replace(wanted, negated=not wanted.negated)
 
 
 def _field(name: Any) -> str:

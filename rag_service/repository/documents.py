@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from chassis.database import PLATFORM
-from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus
+from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus, Listing
 from rag_service.domain.filters import Filter
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.rows import Rows, page_of
@@ -61,9 +61,13 @@ class DocumentRows(Rows):
         await self._db.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
     async def list_documents(
-        self, tenant_id: str, collection_id: str, size: int, after: tuple[str | int, ...] | None
+        self, tenant_id: str, collection_id: str, which: Listing, size: int, after: tuple[str | int, ...] | None
     ) -> list[Document]:
-        query = _documents().where(documents.c.tenant_id == tenant_id)
+        query = _documents().where(
+            documents.c.tenant_id == tenant_id, compile_filter(which.filter, documents.c.metadata)
+        )
+        if which.status is not None:
+            query = query.where(documents.c.status == which.status.value)
         if collection_id:
             query = query.where(documents.c.collection_id == collection_id)
         return [_document(row) for row in await self._db.execute(page_of(query, documents, size, after))]

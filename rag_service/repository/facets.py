@@ -46,7 +46,7 @@ def _ways(wanted: Filter) -> Iterator[Sequence[sa.ColumnElement[bool]]]:
     one must hold. There is none for what is said of documents that lack a value.
     """
     if isinstance(wanted, Condition):
-        if wanted.op not in ("ne", "nin"):
+        if wanted.op not in ("ne", "nin") and not wanted.negated:
             yield _conditions(wanted)
     elif wanted.op == "and":
         for part in wanted.filters:

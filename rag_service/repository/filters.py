@@ -39,7 +39,8 @@ def _condition(wanted: Condition, column: sa.ColumnElement[Any]) -> sa.ColumnEle
     kind = sa.func.jsonb_typeof(held) == ("number" if number else "string")
     # CASE, since AND promises no order: the cast must not meet a text.
     value: Any = sa.cast(text, sa.Numeric) if number else text.collate("C")
-    return sa.case((kind, compare(value, wanted.value)), else_=sa.false())
+    holds = sa.case((kind, compare(value, wanted.value)), else_=sa.false())
+    return sa.not_(holds) if wanted.negated else holds
 
 
 def _equals(column: sa.ColumnElement[Any], field: str, value: Any) -> sa.ColumnElement[bool]:

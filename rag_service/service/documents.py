@@ -14,7 +14,7 @@ from typing import Any
 
 from chassis.pagination import Page, PageRequest
 from rag_service.domain.collections import Collection
-from rag_service.domain.documents import FINAL, Description, Document, DocumentStatus, ObjectStore
+from rag_service.domain.documents import FINAL, Description, Document, DocumentStatus, Listing, ObjectStore
 from rag_service.domain.errors import (
     DocumentNotFound,
     EmptyDocument,
@@ -169,11 +169,11 @@ class Documents:
             last = document
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def list(self, tenant_id: str, collection: str, request: PageRequest) -> Page[Document]:
-        """Newest first; of one collection, or of all. CollectionNotFound."""
-        collection_id = (await self._collections.find(tenant_id, collection)).id if collection else ""
+    async def list(self, tenant_id: str, which: Listing, request: PageRequest) -> Page[Document]:
+        """Newest first. CollectionNotFound."""
+        collection_id = (await self._collections.find(tenant_id, which.collection)).id if which.collection else ""
         async with self._store.transaction(tenant_id) as repository:
-            rows = await repository.list_documents(tenant_id, collection_id, request.size, request.after)
+            rows = await repository.list_documents(tenant_id, collection_id, which, request.size, request.after)
         return request.page(rows, lambda row: (round(row.created_at.timestamp() * 1_000_000), row.id))
 
     async def text(self, tenant_id: str, document_id: str) -> AsyncGenerator[bytes, None]:

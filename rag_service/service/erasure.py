@@ -60,12 +60,14 @@ class Erasures:
         return erasure
 
     async def delete_many(self, tenant_id: str, ids: Sequence[str], collection: str, wanted: Filter | None) -> Erasure:
-        """Those of these ids, or of a collection, all or those that fit a filter. BadRequest, CollectionNotFound."""
-        if bool(ids) == bool(collection):
-            raise bad("ids", "or collection must be given, and not both")
-        if len(ids) > MAX_IDS or (ids and wanted):
-            raise bad("ids", f"must be at most {MAX_IDS}, without a filter")
-        collection_id = (await self._collections.find(tenant_id, collection)).id if collection else ""
+        """Those of these ids, or of a collection (with a filter: of the default one, if it is not named), all or those
+        that fit the filter. BadRequest, CollectionNotFound.
+        """
+        if bool(ids) == bool(collection or wanted):
+            raise bad("id", "or a collection, or a filter must be given, and ids alone")
+        if len(ids) > MAX_IDS:
+            raise bad("id", f"must be at most {MAX_IDS}")
+        collection_id = "" if ids else (await self._collections.find(tenant_id, collection)).id
         return await self._begin(tenant_id, ids, collection_id, wanted)
 
     async def get(self, tenant_id: str, erasure_id: str) -> Erasure:

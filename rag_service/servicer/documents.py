@@ -13,7 +13,7 @@ from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
 from chassis import idempotency
 from chassis.pagination import PageRequest
-from rag_service.domain.documents import Document, DocumentStatus
+from rag_service.domain.documents import Document, DocumentStatus, Listing
 from rag_service.domain.erasures import COUNTED, Erasure
 from rag_service.domain.errors import BadRequest, DocumentTooLarge
 from rag_service.policy import filters
@@ -22,6 +22,7 @@ from rag_service.service.erasure import Erasures
 from rag_service.servicer.wire import tenant, time_of
 
 STATUS = {status: pb.DocumentStatus.Value(f"DOCUMENT_STATUS_{status.name}") for status in DocumentStatus}
+STATES = {number: status for status, number in STATUS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class DocumentsServicer(RagServiceServicer):
 
     async def ListDocuments(self, request: pb.ListDocumentsRequest, _: Any) -> pb.ListDocumentsResponse:
         paging = PageRequest.parse(request.page_size, request.page_token)
-        page = await self._documents.list(tenant(), request.collection, paging)
+        which = Listing(request.collection, STATES.get(request.status), filters.parse(request.filter_json))
+        page = await self._documents.list(tenant(), which, paging)
         return pb.ListDocumentsResponse(
             documents=[_document(row) for row in page.items], next_page_token=page.next_cursor
         )

@@ -183,6 +183,16 @@ async def test_writing_again_replaces(store: VectorStore) -> None:
         ('{"op": "nin", "field": "name", "value": ["a", "c"]}', {"b"}),
         ('{"op": "eq", "field": "draft", "value": true}', {"c"}),
         ('{"op": "gt", "field": "name", "value": 1}', set()),
+        ('{"op": "not", "filter": {"op": "gte", "field": "year", "value": 2025}}', {"a", "c"}),
+        ('{"op": "not", "filter": {"op": "lt", "field": "name", "value": "b"}}', {"b", "c"}),
+        ('{"op": "not", "filter": {"op": "not", "filter": {"op": "gt", "field": "year", "value": 2024}}}', {"b"}),
+        (
+            (
+                '{"op": "not", "filter": {"op": "or", "filters": [{"op": "eq", "field": "draft", "value": true},'
+                ' {"op": "lte", "field": "year", "value": 2024}]}}'
+            ),
+            {"b"},
+        ),
         (
             (
                 '{"op": "and", "filters": [{"op": "gt", "field": "year", "value": 2000},'
@@ -304,6 +314,8 @@ def generated(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     if depth < 3 and rng.random() < 0.35:
         parts = [generated(rng, depth + 1) for _ in range(rng.randint(1, 3))]
         return {"op": rng.choice(("and", "or")), "filters": parts}
+    if depth < 3 and rng.random() < 0.1:
+        return {"op": "not", "filter": generated(rng, depth + 1)}
     op, field = rng.choice(("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin")), rng.choice((*FIELDS, "missing"))
     if op in ("in", "nin"):
         return {"op": op, "field": field, "value": [values(rng) for _ in range(rng.randint(1, 3))]}

@@ -49,12 +49,18 @@ def test_a_preview_says_what_would_be_and_consumes_nothing(tenant: Tenant) -> No
     assert found["cost_nano_usd"] > 0
     huge = {"path": "/v1/chat/completions", "body": CHAT | {"max_tokens": 200_000}}
     found = tenant.client.post("/api/v1/usage/preview", json=huge).json()
-    assert (found["allowed"], found["binding"]) == (False, "tokens_per_minute")
+    # Larger than the limit itself: no waiting helps.
+    assert (found["allowed"], found["binding"], found["retry_after"]) == (False, "tokens_per_minute", None)
+    ranked = {"path": "/v1/rerank", "body": {"query": "a", "documents": ["b", "c"]}}
+    assert tenant.client.post("/api/v1/usage/preview", json=ranked).json()["estimate"]["input_tokens"] > 0
+    text = {"path": "/api/v1/services/rag/documents", "body": {"text": "é" * 1000}}
+    assert tenant.client.post("/api/v1/usage/preview", json=text).json()["estimate"]["storage_bytes"] == 2000
     after = tenant.client.get("/api/v1/usage/limits").json()["data"]
     spent = {row["name"]: row["used"] for row in after if row["name"].startswith(("requests", "tokens"))}
     assert spent == {row["name"]: row["used"] for row in before if row["name"] in spent}
     unknown = tenant.client.post("/api/v1/usage/preview", json={"path": "/v1/models", "body": {}})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "NOT_PREVIEWED")
+    assert "/api/v1/services/rag/chat" in unknown.json()["detail"]
 
 
 def test_the_ledger_can_be_taken_away_as_a_file(tenant: Tenant) -> None:
@@ -95,6 +101,53 @@ def test_an_operator_edits_plans_and_adds_prices(new_tenant: Callable[..., Tenan
     assert markup.status_code == 201, markup.text
     for path in ("plans", "prices"):
         assert tenant.client.get(f"/api/v1/admin/{path}").status_code == 403
+
+
+def test_a_tenants_limits_are_its_plans_until_an_operator_says_other(
+    new_tenant: Callable[..., Tenant], operator: httpx.Client
+) -> None:
+    tenant = new_tenant("free")
+    path = f"/api/v1/admin/tenants/{tenant.id}"
+    plan = operator.get(path).json()["limits"]
+    assert plan["requests_per_minute"] == 100
+    changed = operator.patch(path, json={"limits": {"requests_per_minute": 7, "tokens_per_day": 0}}).json()
+    assert changed["limits"] == plan | {"requests_per_minute": 7, "tokens_per_day": 0}
+    assert operator.patch(path, json={"limits": {}}).json()["limits"] == changed["limits"]
+    back = operator.patch(path, json={"limits": {"tokens_per_day": None}}).json()
+    assert (back["limits"], back["own_limits"]) == (plan | {"requests_per_minute": 7}, {"requests_per_minute": 7})
+    assert operator.get(path).json() == back
+    for wrong in (True, "7", 1.5, -2):
+        answer = operator.patch(path, json={"limits": {"requests_per_minute": wrong}})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limits.requests_per_minute")
+
+
+def test_lists_that_come_whole_are_paged_too(operator: httpx.Client) -> None:
+    whole = operator.get("/api/v1/admin/prices").json()
+    assert whole["next_cursor"] is None
+    first = operator.get("/api/v1/admin/prices?limit=2").json()
+    rest = operator.get("/api/v1/admin/prices", params={"limit": 200, "cursor": first["next_cursor"]}).json()
+    assert first["data"] + rest["data"] == whole["data"][: len(rest["data"]) + 2]
+    for query in ("limit=0", "limit=201", "cursor=bad"):
+        assert operator.get(f"/api/v1/admin/plans?{query}").status_code == 400, query
+
+
+def test_a_budget_of_nobody_is_refused(tenant: Tenant, new_tenant: Callable[..., Tenant]) -> None:
+    body = {"name": "of one", "amount": 100, "measure": "tokens", "period": "day"}
+    key = new_tenant().client.post("/api/v1/api-keys", json={"name": "theirs"}).json()["id"]
+    for scope, nobody in (("key", "nope"), ("key", key), ("user", str(uuid4()))):
+        answer = tenant.client.post("/api/v1/budgets", json=body | {"scope": scope, "subject_id": nobody})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "subject_id"), scope
+    user = tenant.client.get("/api/v1/users/me").json()["id"]
+    assert tenant.client.post("/api/v1/budgets", json=body | {"scope": "user", "subject_id": user}).status_code == 201
+    assert tenant.client.post("/api/v1/budgets", json=body | {"amount": True}).status_code == 422
+
+
+def test_a_key_is_limited_in_characters(tenant: Tenant) -> None:
+    made = tenant.client.post("/api/v1/api-keys", json={"name": "k", "limits": {"characters_per_day": 10}})
+    speech = {"model": "local/piper", "input": "Hello there.", "voice": "alloy"}
+    headers = {"authorization": f"Bearer {made.json()['key']}"}
+    refused = httpx.post(f"{tenant.base_url}/v1/audio/speech", json=speech, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (429, "characters_per_day")
 
 
 def test_a_webhook_is_made_and_its_secret_told_once(tenant: Tenant, new_tenant: Callable[..., Tenant]) -> None:

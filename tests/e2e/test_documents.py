@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.conftest import Tenant
+from tests.standins.files import pdf
 
 TEXT = (
     "The Falcon vacuum cleaner has a warranty of three years. The warranty covers the motor and the battery.\n\n"
@@ -134,6 +135,13 @@ def test_files_of_other_kinds(tenant: Tenant) -> None:
     ready = tenant.client.get(f"/api/v1/services/rag/documents/{made.json()['id']}?wait=30").json()
     assert ready["status"] == "ready", ready
     assert "<p>" not in tenant.client.get(f"/api/v1/services/rag/documents/{ready['id']}/text").text
+    pages = [["", "The Kestrel pump has a warranty of three years."], ["", "The Heron pump weighs forty kilograms."]]
+    made = tenant.client.post("/api/v1/services/rag/documents", files={"file": ("pumps.pdf", pdf(pages))})
+    tenant.client.get(f"/api/v1/services/rag/documents/{made.json()['id']}?wait=30")
+    asked = {"query": "How many kilograms does the Heron pump weigh?"}
+    assert tenant.client.post("/api/v1/services/rag/search", json=asked).json()["results"][0]["page"] == 2
+    cited = tenant.client.post("/api/v1/services/rag/generate", json=asked).json()["citations"]
+    assert [(row["page"], row["quote"]) for row in cited] == [(2, pages[1][1])]
     broken = tenant.client.post("/api/v1/services/rag/documents", files={"file": ("a.pdf", b"%PDF-1.4 broken")})
     failed = tenant.client.get(f"/api/v1/services/rag/documents/{broken.json()['id']}?wait=30").json()
     assert failed["status"] == "failed"

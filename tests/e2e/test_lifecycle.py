@@ -90,7 +90,8 @@ def test_cancel_cancels_and_retry_tries_again(tenant: Tenant) -> None:
         time.sleep(0.1)
     cancelled = tenant.client.post(f"{path}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    assert tenant.client.post(f"{path}/cancel").json()["code"] == "INGESTION_ENDED"
+    twice = tenant.client.post(f"{path}/cancel")
+    assert (twice.status_code, twice.json()["code"]) == (409, "INGESTION_ENDED")
     before = settled_tokens(tenant)
     assert found_by(tenant, "harbour lantern") == []
     time.sleep(1.5)
@@ -99,7 +100,8 @@ def test_cancel_cancels_and_retry_tries_again(tenant: Tenant) -> None:
     assert spent < 600, spent
     again = tenant.client.post(DOCUMENTS, json={"text": story(3, 2), "title": "Short"}).json()
     wait(tenant, again["id"])
-    assert tenant.client.post(f"{DOCUMENTS}/{again['id']}/retry").json()["code"] == "INGESTION_NOT_ENDED"
+    ready = tenant.client.post(f"{DOCUMENTS}/{again['id']}/retry")
+    assert (ready.status_code, ready.json()["code"]) == (409, "INGESTION_NOT_ENDED")
     retried = tenant.client.post(f"{path}/retry")
     assert (retried.status_code, retried.json()["status"]) == (202, "queued")
     tenant.client.delete(path)
@@ -203,8 +205,15 @@ def test_documents_are_deleted_by_filter(tenant: Tenant) -> None:
     kept = upload(tenant, title="kept", metadata={"year": 2026})
     for number in range(3):
         upload(tenant, title=f"old {number}", metadata={"year": 2020})
-    wanted = json.dumps({"op": "lt", "field": "year", "value": 2025})
-    gone = tenant.client.delete(DOCUMENTS, params={"collection": "default", "filter": wanted})
+    wanted = json.dumps({"op": "not", "filter": {"op": "gte", "field": "year", "value": 2025}})
+    listed = tenant.client.get(DOCUMENTS, params={"filter": wanted, "status": "ready"}).json()["data"]
+    assert {row["title"] for row in listed} == {"old 0", "old 1", "old 2"}
+    assert tenant.client.get(DOCUMENTS, params={"filter": wanted, "status": "failed"}).json()["data"] == []
+    assert tenant.client.get(DOCUMENTS, params={"status": "lost"}).status_code == 400
+    # Mistyped, it would be no filter, and all would go.
+    mistyped = tenant.client.delete(DOCUMENTS, params={"collection": "default", "fliter": wanted})
+    assert (mistyped.status_code, mistyped.json()["errors"][0]["field"]) == (422, "fliter")
+    gone = tenant.client.delete(DOCUMENTS, params={"filter": wanted})
     assert (gone.status_code, gone.json()["documents"]) == (202, 3)
     assert {row["document_id"] for row in found_by(tenant, "warranty")} == {kept["id"]}
     deadline = time.monotonic() + PATIENCE

@@ -171,6 +171,11 @@ def test_bad_documents_are_refused_in_openais_format(tenant: Tenant, content: by
 def test_a_body_over_the_limit_is_413(tenant: Tenant) -> None:
     answer = tenant.client.post("/v1/chat/completions", content=b"x" * (17 * 1024 * 1024))
     assert answer.status_code == 413
+    # Declared or not, on a raw route or an ordinary one: an error in the format of its family.
+    ours = tenant.client.post("/api/v1/budgets", json={"name": "x" * 2_000_000})
+    assert (ours.status_code, ours.json()["code"], ours.json()["status"]) == (413, "BODY_TOO_LARGE", 413)
+    theirs = tenant.client.post("/v1/rerank", json={"query": "x", "documents": ["x" * (17 * 1024 * 1024)]})
+    assert (theirs.status_code, theirs.json()["error"]["code"]) == (413, "body_too_large")
 
 
 def test_every_answer_has_a_request_id(tenant: Tenant) -> None:

@@ -145,7 +145,7 @@ def test_a_stream_that_reaches_a_limit_ends_truthfully(
         made = tenant.client.post("/api/v1/budgets", json=budget)
         assert made.status_code == 201, made.text
     # No max_tokens, and without its token for "end" the model goes on until something stops it.
-    body = CHAT | {"stream": True, "logit_bias": {"2": -100}}
+    body = CHAT | {"stream": True, "stream_options": {"include_usage": True}, "logit_bias": {"2": -100}}
     del body["max_tokens"]
     chunks, times, last = [], list[float](), ""
     with tenant.client.stream("POST", "/v1/chat/completions", json=body) as answer:
@@ -156,7 +156,9 @@ def test_a_stream_that_reaches_a_limit_ends_truthfully(
                 chunks.append(json.loads(line.removeprefix("data: ")))
                 times.append(time.monotonic())
     assert last == "data: [DONE]"
-    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-2]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["total_tokens"] > PAID_FOR - 50
     assert chunks[-1]["id"] == chunks[0]["id"]
     found = summary(tenant, 1)["totals"]
     used = found["input_tokens"] + found["output_tokens"]

@@ -156,6 +156,8 @@ def _one(key: str, value: Any, metadata: dict[str, Any]) -> bool:
     if key == "$or":
         return any(_matches(part, metadata) for part in value)
     held = metadata.get(key)
+    if value == {"$exists": False}:
+        return held is None
     return held is not None and all(_compared(op, held, bound) for op, bound in value.items())
 
 
@@ -163,8 +165,8 @@ def _compared(op: str, held: Any, bound: Any) -> bool:
     if op in ("$in", "$nin"):
         found = bool(set(held if isinstance(held, list) else [held]) & set(bound))
         return found == (op == "$in")
-    if op == "$eq":
-        return bool(held == bound)
+    if op in ("$eq", "$ne"):
+        return bool(held == bound) == (op == "$eq")
     return isinstance(held, int | float) and bool(COMPARE[op](held, bound))
 
 

@@ -18,7 +18,7 @@ def matches(wanted: Filter | None, metadata: Mapping[str, Any]) -> bool:
     if isinstance(wanted, Group):
         joined = all if wanted.op == "and" else any
         return joined(matches(one, metadata) for one in wanted.filters)
-    return _condition(wanted, metadata)
+    return _condition(wanted, metadata) != wanted.negated
 
 
 def _condition(wanted: Condition, metadata: Mapping[str, Any]) -> bool:

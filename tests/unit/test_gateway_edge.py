@@ -41,6 +41,13 @@ async def ok(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+async def too_large(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """As Starlette says it."""
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"17")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Content Too Large"})
+
+
 async def nothing() -> dict[str, Any]:
     return {"type": "http.request", "body": b"", "more_body": False}
 
@@ -65,6 +72,13 @@ async def call(asked: dict[str, Any], bounds: EdgeSection | None = None, admin_p
     answer = Answer()
     await Edge(app, bounds or EdgeSection(), admin_port)(asked, nothing, answer.send)
     return answer
+
+
+@pytest.mark.parametrize("path", ["/api/v1/deletions/x", "/nowhere"])
+async def test_a_body_that_is_declared_too_large_is_told_so_in_our_format(path: str) -> None:
+    answer = await call(scope(path), app=too_large)
+    assert (answer.status, answer.code, answer.finished) == (413, "BODY_TOO_LARGE", True)
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ import pytest
 
 from gateway.errors import BadBody
 from gateway.routes import raw
+from gateway.routes.faces.chat import ChatCompletionsFace
+from gateway.routes.faces.completions import CompletionsFace
+from gateway.routes.faces.face import Asked, Face, Used, documents_of
 from gateway.routes.faces.messages import MessagesFace
 from gateway.sse import event
 
@@ -50,13 +53,24 @@ def test_what_messages_cannot_be(change: dict[str, Any], field: str) -> None:
 )  # fmt: skip
 def test_a_stream_of_messages_at_its_limit_is_well_formed(last: dict[str, Any], kinds: list[str]) -> None:
     sent = event(last["type"], last) + event("ping", {"type": "ping"})
-    ending = MessagesFace().at_its_limit(b"", sent, 1).decode()
+    ending = MessagesFace().at_its_limit(b"", sent, Asked("m", stream=True, output_bound=None), Used(7, 5)).decode()
     told = [json.loads(line[6:]) for line in ending.splitlines() if line.startswith("data: ")]
     assert [row["type"] for row in told] == kinds
     assert [line[7:] for line in ending.splitlines() if line.startswith("event: ")] == kinds
-    assert told[-2]["delta"]["stop_reason"] == "max_tokens"
+    assert (told[-2]["delta"]["stop_reason"], told[-2]["usage"]) == ("max_tokens", {"output_tokens": 5})
     if len(kinds) == 3:
         assert told[0]["index"] == 1
+
+
+@pytest.mark.parametrize("face", [ChatCompletionsFace(), CompletionsFace()])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stream_of_chunks_at_its_limit_says_length_and_if_asked_what_was_used(face: Face, *, told: bool) -> None:
+    sent = b'data: {"id": "c", "choices": [{"index": 0}]}\n\n'
+    asked = Asked("m", stream=True, output_bound=None, choices=2, include_usage=told)
+    chunks = documents_of(face.at_its_limit(b"", sent, asked, Used(7, 5)))
+    assert [choice["finish_reason"] for choice in chunks[0]["choices"]] == ["length", "length"]
+    usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    assert chunks[1:] == ([{"id": "c", "choices": [], "usage": usage}] if told else [])
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,18 @@ def test_headings_stand_above_their_chunks() -> None:
     assert [(chunk.heading, chunk.page) for chunk in found] == [("Top", 1), ("Top > Below", 2)]
 
 
+def test_a_chunk_is_of_one_page() -> None:
+    pages = ["The first page.", "The second page ends in the middle of", "a sentence. " + story(3), "The last."]
+    text = "\n\n".join(pages)
+    starts = [text.index(page) for page in pages]
+    found = list(chunks(Source("d", "", {}, starts), segments(io.StringIO(text).read)))
+    for chunk in found:
+        following = starts[chunk.page] if chunk.page < len(starts) else len(text)
+        assert starts[chunk.page - 1] <= chunk.start < chunk.end <= following
+    assert [chunk.page for chunk in found if "last" in chunk.text] == [4]
+    assert {chunk.page for chunk in found} == {1, 2, 3, 4}
+
+
 def test_chunks_are_of_a_size() -> None:
     sizes = [weight(chunk.text) for chunk in chunks(SOURCE, [story(100)])]
     assert max(sizes) <= SOURCE.chunking.tokens

@@ -85,6 +85,13 @@ class Limits:
         await self._meter.invalidate(tenant_id)
         return limits
 
+    async def of_tenant(self, tenant_id: str, plan: str) -> tuple[dict[str, int], dict[str, int]]:
+        """The limits that hold for a tenant on this plan, and those that are its own. UnknownPlan."""
+        async with self._store.transaction(tenant_id) as repository:
+            state = await repository.get_state(tenant_id)
+            own = dict(state.limits) if state else {}
+            return effective_limits(await self._plan(repository, plan), own), own
+
     async def state(self, tenant_id: str, key_id: str, user_id: str = "") -> list[LimitState]:
         """How much of each limit is used; nothing of a tenant that never asked for admission. Marks are no limits."""
         try:

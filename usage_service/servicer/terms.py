@@ -33,6 +33,11 @@ class TermsServicer(UsageServiceServicer):
         )
         return pb.SetTenantLimitsResponse(limits=limits)
 
+    async def GetTenantLimits(self, request: pb.GetTenantLimitsRequest, _: Any) -> pb.GetTenantLimitsResponse:
+        context.current().require_operator()
+        limits, own = await self._limits.of_tenant(request.tenant_id, request.plan)
+        return pb.GetTenantLimitsResponse(limits=limits, own_limits=own)
+
     async def ListPlans(self, _request: pb.ListPlansRequest, _: Any) -> pb.ListPlansResponse:
         context.current().require_operator()
         return pb.ListPlansResponse(plans=[_plan(plan) for plan in await self._limits.plans()])

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import orjson
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from gateway.routes import raw
-from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, documents_of
+from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, Used, cut_short
 
 
 class CompletionsFace:
@@ -32,13 +31,13 @@ class CompletionsFace:
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         )
 
-    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
+    def at_its_limit(self, first: bytes, last: bytes, asked: Asked, used: Used) -> bytes:
         """`length`, as for any other bound."""
-        chunk = (documents_of(last) or documents_of(first) or [{}])[-1]
-        chunk["choices"] = [
-            {"index": number, "text": "", "logprobs": None, "finish_reason": "length"} for number in range(choices)
+        choices = [
+            {"index": number, "text": "", "logprobs": None, "finish_reason": "length"}
+            for number in range(asked.choices)
         ]
-        return b"data: " + orjson.dumps(chunk) + b"\n\n"
+        return cut_short(first, last, choices, used, told=asked.include_usage)
 
 
 def _prompts(prompt: str | list[Any]) -> int:

@@ -1,7 +1,8 @@
 """What the route of generation must know of a format."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from aisp.llm.v1 import llm_service_pb2 as pb
@@ -23,6 +24,13 @@ class Asked:
     """The stored response that it goes on with: the model reads that, too."""
 
 
+class Used(NamedTuple):
+    """What a stream that is cut has used, as far as is known: estimates."""
+
+    input_tokens: int
+    output_tokens: int
+
+
 class Face(Protocol):
     """A public format."""
 
@@ -36,8 +44,18 @@ class Face(Protocol):
     def read(self, document: dict[str, Any]) -> Asked:
         """BadBody."""
 
-    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
+    def at_its_limit(self, first: bytes, last: bytes, asked: Asked, used: Used) -> bytes:
         """The events that end a stream whose tenant has no tokens or money left, given the first and the last sent."""
+
+
+def cut_short(first: bytes, last: bytes, choices: Sequence[Mapping[str, Any]], used: Used, *, told: bool) -> bytes:
+    """OpenAI's chunks that end a stream: each choice with its reason; and what was used, if the client asked for it."""
+    chunk = (documents_of(last) or documents_of(first) or [{}])[-1]
+    ending = [chunk | {"choices": choices}]
+    if told:
+        tokens = {"prompt_tokens": used.input_tokens, "completion_tokens": used.output_tokens}
+        ending.append(chunk | {"choices": [], "usage": tokens | {"total_tokens": sum(used)}})
+    return b"".join(b"data: " + orjson.dumps(part) + b"\n\n" for part in ending)
 
 
 def documents_of(events: bytes) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from gateway.routes import raw
-from gateway.routes.faces.face import Asked, documents_of
+from gateway.routes.faces.face import Asked, Used, documents_of
 from gateway.sse import event
 
 MAX_MODEL_CHARACTERS = 200
@@ -30,13 +30,14 @@ class MessagesFace:
             raise raw.wrong("max_tokens", "must be given")
         return Asked(model, stream=raw.flag_key(document, "stream"), output_bound=bound)
 
-    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
+    def at_its_limit(self, first: bytes, last: bytes, asked: Asked, used: Used) -> bytes:
         """`max_tokens`, as for any other bound; a block that is open is closed."""
-        del first, choices
+        del first, asked
         blocks = [told for told in documents_of(last) if str(told.get("type", "")).startswith("content_block_")]
         ending = [] if not blocks or blocks[-1]["type"] == "content_block_stop" else [_stop_of(blocks[-1])]
         delta = {"stop_reason": "max_tokens", "stop_sequence": None}
-        ending += [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0}}, {"type": "message_stop"}]
+        ending += [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": used.output_tokens}}]
+        ending.append({"type": "message_stop"})
         return b"".join(event(told["type"], told) for told in ending)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from aisp.llm.v1 import llm_service_pb2 as pb
 
 from gateway.routes import raw
-from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, documents_of
+from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, Used, documents_of
 from gateway.sse import event
 
 
@@ -32,11 +32,16 @@ class ResponsesFace:
             output_bound=raw.bound_key(document, "max_output_tokens"),
         )
 
-    def at_its_limit(self, first: bytes, last: bytes, choices: int) -> bytes:
+    def at_its_limit(self, first: bytes, last: bytes, asked: Asked, used: Used) -> bytes:
         """`response.incomplete`, as for any other bound. It was not stored."""
-        del choices
+        del asked
         opening: dict[str, Any] = next((told["response"] for told in documents_of(first) if "response" in told), {})
         number = max((told.get("sequence_number", 0) for told in documents_of(last)), default=0) + 1
         cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "store": False}
+        tokens = {
+            "input_tokens": used.input_tokens, "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": used.output_tokens, "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": sum(used),
+        }  # fmt: skip
         name = "response.incomplete"
-        return event(name, {"type": name, "sequence_number": number, "response": opening | cut})
+        return event(name, {"type": name, "sequence_number": number, "response": opening | cut | {"usage": tokens}})

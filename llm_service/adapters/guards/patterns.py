@@ -71,10 +71,16 @@ def check_patterns(rules: Any) -> None:
         try:
             compiled = re2.compile(pattern, _options(case_sensitive=True))
         except re2.error as error:
-            raise bad(f"rules.patterns.{index}", f"is not an expression of RE2: {error}"[:300]) from error
+            raise bad(f"rules.patterns.{index}", f"is not an expression of RE2: {_said(error)}"[:300]) from error
         if compiled.search(""):
             raise bad(f"rules.patterns.{index}", "matches nothing at all, so it would be everywhere")
     check_replacement(rules)
+
+
+def _said(error: re2.error) -> str:
+    """RE2 tells it in bytes."""
+    told = error.args[0] if error.args else ""
+    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
 
 
 def check_words(rules: Any) -> None:

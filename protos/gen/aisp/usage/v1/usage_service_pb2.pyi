@@ -375,6 +375,36 @@ class SetTenantLimitsResponse(_message.Message):
     limits: _containers.ScalarMap[str, int]
     def __init__(self, limits: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
+class GetTenantLimitsRequest(_message.Message):
+    __slots__ = ("tenant_id", "plan")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    plan: str
+    def __init__(self, tenant_id: _Optional[str] = ..., plan: _Optional[str] = ...) -> None: ...
+
+class GetTenantLimitsResponse(_message.Message):
+    __slots__ = ("limits", "own_limits")
+    class LimitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class OwnLimitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    OWN_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    limits: _containers.ScalarMap[str, int]
+    own_limits: _containers.ScalarMap[str, int]
+    def __init__(self, limits: _Optional[_Mapping[str, int]] = ..., own_limits: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
 class ListPlansRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

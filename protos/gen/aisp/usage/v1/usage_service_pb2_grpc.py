@@ -89,6 +89,11 @@ class UsageServiceStub(object):
                 request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.SetTenantLimitsRequest.SerializeToString,
                 response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.SetTenantLimitsResponse.FromString,
                 _registered_method=True)
+        self.GetTenantLimits = channel.unary_unary(
+                '/aisp.usage.v1.UsageService/GetTenantLimits',
+                request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.GetTenantLimitsRequest.SerializeToString,
+                response_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.GetTenantLimitsResponse.FromString,
+                _registered_method=True)
         self.ListPlans = channel.unary_unary(
                 '/aisp.usage.v1.UsageService/ListPlans',
                 request_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.ListPlansRequest.SerializeToString,
@@ -262,6 +267,13 @@ class UsageServiceServicer(object):
 
     def SetTenantLimits(self, request, context):
         """Changes a tenant's own limits. For an operator only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTenantLimits(self, request, context):
+        """Tells a tenant's limits, and which of them are its own. For an operator only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -459,6 +471,11 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     servicer.SetTenantLimits,
                     request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.SetTenantLimitsRequest.FromString,
                     response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.SetTenantLimitsResponse.SerializeToString,
+            ),
+            'GetTenantLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenantLimits,
+                    request_deserializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.GetTenantLimitsRequest.FromString,
+                    response_serializer=aisp_dot_usage_dot_v1_dot_usage__service__pb2.GetTenantLimitsResponse.SerializeToString,
             ),
             'ListPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlans,
@@ -833,6 +850,33 @@ class UsageService(object):
             '/aisp.usage.v1.UsageService/SetTenantLimits',
             aisp_dot_usage_dot_v1_dot_usage__service__pb2.SetTenantLimitsRequest.SerializeToString,
             aisp_dot_usage_dot_v1_dot_usage__service__pb2.SetTenantLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenantLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.usage.v1.UsageService/GetTenantLimits',
+            aisp_dot_usage_dot_v1_dot_usage__service__pb2.GetTenantLimitsRequest.SerializeToString,
+            aisp_dot_usage_dot_v1_dot_usage__service__pb2.GetTenantLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,
