@@ -4,13 +4,16 @@ A transaction is opened for one tenant (row-level security shows it nothing else
 platform. No other module commits. Tables and queries belong to each service's repository.
 """
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any, Self, cast
 
+import asyncpg
 import orjson
 from sqlalchemy import URL, MetaData, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -28,9 +31,14 @@ NAMING = {
 AWAY = ("08", "53", "57P0")
 """Classes of SQLSTATE: no connection, no room, and a server that is started or stopped."""
 
-SET_TENANT = text("SELECT set_config('aisp.tenant', :tenant, true)")
+ASK = text("SELECT 1")
 PLATFORM = "*"
 """Stands for all tenants, where the platform itself acts: a log-in by address, a sweep, an operator's list."""
+_TENANT = re.compile(r"[0-9A-Za-z_-]{1,64}|\*", re.ASCII)
+"""What stands between quotes in a statement: nothing that could end them."""
+_NAME = re.compile(r"[a-z_]+(\.[a-z_]+)?", re.ASCII)
+_WORD = re.compile(r"[0-9A-Za-z_]+", re.ASCII)
+NONE: Mapping[str, str | int] = MappingProxyType({})
 
 
 class DatabaseUnavailable(Unavailable):
@@ -60,6 +68,17 @@ def url(settings: DatabaseSettings, short_name: str, *, owner: bool = False) -> 
     )
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """Says in the message that begins a transaction what holds for it: a round trip of every transaction less."""
+
+    opening = ""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109  # asyncpg's
+        if query.startswith("BEGIN"):
+            query, self.opening = query + self.opening, ""
+        return cast("str", await super().execute(query, *args, timeout=timeout))
+
+
 class Database:
     """A service's database."""
 
@@ -74,6 +93,7 @@ class Database:
             pool_timeout=10,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             connect_args={
+                "connection_class": _Connection,
                 "timeout": 5,
                 "command_timeout": 60,
                 "server_settings": {
@@ -97,20 +117,21 @@ class Database:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: str, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def transaction(
+        self, tenant_id: str, *, snapshot: bool = False, settings: Mapping[str, str | int] = NONE
+    ) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees the rows of one tenant (or, for PLATFORM, all). Commits on leaving, or rolls back.
 
-        With `snapshot` all that it reads is of one moment, not each statement of its own.
+        With `snapshot` all that it reads is of one moment, not each statement of its own. `settings` are the server's,
+        for this transaction: names and plain words.
         Raises DatabaseUnavailable if the server cannot be reached, or no connection is free in time.
         """
-        if not tenant_id:
-            message = "a transaction needs a tenant"
-            raise ValueError(message)
+        opening = _opening(tenant_id, settings)
         try:
-            async with (self._snapshots if snapshot else self._engine).begin() as connection:
-                # Local to the transaction: the connection's next user must not inherit it.
-                await connection.execute(SET_TENANT, {"tenant": tenant_id})
-                yield connection
+            async with (self._snapshots if snapshot else self._engine).connect() as connection:
+                _driver(connection).opening = opening
+                async with connection.begin():
+                    yield connection
         except (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError) as error:
             raise DatabaseUnavailable from error
         except DBAPIError as error:
@@ -125,8 +146,26 @@ class Database:
 
     async def check(self) -> None:
         """Returns if the database answers."""
-        async with self.platform():
-            pass
+        async with self.platform() as connection:
+            await connection.execute(ASK)
+
+
+def _opening(tenant_id: str, settings: Mapping[str, str | int]) -> str:
+    """Local to the transaction, all of it: the connection's next user must not inherit it."""
+    if not _TENANT.fullmatch(tenant_id):
+        message = "a transaction needs a tenant"
+        raise ValueError(message)
+    told = {"aisp.tenant": tenant_id}
+    for name, value in settings.items():
+        if not _NAME.fullmatch(name) or not _WORD.fullmatch(str(value)):
+            message = f"{name} is no setting of the server, or its value no plain word"
+            raise ValueError(message)
+        told[name] = str(value)
+    return "".join(f" SET LOCAL {name} = '{value}';" for name, value in told.items())
+
+
+def _driver(connection: AsyncConnection) -> _Connection:
+    return cast("_Connection", cast("Any", connection.sync_connection).connection.driver_connection)
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
@@ -135,6 +174,9 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     """
     if connection.driver_connection.is_closed():
         raise InvalidatePoolError
+    if connection.driver_connection.is_in_transaction():
+        # What begins a transaction was refused half-way. That is nobody's to continue.
+        raise DisconnectionError
 
 
 def isolation(table: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What is searched for, what a search finds, and the queries and models that find it."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -83,6 +84,25 @@ class Size:
     words: int
 
 
+@dataclass(slots=True)
+class Gleaned:
+    """What one search has read of the words of a collection: its next question by words reads only what is new. How it
+    is kept is the repository's.
+    """
+
+    common: int = 0
+    """Chunks that may have a rare term."""
+    moment: tuple[int, ...] | None = None
+    """What the collection was then; what was read of another is not of use any more."""
+    terms: dict[str, Any] = field(default_factory=dict)
+    numbers: Any = None
+    """Of the chunks that the filter lets through, where they are known."""
+
+    def forget(self) -> None:
+        """All but what was asked."""
+        self.moment, self.terms, self.numbers = None, {}, None
+
+
 class Reranker(Protocol):
     """A model that judges texts by a query."""
 
@@ -103,13 +123,14 @@ class SearchQueries(Protocol):
         limit: int,
         wanted: Filter | None,
         among: Sequence[str] | None = None,
+        *,
+        gleaned: Gleaned | None = None,
+        rare: AbstractSet[str] = frozenset(),
     ) -> list[tuple[str, float]]:
         """(chunk id, BM25), best first; each term counts as its weight says. `among`: the documents that `wanted` lets
-        through, where they are known.
+        through, where they are known. `gleaned`: what the search has read before. `rare`: terms that count only where
+        no more than `gleaned.common` chunks have them.
         """
-
-    async def rarer_terms(self, tenant_id: str, collection_id: str, terms: Sequence[str], most: int) -> set[str]:
-        """Those that at most so many chunks have."""
 
     async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
         """What is searchable."""

@@ -13,6 +13,10 @@ from rag_service.domain.search import SearchMode
 from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents
 
+FIND = sa.select(collections, sa.literal_column("0").label("documents")).where(
+    collections.c.tenant_id == sa.bindparam("tenant"), collections.c.name == sa.bindparam("name")
+)
+
 
 class CollectionRows(Rows):
     """Queries on collections."""
@@ -27,9 +31,7 @@ class CollectionRows(Rows):
             raise CollectionExists from error
 
     async def find_collection(self, tenant_id: str, name: str) -> Collection | None:
-        query = sa.select(collections, sa.literal(0).label("documents"))
-        query = query.where(collections.c.tenant_id == tenant_id, collections.c.name == name)
-        row = (await self._db.execute(query)).one_or_none()
+        row = (await self._db.execute(FIND, {"tenant": tenant_id, "name": name})).one_or_none()
         return _collection(row) if row else None
 
     async def set_collection(self, tenant_id: str, name: str, description: str | None, mode: SearchMode | None) -> bool:

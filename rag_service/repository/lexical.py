@@ -1,51 +1,85 @@
 """The search by words: postings out of the database, scored by policy/bm25.py, and the passages that are shown.
 
-The postings of a question's terms are read whole. Where the documents that a filter lets through are known, only theirs
-count; else the filter is asked of the best first, and of more where those are not enough: most let through much.
+The postings of a question's terms are read whole, once a search. Where the documents that a filter lets through are
+known, only theirs count; else the filter is asked of the best first, and of as many more as it takes.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import BYTEA, UUID
 
 from rag_service.domain.filters import Filter
-from rag_service.domain.search import Passage, Size
-from rag_service.policy.bm25 import POSTING_BYTES, best, score
+from rag_service.domain.search import Gleaned, Passage, Size
+from rag_service.policy.bm25 import POSTING_BYTES, Numbers, Scores, best, gains, summed
 from rag_service.repository.filters import compile_filter
-from rag_service.repository.postings import RUN, hidden_homes
-from rag_service.repository.rows import Rows
-from rag_service.repository.tables import chunks, documents, postings, runs
+from rag_service.repository.postings import RUN
+from rag_service.repository.rows import Rows, uuids
+from rag_service.repository.tables import chunks, documents, runs
 
-FILTERED_FIRST = 2000
-FILTERED_NEXT = 20_000
+FILTERED_TIMES = 2
+"""So many times as many as are wanted are asked whether the filter lets them through, at first."""
+FILTERED_MOST = 20_000
 """So many numbers are asked for by name; beyond, the collection is read."""
 
-
-Numbers = npt.NDArray[np.int64]
+_PLACE = "tenant_id = CAST(:tenant AS uuid) AND collection_id = CAST(:collection AS uuid)"
+_MOMENT = f"""
+    SELECT NULL AS term, NULL AS data, sum(alive) AS chunks, sum(words) AS words, (
+        SELECT swaps FROM collections
+        WHERE tenant_id = CAST(:tenant AS uuid) AND id = CAST(:collection AS uuid)
+    ) AS swaps FROM runs WHERE {_PLACE} AND hidden_of IS NULL
+"""  # noqa: S608  # constants
+_SEEN = f"""
+    {_PLACE} AND run <> ALL (ARRAY(SELECT DISTINCT home FROM runs WHERE {_PLACE} AND hidden_of IS NOT NULL))
+"""  # noqa: S608  # constants
+_POSTINGS = f"""
+    UNION ALL SELECT term, data, 0, 0, 0 FROM postings WHERE {_SEEN} AND term = ANY(:terms)
+"""  # noqa: S608  # constants
+# The length of a string is known without reading it.
+_RARE = f"""
+    UNION ALL SELECT term, data, 0, 0, 0 FROM (
+        SELECT term, data, sum(octet_length(data)) OVER (PARTITION BY term) AS bytes
+        FROM postings WHERE {_SEEN} AND term = ANY(:rare)
+    ) AS told WHERE bytes <= :most
+"""  # noqa: S608  # constants
+_TYPES = (
+    sa.bindparam("terms", type_=sa.ARRAY(sa.Text)),
+    sa.bindparam("rare", type_=sa.ARRAY(sa.Text)),
+    sa.bindparam("most", type_=sa.BigInteger),
+)
+READ = sa.text(_MOMENT + _POSTINGS).bindparams(_TYPES[0]).columns(data=BYTEA)
+READ_RARE = sa.text(_MOMENT + _POSTINGS + _RARE).bindparams(*_TYPES).columns(data=BYTEA)
+NAMED = sa.text(f"SELECT number, id::text AS id FROM chunks WHERE {_PLACE} AND number = ANY(:numbers)").bindparams(  # noqa: S608  # a constant
+    sa.bindparam("numbers", type_=sa.ARRAY(sa.Integer))
+)
+_HIDDEN = sa.select(runs.c.run).where(
+    runs.c.tenant_id == chunks.c.tenant_id,
+    runs.c.collection_id == chunks.c.collection_id,
+    runs.c.run == chunks.c.number // RUN,
+    runs.c.hidden_of.is_not(None),
+)
+# What is being erased is not shown any more.
+PASSAGES = (
+    sa.select(chunks, documents.c.title, documents.c.ready_version, documents.c.metadata.label("about"))
+    .join(documents, documents.c.id == chunks.c.document_id)
+    .where(
+        chunks.c.tenant_id == sa.bindparam("tenant"),
+        chunks.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(UUID(as_uuid=False)))),
+        documents.c.erasure_id.is_(None),
+        ~_HIDDEN.exists(),
+    )
+)
 
 
 class SearchRows(Rows):
     """Queries of a search."""
 
     async def passages(self, tenant_id: str, chunk_ids: Sequence[str]) -> dict[str, Passage]:
-        query = sa.select(chunks, documents.c.title, documents.c.ready_version, documents.c.metadata.label("about"))
-        query = query.join(documents, documents.c.id == chunks.c.document_id)
-        ids = sa.literal(list(chunk_ids), sa.ARRAY(UUID(as_uuid=False)))
-        query = query.where(chunks.c.tenant_id == tenant_id, chunks.c.id == sa.any_(ids))
-        hidden = sa.select(runs.c.run).where(
-            runs.c.tenant_id == chunks.c.tenant_id,
-            runs.c.collection_id == chunks.c.collection_id,
-            runs.c.run == chunks.c.number // RUN,
-            runs.c.hidden_of.is_not(None),
-        )
-        # What is being erased is not shown any more.
-        query = query.where(documents.c.erasure_id.is_(None), ~hidden.exists())
         return {
             row.id: Passage(
                 document_id=row.document_id,
@@ -59,7 +93,7 @@ class SearchRows(Rows):
                 heading=row.heading,
                 version=row.ready_version,
             )
-            for row in await self._db.execute(query)
+            for row in await self._db.execute(PASSAGES, {"tenant": tenant_id, "ids": list(chunk_ids)})
         }
 
     async def search_terms(
@@ -70,35 +104,34 @@ class SearchRows(Rows):
         limit: int,
         wanted: Filter | None,
         among: Sequence[str] | None = None,
+        *,
+        gleaned: Gleaned | None = None,
+        rare: AbstractSet[str] = frozenset(),
     ) -> list[tuple[str, float]]:
         if not terms:
             return []
-        size = await self.collection_size(tenant_id, collection_id)
-        lists = await self._postings(tenant_id, collection_id, terms)
-        theirs = None if among is None else await self._numbers(tenant_id, among)
-        found, scores = await asyncio.to_thread(_scored, lists, terms, size, theirs)
+        held, place = gleaned or Gleaned(), {"tenant": tenant_id, "collection": collection_id}
+        lists = await self._read(place, terms, held, rare)
+        if among is not None and held.numbers is None:
+            held.numbers = await self._numbers(tenant_id, among)
+        most = limit if wanted is None or among is not None else FILTERED_TIMES * limit
+        found, scores, numbers, told = await asyncio.to_thread(_scored, held, lists, terms, most)
         shown: list[tuple[str, float]] = []
-        known = wanted is None or among is not None
-        for most in (limit,) if known else (max(FILTERED_FIRST, limit), FILTERED_NEXT, len(found)):
-            numbers, gains = await asyncio.to_thread(best, found, scores, most)
-            names = await self._named(tenant_id, collection_id, numbers, None if known else wanted)
-            scored = zip(numbers.tolist(), gains.tolist(), strict=True)
-            shown = [(names[number], gain) for number, gain in scored if number in names][:limit]
-            if len(shown) == limit or most >= len(found):
-                break
-        return shown
-
-    async def rarer_terms(self, tenant_id: str, collection_id: str, terms: Sequence[str], most: int) -> set[str]:
-        query = sa.select(postings.c.term).where(
-            postings.c.tenant_id == tenant_id,
-            postings.c.collection_id == collection_id,
-            postings.c.term == sa.any_(sa.literal(list(terms), sa.ARRAY(sa.Text))),
-            postings.c.run != sa.all_(hidden_homes(tenant_id, collection_id)),
-        )
-        # The length of a string is known without reading it.
-        size = sa.func.sum(sa.func.octet_length(postings.c.data))
-        query = query.group_by(postings.c.term).having(size <= most * POSTING_BYTES)
-        return set((await self._db.execute(query)).scalars())
+        asked = 0
+        while True:
+            some = numbers[asked:] if most <= FILTERED_MOST else numbers
+            names = await self._named(place, some, wanted if among is None else None)
+            scored = zip(some.tolist(), told[len(numbers) - len(some) :].tolist(), strict=True)
+            more = [(names[number], gain) for number, gain in scored if number in names]
+            shown = shown + more if most <= FILTERED_MOST else more
+            if len(shown) >= limit or most >= len(found):
+                return shown[:limit]
+            # As many as it takes, if the next are let through as the first were.
+            asked = len(numbers)
+            most = max(FILTERED_TIMES * most, FILTERED_TIMES * limit * most // (len(shown) + 1))
+            if most > FILTERED_MOST:
+                most = len(found)
+            numbers, told = await asyncio.to_thread(best, found, scores, most)
 
     async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
         query = sa.select(sa.func.sum(runs.c.alive), sa.func.sum(runs.c.words)).where(
@@ -107,54 +140,68 @@ class SearchRows(Rows):
         alive, words = (await self._db.execute(query)).one()
         return Size(int(alive or 0), int(words or 0))
 
-    async def _postings(self, tenant_id: str, collection_id: str, terms: Iterable[str]) -> dict[str, list[bytes]]:
-        query = sa.select(postings.c.term, postings.c.data).where(
-            postings.c.tenant_id == tenant_id,
-            postings.c.collection_id == collection_id,
-            postings.c.term == sa.any_(sa.literal(list(terms), sa.ARRAY(sa.Text))),
-            postings.c.run != sa.all_(hidden_homes(tenant_id, collection_id)),
-        )
+    async def _read(
+        self, place: Mapping[str, str], terms: Collection[str], held: Gleaned, rare: AbstractSet[str]
+    ) -> Mapping[str, Sequence[bytes]]:
+        """The postings of those terms that are not held; of all, if the collection is not what it was."""
+        new = [term for term in terms if term not in held.terms]
+        few = [term for term in new if term in rare]
+        asked: dict[str, Any] = {**place, "terms": [term for term in new if term not in rare]}
+        if few:
+            asked |= {"rare": few, "most": held.common * POSTING_BYTES}
         lists: dict[str, list[bytes]] = defaultdict(list)
-        for row in await self._db.execute(query):
-            lists[row.term].append(row.data)
+        moment: tuple[int, ...] = ()
+        for term, data, *rest in await self._db.execute(READ_RARE if few else READ, asked):
+            if term is None:
+                moment = tuple(int(number or 0) for number in rest)
+            else:
+                lists[term].append(data)
+        if held.moment not in (None, moment):
+            held.forget()
+            return await self._read(place, terms, held, rare)
+        held.moment = moment
         return lists
 
     async def _numbers(self, tenant_id: str, document_ids: Sequence[str]) -> Numbers:
         """Of the documents' chunks."""
         query = sa.select(sa.func.array_agg(chunks.c.number)).where(
             chunks.c.tenant_id == tenant_id,
-            chunks.c.document_id == sa.any_(sa.literal(list(document_ids), sa.ARRAY(UUID(as_uuid=False)))),
+            chunks.c.document_id == sa.any_(uuids(document_ids)),
         )
         return np.array((await self._db.execute(query)).scalar_one() or [], np.int64)
 
-    async def _named(
-        self, tenant_id: str, collection_id: str, numbers: Numbers, wanted: Filter | None
-    ) -> dict[int, str]:
+    async def _named(self, place: Mapping[str, str], numbers: Numbers, wanted: Filter | None) -> dict[int, str]:
         """The ids of the chunks of these numbers that the filter lets through."""
+        if wanted is None:
+            rows = await self._db.execute(NAMED, dict(place) | {"numbers": numbers.tolist()})
+            return {row.number: row.id for row in rows}
         query: sa.Select[Any] = sa.select(chunks.c.number, chunks.c.id, chunks.c.document_id).where(
-            chunks.c.tenant_id == tenant_id,
-            chunks.c.collection_id == collection_id,
+            chunks.c.tenant_id == place["tenant"],
+            chunks.c.collection_id == place["collection"],
         )
-        if wanted is None or len(numbers) <= FILTERED_NEXT:
+        if len(numbers) <= FILTERED_MOST:
             query = query.where(chunks.c.number == sa.any_(sa.literal(numbers.tolist(), sa.ARRAY(sa.Integer))))
-        if wanted is not None:
-            # First the chunks, then their documents: the planner takes row-level security for a narrow filter, and
-            # would rather look at every document.
-            some = query.cte("some").prefix_with("MATERIALIZED")
-            query = sa.select(some.c.number, some.c.id).where(
-                documents.c.id == some.c.document_id,
-                documents.c.tenant_id == tenant_id,
-                compile_filter(wanted, documents.c.metadata),
-            )
-        return {row.number: row.id for row in await self._db.execute(query)}
+        # First the chunks, then their documents: the planner takes row-level security for a narrow filter, and
+        # would rather look at every document.
+        some = query.cte("some").prefix_with("MATERIALIZED")
+        told = sa.select(some.c.number, some.c.id).where(
+            documents.c.id == some.c.document_id,
+            documents.c.tenant_id == place["tenant"],
+            compile_filter(wanted, documents.c.metadata),
+        )
+        return {row.number: row.id for row in await self._db.execute(told)}
 
 
 def _scored(
-    lists: Mapping[str, Sequence[bytes]], terms: Mapping[str, float], size: Size, among: Numbers | None
-) -> tuple[Numbers, npt.NDArray[np.float64]]:
-    """(numbers, scores) of the chunks that have one of the terms, and are among these."""
-    found, scores = score(lists, terms, size)
-    if among is None:
-        return found, scores
-    held = np.isin(found, among)
-    return found[held], scores[held]
+    held: Gleaned, lists: Mapping[str, Sequence[bytes]], terms: Mapping[str, float], most: int
+) -> tuple[Numbers, Scores, Numbers, Scores]:
+    """(numbers, scores) of the chunks that have one of the terms, and are among those that a filter lets through; the
+    same of the best. What is new in the lists is held from now on.
+    """
+    size = Size(*(held.moment or (0, 0))[:2])
+    held.terms |= {term: gains(parts, size) for term, parts in lists.items()}
+    found, scores = summed(held.terms, terms)
+    if held.numbers is not None:
+        kept = np.isin(found, held.numbers)
+        found, scores = found[kept], scores[kept]
+    return found, scores, *best(found, scores, most)

@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, UUID, insert
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
 from rag_service.repository.filters import compile_filter
+from rag_service.repository.rows import uuids
 from rag_service.repository.tables import vector_lanes, vectors
 
 DELETE_ROWS = 10_000
@@ -74,14 +75,14 @@ class PostgresVectors(ABC):
 
     async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
         async with self._database.transaction(tenant_id) as connection:
-            query = sa.select(sa.cast(vectors.c.embedding, sa.Text)).where(
+            query = sa.select(sa.cast(vectors.c.embedding, ARRAY(REAL))).where(
                 vectors.c.lane.in_(await self._lanes(connection, tenant_id, collection_id)),
                 vectors.c.tenant_id == tenant_id,
                 vectors.c.collection_id == collection_id,
                 vectors.c.chunk_id.in_(chunk_ids),
             )
             found = (await connection.execute(query)).scalars().all()
-        return [array.array("f", map(float, text[1:-1].split(","))).tobytes() for text in found]
+        return [array.array("f", told).tobytes() for told in found]
 
     async def visible(self, _tenant_id: str, _collection_id: str, _rows: Sequence[ChunkVector]) -> None:
         return  # they are already
@@ -130,8 +131,7 @@ class PostgresVectors(ABC):
             compile_filter(wanted, vectors.c.metadata),
         )
         if among is not None:
-            ids = sa.literal(list(among), ARRAY(UUID(as_uuid=False)))
-            query = query.where(vectors.c.document_id == sa.any_(ids))
+            query = query.where(vectors.c.document_id == sa.any_(uuids(among)))
         query = query.order_by(distance, vectors.c.chunk_id).limit(limit)
         return [(row.chunk_id, float(row.cosine)) for row in await connection.execute(query)]
 

@@ -1,10 +1,15 @@
-"""Connections of a pool whose server went away are left at once, without asking each of them first."""
+"""Connections of a pool: one serves many tenants, each alone; those whose server went away are left at once."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database import PLATFORM, Database
 from chassis.settings import DatabaseSettings
 
 AT_ONCE = 4
@@ -36,3 +41,86 @@ async def test_connections_that_were_ended_are_replaced_before_anybody_meets_the
         after = await backends(database)
         assert len(before) == len(after) == AT_ONCE
         assert not before & after
+
+
+@pytest.fixture
+async def single(migrated: Callable[[str], DatabaseSettings]) -> AsyncIterator[Database]:
+    """A pool of one connection."""
+    async with Database(migrated("rag_service").model_copy(update={"pool_size": 1}), "rag") as database:
+        yield database
+
+
+async def owners(database: Database, tenant: str, *, snapshot: bool = False) -> list[str]:
+    """Whose rows are seen."""
+    async with database.transaction(tenant, snapshot=snapshot) as connection:
+        return list((await connection.execute(sa.text("SELECT tenant_id::text FROM stale_vectors"))).scalars())
+
+
+async def write(connection: AsyncConnection, tenant: str) -> None:
+    statement = "INSERT INTO stale_vectors VALUES (CAST(:tenant AS uuid), gen_random_uuid(), gen_random_uuid())"
+    await connection.execute(sa.text(statement), {"tenant": tenant})
+
+
+async def test_one_connection_serves_many_tenants_each_alone(single: Database) -> None:
+    """In turn and at once; after a failure, a cancellation, and a transaction in which nothing was done."""
+    tenants = [str(uuid4()) for _ in range(5)]
+    for tenant in tenants:
+        async with single.transaction(tenant) as connection:
+            await write(connection, tenant)
+
+    async def check() -> None:
+        for snapshot in (False, True):
+            found = await asyncio.gather(*(owners(single, one, snapshot=snapshot) for one in [*tenants, *tenants]))
+            assert found == [[one] for one in [*tenants, *tenants]]
+        assert set(tenants) <= set(await owners(single, PLATFORM))
+        assert await owners(single, str(uuid4())) == []
+
+    await check()
+    async with single.transaction(tenants[0]):
+        pass
+    await check()
+    with pytest.raises(DBAPIError):
+        async with single.transaction(tenants[1]) as connection:
+            await write(connection, tenants[2])
+    await check()
+
+    async def last() -> None:
+        async with single.transaction(tenants[3]) as connection:
+            await write(connection, tenants[3])
+            await connection.execute(sa.text("SELECT pg_sleep(60)"))
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(last(), 0.5)
+    await check()
+
+
+async def test_settings_hold_for_their_transaction_alone(single: Database) -> None:
+    async def told(**settings: str | int) -> str:
+        async with single.transaction(PLATFORM, settings=settings) as connection:
+            return str((await connection.execute(sa.text("SHOW work_mem"))).scalar_one())
+
+    before = await told()
+    assert await told(work_mem="77MB") == "77MB"
+    assert await told() == before
+
+
+async def test_a_transaction_that_could_not_begin_is_nobody_elses(single: Database) -> None:
+    for _ in range(2):
+        with pytest.raises(DBAPIError):
+            async with single.transaction(PLATFORM, settings={"work_mem": "nonsense"}) as connection:
+                await connection.execute(sa.text("SELECT 1"))
+    async with single.platform() as connection:
+        assert (await connection.execute(sa.text("SELECT 1"))).scalar_one() == 1
+
+
+@pytest.mark.parametrize("tenant", ["", "a'; DROP TABLE chunks; --", "a b", "**", "é", "a" * 65, "a\n"])
+async def test_what_is_no_tenant_reaches_no_statement(single: Database, tenant: str) -> None:
+    with pytest.raises(ValueError, match="tenant"):
+        await owners(single, tenant)
+
+
+@pytest.mark.parametrize("told", [("work_mem; --", "1"), ("work_mem", "1'; --"), ("Work", "1"), ("a.b.c", "1")])
+async def test_what_is_no_setting_reaches_no_statement(single: Database, told: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="setting"):
+        async with single.transaction(PLATFORM, settings=dict([told])):
+            pass

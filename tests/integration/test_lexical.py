@@ -19,6 +19,7 @@ from chassis.settings import DatabaseSettings
 from rag_service.domain.chunks import Chunk
 from rag_service.domain.collections import Collection
 from rag_service.domain.documents import Description, Document, DocumentStatus
+from rag_service.domain.search import Gleaned
 from rag_service.policy.bm25 import K1, B
 from rag_service.policy.filters import parse
 from rag_service.repository.postings import FOLD, RUN
@@ -213,10 +214,11 @@ async def test_nothing_is_left_of_the_words_of_deleted_documents(library: Librar
 
 
 @pytest.mark.parametrize("rare", [True, False])
+@pytest.mark.parametrize("most", [60, 20_000])
 async def test_a_filter_asks_all_when_the_best_are_not_enough(
-    library: Library, monkeypatch: pytest.MonkeyPatch, *, rare: bool
+    library: Library, monkeypatch: pytest.MonkeyPatch, most: int, *, rare: bool
 ) -> None:
-    monkeypatch.setattr("rag_service.repository.lexical.FILTERED_FIRST", 25)
+    monkeypatch.setattr("rag_service.repository.lexical.FILTERED_MOST", most)
     for number in range(60):
         await library.add(library.text(), library.text(), year=1999 if number % (20 if rare else 2) == 0 else 2026)
     await library.check(year=1999)
@@ -226,13 +228,45 @@ async def test_words_that_many_chunks_have_are_told_by_the_lengths_of_their_post
     document = await library.add(*(library.text() for _ in range(700)))
     having = Counter(term for _, text in library.texts.values() for term in text)
     terms, most = [*having, "absent"], sorted(having.values())[len(having) // 2]
-    place = library.tenant, library.collection.id
+    place, weights = (library.tenant, library.collection.id), dict.fromkeys(terms, 1.0)
+    rare = {term for term in having if having[term] <= most}
+    assert 0 < len(rare) < len(having)
     async with library.store.transaction(library.tenant) as repository:
-        assert await repository.rarer_terms(*place, terms, most) == {one for one in having if having[one] <= most}
-        assert await repository.rarer_terms(*place, [], most) == set()
+        gleaned = Gleaned(most)
+        found = await repository.search_terms(*place, weights, 700, None, gleaned=gleaned, rare=set(terms))
+        assert set(gleaned.terms) == rare
+        assert dict(found) == pytest.approx(library.plain(dict.fromkeys(rare, 1.0)))
+        # One that is asked for by the question itself counts, however many have it; the rest is not read again.
+        common = next(term for term in terms if having[term] > most)
+        asked = set(terms) - {common}
+        found = await repository.search_terms(*place, weights, 700, None, gleaned=gleaned, rare=asked)
+        assert dict(found) == pytest.approx(library.plain(dict.fromkeys({*rare, common}, 1.0)))
     await library.remove(document)
     async with library.store.transaction(library.tenant) as repository:
-        assert await repository.rarer_terms(*place, terms, most) == set()
+        assert await repository.search_terms(*place, weights, 700, None, gleaned=gleaned, rare=set(terms)) == []
+
+
+async def test_what_was_read_before_is_read_anew_where_the_collection_changed(library: Library) -> None:
+    """A search that lasts through an ingestion, a new version and a deletion: its next question is of the new state."""
+    documents = [await library.add(*(library.text() for _ in range(20))) for _ in range(3)]
+    place, gleaned = (library.tenant, library.collection.id), Gleaned()
+    terms = {"w1": 1.0, "w2": 0.5, "w30": 2.0}
+
+    async def check(asked: Mapping[str, float]) -> None:
+        async with library.store.transaction(library.tenant, snapshot=True) as repository:
+            found = await repository.search_terms(*place, asked, 500, None, gleaned=gleaned)
+        assert dict(found) == pytest.approx(library.plain(asked))
+
+    await check(terms)
+    held = gleaned.terms["w1"]
+    await check(terms | {"w4": 1.0})
+    assert gleaned.terms["w1"] is held
+    await library.add(library.text(), library.text())
+    await check(terms | {"w5": 1.0})
+    await library.rewrite(documents[0], every=2)
+    await check(terms | {"w4": 0.3})
+    await library.remove(documents[1])
+    await check(terms)
 
 
 async def test_tenants_and_collections_do_not_count_each_others_words(library: Library) -> None:

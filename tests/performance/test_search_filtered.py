@@ -95,7 +95,7 @@ async def right(database: Database, library: Library, question: bytes, wanted: F
     """What is nearest, by looking at all."""
     store, place = PgVectorStore(database), (library.tenant, library.collection)
     async with database.transaction(library.tenant) as connection:
-        lane = await store._prepared(connection, place, 10)
+        lane = await store._lane(connection, place)
         for name in ("indexscan", "bitmapscan"):
             await connection.exec_driver_sql(f"SET LOCAL enable_{name} = off")
         return [name for name, _ in await store._exact(connection, (*place, lane), question, 10, wanted)]

@@ -130,7 +130,7 @@ async def test_the_index_finds_what_an_exact_search_finds(database: Database) ->
         for question in (row.tobytes() for row in texts(20, 5)):
             found = {name for name, _ in await store.search(*place, question, 10, wanted)}
             async with database.transaction(tenant) as connection:
-                lane = await exact._prepared(connection, place, 10)  # the judge needs the lane
+                lane = await exact._lane(connection, place)  # the judge needs the lane
                 await connection.exec_driver_sql("SET LOCAL enable_indexscan = off")
                 right = {
                     name for name, _ in await exact._exact(connection, (*place, lane), question, 10, wanted)

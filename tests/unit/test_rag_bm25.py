@@ -1,6 +1,7 @@
 """BM25 over postings: both ways to add up agree, the best are the best."""
 
 import random
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -33,30 +34,34 @@ def packed(told: Lists) -> dict[str, list[bytes]]:
     }
 
 
+def scored(told: Lists, weights: Mapping[str, float], size: Size) -> tuple[bm25.Numbers, bm25.Scores]:
+    return bm25.summed({term: bm25.gains(parts, size) for term, parts in packed(told).items()}, weights)
+
+
 @given(lists)
 def test_a_table_and_a_sorted_list_give_the_same(told: Lists) -> None:
     weights = dict.fromkeys(told, 1.0)
     size = Size(4000, 160_000)
-    whole = dict(zip(*(part.tolist() for part in bm25.score(packed(told), weights, size)), strict=True))
+    whole = dict(zip(*(part.tolist() for part in scored(told, weights, size)), strict=True))
     shifted = {term: {number + 50_000_000: rest for number, rest in rows.items()} for term, rows in told.items()}
-    moved = dict(zip(*(part.tolist() for part in bm25.score(packed(shifted), weights, size)), strict=True))
+    moved = dict(zip(*(part.tolist() for part in scored(shifted, weights, size)), strict=True))
     assert {number - 50_000_000: value for number, value in moved.items()} == pytest.approx(whole)
     assert set(whole) == {number for rows in told.values() for number in rows}
 
 
 @given(lists, st.integers(1, 40))
 def test_the_best_are_those_that_a_sort_gives(told: Lists, limit: int) -> None:
-    found, scores = bm25.score(packed(told), dict.fromkeys(told, 1.0), Size(4000, 160_000))
+    found, scores = scored(told, dict.fromkeys(told, 1.0), Size(4000, 160_000))
     order = sorted(zip(scores.tolist(), found.tolist(), strict=True), key=lambda item: (-item[0], item[1]))
     numbers, gains = bm25.best(found, scores, limit)
     assert list(zip(gains.tolist(), numbers.tolist(), strict=True)) == order[:limit]
 
 
 def test_a_weight_counts_a_term_so_often() -> None:
-    told = packed({"a": {1: (2, 50)}, "b": {1: (2, 50)}})
+    told = {"a": {1: (2, 50)}, "b": {1: (2, 50)}}
     size = Size(10, 500)
-    one = bm25.score(told, {"a": 1.0, "b": 1.0}, size)[1][0]
-    assert bm25.score(told, {"a": 1.0, "b": 0.5}, size)[1][0] == pytest.approx(0.75 * one)
+    one = scored(told, {"a": 1.0, "b": 1.0}, size)[1][0]
+    assert scored(told, {"a": 1.0, "b": 0.5}, size)[1][0] == pytest.approx(0.75 * one)
 
 
 def test_counts_that_do_not_fit_are_cut() -> None:
@@ -64,4 +69,15 @@ def test_counts_that_do_not_fit_are_cut() -> None:
 
 
 def test_nothing_is_found_in_nothing() -> None:
-    assert [len(part) for part in bm25.score({}, {}, Size(0, 0))] == [0, 0]
+    assert [len(part) for part in scored({}, {}, Size(0, 0))] == [0, 0]
+    assert [len(part) for part in scored({}, {"absent": 1.0}, Size(0, 0))] == [0, 0]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 200])
+def test_the_best_of_very_many_are_those_that_a_sort_gives(limit: int) -> None:
+    rng = np.random.default_rng(3)
+    found, scores = np.arange(30_011), rng.integers(0, 500, 30_011).astype(np.float64)  # many equals
+    order = np.lexsort((found, -scores))[:limit]
+    numbers, kept = bm25.best(found, scores, limit)
+    assert numbers.tolist() == order.tolist()
+    assert kept.tolist() == scores[order].tolist()
