@@ -29,6 +29,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
+LASTING = "lasting"
+"""Stands in the metadata of an error that no trying again mends: somebody has to change something first."""
+
 
 class Code(IntEnum):
     """Canonical codes, with the numbers of google.rpc.Code."""

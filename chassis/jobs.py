@@ -36,6 +36,8 @@ log = structlog.get_logger()
 LEASE_SECONDS = 30
 MAX_ATTEMPTS = 20
 MAX_PAUSE_SECONDS = 300
+LIMITED_SECONDS = 60
+"""Until a limit is asked again that says of no time when it is free."""
 DELEGATION_SECONDS = 30 * 24 * 3600
 AWAY_SECONDS = 1
 """Until a database that was away is asked again."""
@@ -251,7 +253,7 @@ class JobRunner:
         # Who waits for a limit has not failed: it may take many minutes, or days, and goes on in each.
         limited = isinstance(error, ResourceExhausted)
         if limited or (passing and job.attempt < MAX_ATTEMPTS):
-            pause = error.retry_after or min(MAX_PAUSE_SECONDS, 2**job.attempt)
+            pause = error.retry_after or (LIMITED_SECONDS if limited else min(MAX_PAUSE_SECONDS, 2**job.attempt))
             log.warning("a job waits", job_id=job.id, kind=job.kind, reason=error.reason, seconds=pause)
             spent = job.attempt - 1 if limited else job.attempt
             await self._change(job, attempts=-spent, run_at=_in_seconds(pause))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -53,6 +53,8 @@ from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.originals import Originals
 from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Models, Search, SearchRules
+from rag_service.service.texts import Texts
+from rag_service.service.vectorizing import Vectorizing
 from rag_service.service.watching import Watch
 from rag_service.servicer import RagServicer
 from rag_service.servicer.documents import Receiving
@@ -238,9 +240,11 @@ async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Co
     )
     batches = Batches(parts.embedder, parts.meter, rag.embedding_batch, rag.embedding_calls)
     watch = Watch(parts.store, rag.watch_seconds)
-    rules = IngestionRules(rag.embedding_batch, rag.max_text_characters, rag.max_chunks)
-    extractor = ProcessExtractor(limits)
-    ingestion = Ingestion(parts.store, parts.objects, parts.vectors, batches, extractor, watch, rules, parts.scratch)
+    wait = timedelta(days=rag.longest_wait_days)
+    rules = IngestionRules(rag.max_chunks, wait)
+    vectorizing = Vectorizing(parts.store, parts.vectors, batches, rag.embedding_batch)
+    texts = Texts(parts.objects, ProcessExtractor(limits), parts.scratch, rag.max_text_characters)
+    ingestion = Ingestion(parts.store, texts, parts.vectors, vectorizing, watch, rules, now)
     places = Places(parts.objects, parts.vectors, parts.embedder, parts.answers)
     eraser = Eraser(parts.store, places, parts.originals, now, rag.erasure_probes)
 

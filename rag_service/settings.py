@@ -82,8 +82,8 @@ class RagSection(Endpoint):
     """Memory that the process which extracts a document may use."""
     extraction_text_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     """Bytes of text that may come out of one document."""
-    extraction_processes: int = Field(default=2, ge=1, le=64)
-    """Documents that a worker extracts at once."""
+    extraction_processes: int = Field(default=3, ge=1, le=64)
+    """Documents that a worker extracts at once; a tenant has all of the places but one at most."""
     embedding_batch: int = Field(default=64, ge=2, le=2048)
     """Chunks that are embedded in one call; and of one document at once, so many are embedded twice after a crash."""
     embedding_calls: int = Field(default=3, ge=1, le=64)
@@ -96,6 +96,8 @@ class RagSection(Endpoint):
     """How often a worker looks for work that it was not told of."""
     watch_seconds: float = Field(default=0.25, gt=0, le=60)
     """How often a worker looks whether what it does is still wanted."""
+    longest_wait_days: float = Field(default=7, gt=0, le=28)
+    """So long an ingestion waits for a limit of its tenant without going on; then it fails, and says why."""
     job_lease_seconds: float = Field(default=30, ge=1, le=600)
     """So long after a worker died another one goes on with its work."""
     erasure_wait_seconds: float = Field(default=10, ge=0, le=60)

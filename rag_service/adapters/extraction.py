@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from chassis import context
+from rag_service.adapters.turns import Turns
 from rag_service.domain.documents import Heading, Text
 from rag_service.domain.errors import ExtractionFailed
 from rag_service.policy.formats import HEAD_BYTES, Format, format_of, wide
@@ -49,11 +51,11 @@ class ExtractionLimits:
 
 
 class ProcessExtractor:
-    """Starts a process for each document that is no plain text."""
+    """Starts a process for each document that is no plain text; tenants take turns."""
 
     def __init__(self, limits: ExtractionLimits) -> None:
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.processes)
+        self._turns = Turns(limits.processes)
 
     async def extract(self, original: Path, file_name: str, media_type: str, directory: Path) -> Text:
         with original.open("rb") as file:
@@ -62,7 +64,8 @@ class ProcessExtractor:
         target = directory / "text"
         if found.plain:
             return await asyncio.to_thread(self._decoded, original, target, found)
-        async with self._slots:
+        calling = context.current_or_none()
+        async with self._turns.of(calling.tenant_id if calling else ""):
             return await self._in_process(original, found.media_type, target)
 
     def _decoded(self, original: Path, target: Path, found: Format) -> Text:

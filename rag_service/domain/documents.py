@@ -82,6 +82,8 @@ class Document:
     run: int = 1
     claim: str = ""
     """Of the worker that took it last: what another one, whose lease ran out, still writes does not count."""
+    waits_since: datetime | None = None
+    """While it waits for a limit: since when nothing of it went on."""
     vector_store: str = ""
     embedding_model: str = ""
     chunking: Chunking = Chunking()
@@ -102,7 +104,7 @@ class Document:
 
     def at(self, status: DocumentStatus, stage: str, progress: int, error: str = "") -> "Document":
         """The document at another point of its ingestion."""
-        return replace(self, status=status, stage=stage, progress=progress, error=error)
+        return replace(self, status=status, stage=stage, progress=progress, error=error, waits_since=None)
 
 
 def folder(tenant_id: str, document_id: str) -> str:

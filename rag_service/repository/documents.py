@@ -17,7 +17,7 @@ from rag_service.repository.tables import collections, documents, jobs
 
 DESCRIBED = ("title", "file_name", "media_type", "metadata", "bytes", "sha256")
 GOING_ON = (DocumentStatus.QUEUED.value, DocumentStatus.RUNNING.value)
-STATE = ("stage", "progress", "error", "chunks", "version", "ready_version", "run")
+STATE = ("stage", "progress", "error", "chunks", "version", "ready_version", "run", "waits_since")
 
 
 class DocumentRows(Rows):
@@ -82,9 +82,8 @@ class DocumentRows(Rows):
 
     async def set_progress(self, tenant_id: str, document: Document) -> bool:
         change = documents.update().where(current(tenant_id, document))
-        change = change.values(
-            status=document.status.value, stage=document.stage, progress=document.progress, error=document.error
-        )
+        told = {name: getattr(document, name) for name in ("stage", "progress", "error", "waits_since")}
+        change = change.values(status=document.status.value, **told)
         return bool((await self._db.execute(change)).rowcount)
 
     async def present_runs(self, tenant_id: str, document_ids: Sequence[str]) -> dict[str, int]:

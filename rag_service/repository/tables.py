@@ -72,6 +72,7 @@ documents = sa.Table(
     sa.Column("identity", sa.Text, nullable=False, server_default=""),
     sa.Column("erasure_id", UUID(as_uuid=False), index=True),
     sa.Column("claim", sa.Text, nullable=False, server_default=""),
+    sa.Column("waits_since", TIMESTAMP(timezone=True)),
     sa.Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at"),
     sa.Index("ix_documents_identity", "tenant_id", "collection_id", "identity"),
 )

@@ -7,28 +7,28 @@ never sees half a document, nor two versions of one.
 """
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from uuid import uuid4
 
 import structlog
 
-from chassis import context
-from chassis.errors import PlatformError, ResourceExhausted
+from chassis.errors import DeadlineExceeded, PlatformError, ResourceExhausted, Unavailable
 from chassis.job import Job
-from rag_service.domain.chunks import Chunk, Staged
-from rag_service.domain.documents import FINAL, Document, DocumentStatus, Extractor, ObjectStore, Text
+from rag_service.domain.chunks import Chunk
+from rag_service.domain.documents import FINAL, Document, DocumentStatus, Text
 from rag_service.domain.errors import ExtractionFailed
 from rag_service.domain.store import Store
-from rag_service.domain.vectors import ChunkVector, VectorStores
-from rag_service.policy.chunking import Source, chunks, embedded_text, segments
+from rag_service.domain.vectors import VectorStores
+from rag_service.policy.chunking import Source, chunks, segments
 from rag_service.service.announcing import announce
-from rag_service.service.embedding import Batches, Caller
 from rag_service.service.originals import release
+from rag_service.service.texts import Texts
+from rag_service.service.vectorizing import LEAST_SHARE, MOST_SHARE, Vectorizing
 from rag_service.service.watching import RunOver, Watch
 
 log = structlog.get_logger()
@@ -36,39 +36,19 @@ log = structlog.get_logger()
 STAGE_ROWS = 200
 STALE_ROWS = 1000
 CLEARED_ROWS = 5000
-CALLS_OF_ONE = 2
 STAGED = frozenset(("embedding", "indexing"))
 """Stages at which all chunks are staged."""
-LEAST_SHARE, MOST_SHARE, ALMOST_ALL = 30, 90, 99
-"""Per cent of the whole work before the first, behind the last vector, and before the swap."""
+ALMOST_ALL = 99
+"""Per cent of the whole work before the swap."""
 MAX_REASON_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class IngestionRules:
-    """How many chunks of a document are embedded at once, in two calls, and how large a document may be."""
+    """How many chunks a document may have, and how long it waits for a limit."""
 
-    batch: int
-    max_text_characters: int
     max_chunks: int
-
-
-@dataclass(slots=True)
-class _Tally:
-    """How many of a document's chunks have their vectors."""
-
-    all: int
-    embedded: int
-    told: int = 0
-
-    def grown(self, count: int) -> int:
-        """Per cent of the whole work, if that is more than was told last, else 0."""
-        self.embedded += count
-        share = LEAST_SHARE + (MOST_SHARE - LEAST_SHARE) * self.embedded // max(1, self.all)
-        if share <= self.told:
-            return 0
-        self.told = share
-        return share
+    longest_wait: timedelta = timedelta(days=7)
 
 
 class Ingestion:
@@ -77,23 +57,20 @@ class Ingestion:
     def __init__(
         self,
         store: Store,
-        objects: ObjectStore,
+        texts: Texts,
         vectors: VectorStores,
-        batches: Batches,
-        extractor: Extractor,
+        vectorizing: Vectorizing,
         watch: Watch,
         rules: IngestionRules,
-        scratch: Path,
+        clock: Callable[[], datetime],
     ) -> None:
-        """`scratch` is a directory for files of the moment."""
         self._store = store
-        self._objects = objects
+        self._texts = texts
         self._vectors = vectors
-        self._batches = batches
-        self._extractor = extractor
+        self._vectorizing = vectorizing
         self._watch = watch
         self._rules = rules
-        self._scratch = scratch
+        self._clock = clock
 
     async def run(self, job: Job) -> None:
         """Ingests the job's document. A document from which nothing can be had fails, with the reason in its row."""
@@ -107,7 +84,13 @@ class Ingestion:
         except ExtractionFailed as error:
             await self._fail(document, str(error))
         except ResourceExhausted as error:
-            await self._wait(document, error)
+            if await self._waits(document, f"{error.message} It goes on by itself as soon as that allows it."):
+                raise
+            why = f"It has waited for too long. {error.message} Have the limit raised, then try the document again."
+            await self._fail(document, why)
+        except (Unavailable, DeadlineExceeded) as error:
+            with suppress(PlatformError):  # it may be the database
+                await self._waits(document, f"{error.message} It is tried again by itself.", limited=False)
             raise
         except RunOver:
             log.info("ingestion stopped", document_id=document.id, run=document.run)
@@ -126,7 +109,7 @@ class Ingestion:
     async def _ingest(self, document: Document) -> None:
         if document.stage not in STAGED:
             document = await self._stage(document)
-        await self._embed(document)
+        await self._vectorizing.run(document)
         document = await self._write_ahead(await self._progress(document, "indexing", MOST_SHARE))
         began = time.monotonic()
         async with self._store.transaction(document.tenant_id) as repository:
@@ -151,28 +134,12 @@ class Ingestion:
     async def _stage(self, document: Document) -> Document:
         """Text out of the original, chunks out of the text, into the database."""
         document = await self._progress(document, "extracting", 5)
-        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
-            text = await self._extract(document, Path(name))
-            await self._objects.put(document.text_key(), text.path)
+        async with self._texts.extracted(document) as text:
             document = await self._progress(document, "chunking", 20)
             if not await self._clear(document):
                 raise RunOver
             await self._stage_chunks(document, text)
         return await self._progress(document, "embedding", LEAST_SHARE)
-
-    async def _extract(self, document: Document, directory: Path) -> Text:
-        original = directory / "original"
-        try:
-            with original.open("wb") as file:
-                async for part in self._objects.read(document.original_key()):
-                    file.write(part)
-        except FileNotFoundError:
-            raise ExtractionFailed("Its original is not there (any more).") from None
-        latest = document.latest
-        text = await self._extractor.extract(original, latest.file_name, latest.media_type, directory)
-        if text.characters > self._rules.max_text_characters:
-            raise ExtractionFailed(f"The document has more than {self._rules.max_text_characters} characters.")
-        return text
 
     async def _stage_chunks(self, document: Document, text: Text) -> None:
         latest = document.latest
@@ -190,36 +157,6 @@ class Ingestion:
         if not count:
             raise ExtractionFailed("The document has no text.")
 
-    async def _embed(self, document: Document) -> None:
-        """Two calls at a time: while one is computed, the vectors of the other are written and marked."""
-        size = max(1, self._rules.batch // CALLS_OF_ONE)
-        async with self._store.transaction(document.tenant_id) as repository:
-            count = await repository.count_staged(document.tenant_id, document.id)
-        tally, after = _Tally(count.all, count.embedded), -1
-        running: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                async with self._store.transaction(document.tenant_id) as repository:
-                    rows = await repository.next_staged(document.tenant_id, document.id, after, size)
-                if rows:
-                    after = rows[-1].ordinal
-                    running.add(asyncio.create_task(self._embed_within(document, rows, tally)))
-                if not running:
-                    return
-                if len(running) == CALLS_OF_ONE or not rows:
-                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for error in [task.exception() for task in done]:
-                        if error is not None:
-                            raise error
-        except ResourceExhausted:
-            # What is on its way is paid for.
-            await asyncio.gather(*running, return_exceptions=True)
-            raise
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-
     async def _write_ahead(self, document: Document) -> Document:
         async with self._store.transaction(document.tenant_id) as repository:
             count = (await repository.count_staged(document.tenant_id, document.id)).all
@@ -235,52 +172,6 @@ class Ingestion:
                 if not await repository.set_progress(document.tenant_id, document):
                     raise RunOver
 
-    async def _embed_within(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
-        """What a limit of the plan does not let through at once goes half by half: a minute may have fewer tokens than
-        a call would take. Each half that is through is kept.
-        """
-        try:
-            await self._embed_rows(document, rows, tally)
-        except ResourceExhausted as error:
-            if len(rows) == 1:
-                if error.metadata.get("alone"):
-                    why = f"{error.message} Have the limit raised, then try the document again."
-                    raise ExtractionFailed(why) from error
-                raise
-            half = len(rows) // 2
-            await self._embed_within(document, rows[:half], tally)
-            await self._embed_within(document, rows[half:], tally)
-
-    async def _embed_rows(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
-        latest, store = document.latest, self._vectors[document.vector_store]
-        known = {row.id: await self._known(document, row) for row in rows if row.like}
-        missing = [row for row in rows if not known.get(row.id)]
-        texts = [embedded_text(latest.title, row.heading, row.text) for row in missing]
-        if texts:
-            calling = context.current()
-            caller = Caller(document.tenant_id, calling.user_id, calling.key_id, document.embedding_model)
-            made = await self._batches.embed(caller, texts)
-            known |= {row.id: vector for row, vector in zip(missing, made, strict=True)}
-        vectors = [ChunkVector(row.id, document.id, known[row.id], latest.metadata) for row in rows]
-        await store.upsert(document.tenant_id, document.collection_id, vectors)
-        # Whoever is told that the document is ready finds it, on a store that applies writes late, too.
-        await store.visible(document.tenant_id, document.collection_id, vectors)
-        async with self._store.transaction(document.tenant_id) as repository:
-            held = await repository.mark_embedded(document.tenant_id, document, [row.ordinal for row in rows])
-            if not held:
-                await repository.disown(document.tenant_id, document.id, [row.id for row in rows])
-            elif share := tally.grown(len(rows)):
-                going_on = document.at(DocumentStatus.RUNNING, "embedding", share)
-                await repository.set_progress(document.tenant_id, going_on)
-        if not held:
-            raise RunOver
-
-    async def _known(self, document: Document, row: Staged) -> bytes:
-        """The vector of a visible chunk that says the same under other metadata."""
-        store = self._vectors[document.vector_store]
-        found = await store.vectors(document.tenant_id, document.collection_id, [row.like])
-        return found[0] if found else b""
-
     async def _progress(self, document: Document, stage: str, progress: int) -> Document:
         going_on = document.at(DocumentStatus.RUNNING, stage, progress)
         async with self._store.transaction(document.tenant_id) as repository:
@@ -288,13 +179,18 @@ class Ingestion:
                 raise RunOver
         return going_on
 
-    async def _wait(self, document: Document, error: ResourceExhausted) -> None:
-        """Says what it waits for, until it goes on."""
+    async def _waits(self, document: Document, why: str, *, limited: bool = True) -> bool:
+        """Says what it waits for, until it goes on; False if it has waited for a limit for too long."""
         async with self._store.transaction(document.tenant_id) as repository:
             now = await repository.get_document(document.tenant_id, document.id, lock=True)
-            if now is not None and now.run == document.run and now.status is DocumentStatus.RUNNING:
-                why = f"{error.message} It goes on by itself as soon as that allows it."
-                await repository.set_progress(document.tenant_id, now.at(now.status, now.stage, now.progress, why))
+            if now is None or now.run != document.run or now.status is not DocumentStatus.RUNNING:
+                return True
+            since = (now.waits_since or self._clock()) if limited else now.waits_since
+            if limited and since and self._clock() - since >= self._rules.longest_wait:
+                return False
+            waiting = now.at(now.status, now.stage, now.progress, why)
+            await repository.set_progress(document.tenant_id, replace(waiting, waits_since=since))
+            return True
 
     async def _fail(self, document: Document, reason: str) -> None:
         log.warning("document failed", document_id=document.id, why=reason)
@@ -340,7 +236,7 @@ class Ingestion:
             if await repository.get_document(document.tenant_id, document.id) is not None:
                 return
         await self._vectors[document.vector_store].delete_document(document.tenant_id, document.id)
-        await self._objects.delete([document.text_key()])
+        await self._texts.forget(document)
 
     async def _get(self, job: Job) -> Document | None:
         async with self._store.transaction(job.tenant_id) as repository:

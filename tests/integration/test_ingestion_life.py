@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from aisp.rag.v1 import rag_service_pb2 as pb
 
-from chassis.errors import FailedPrecondition, InvalidArgument, PlatformError
+from chassis.errors import FailedPrecondition, InvalidArgument, PlatformError, Unavailable
 from chassis.jobs import CHANNEL, MAX_ATTEMPTS
 from chassis.settings import DatabaseSettings, RedisSettings
 from tests.integration.conftest import Serve
@@ -135,7 +135,8 @@ async def test_it_is_cancelled_at_once_while_it_is_written_ahead_and_leaves_noth
         await bench.quiet()
         assert not any((await kept_of(bench, document.id)).values())
         for table in ("runs", "postings"):
-            assert await bench.owner.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
+            left = await bench.owner.fetchval(f"SELECT count(*) FROM {table} WHERE tenant_id = $1", bench.tenant)  # noqa: S608
+            assert left == 0
 
 
 async def test_a_failed_document_is_tried_again_and_ready(bench: Bench) -> None:
@@ -174,6 +175,47 @@ async def test_under_a_small_limit_a_document_goes_on_minute_by_minute_and_says_
     assert minutes > MAX_ATTEMPTS
     assert set(bench.peers.embeddings.texts.values()) == {1}
     assert len(bench.peers.embeddings.texts) == now.chunks
+
+
+async def test_while_the_model_is_away_a_document_says_so_and_goes_on_by_itself(bench: Bench) -> None:
+    bench.peers.embeddings.error = Unavailable("The model does not answer.", retry_after=0.2)
+    document = await bench.upload(TEXT.encode(), title="Story")
+    async with bench.working():
+        async with asyncio.timeout(PATIENCE):
+            while not (now := await bench.document(document.id)).error:
+                await asyncio.sleep(0.02)
+        assert (now.status, now.stage) == (pb.DOCUMENT_STATUS_RUNNING, "embedding")
+        assert now.error == "The model does not answer. It is tried again by itself."
+        bench.peers.embeddings.error = None
+        ready = await bench.ended(document.id)
+    assert (ready.status, ready.error) == (pb.DOCUMENT_STATUS_READY, "")
+
+
+async def test_who_waits_for_a_limit_for_too_long_fails_and_says_why(bench: Bench) -> None:
+    bench.peers.meter.tokens = 900
+    document = await bench.upload(TEXT.encode(), title="Story")
+    since = "SELECT waits_since FROM documents WHERE id = $1"
+    lately = f"{since} AND waits_since > now() - interval '1 day'"
+    async with bench.working():
+        async with asyncio.timeout(PATIENCE):
+            while await bench.owner.fetchval(since, document.id) is None:
+                await asyncio.sleep(0.02)
+        # What goes on a little does not wait for too long; what does not, does.
+        earlier = "UPDATE documents SET waits_since = now() - interval '8 days' WHERE id = $1"
+        await bench.owner.execute(earlier, document.id)
+        bench.peers.meter.tokens = 900
+        async with asyncio.timeout(PATIENCE):
+            while await bench.owner.fetchval(lately, document.id) is None:
+                await asyncio.sleep(0.02)
+        assert (await bench.document(document.id)).status == pb.DOCUMENT_STATUS_RUNNING
+        await bench.owner.execute(earlier, document.id)
+        failed = await bench.ended(document.id)
+        assert failed.status == pb.DOCUMENT_STATUS_FAILED
+        assert failed.error.startswith("It has waited for too long. The limit tokens_per_minute is exhausted.")
+        await bench.quiet()
+        assert not any((await kept_of(bench, document.id)).values())
+        bench.peers.meter.tokens = 1 << 40
+        assert (await tried_again(bench, document.id)).status == pb.DOCUMENT_STATUS_READY
 
 
 async def test_a_passage_that_no_minute_can_take_fails_its_document_and_says_why(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from chassis.errors import LASTING
 from chassis.settings import RedisSettings
 from gateway.limits.meter import Admission, Lease, Line, Meter
 from gateway.limits.quotas import headers
@@ -134,6 +135,15 @@ async def test_a_refusal_says_how_much_is_left_and_when_to_come_back(
     _, refused = await outcomes(bench, 3, tokens=asked, output_bounded=True)
     state = "is exhausted" if " 0 left" in text else "has too little left for this call"
     assert f"The limit {name} of this tenant {state}: {text}" in refused[0].message
+    helps = "Try again" in text
+    assert (refused[0].retry_after is not None) is helps
+    assert (LASTING in refused[0].metadata) is not helps
+
+
+async def test_of_limits_that_bind_the_one_that_no_time_frees_is_told(bench: Bench) -> None:
+    bench.limits = {"tokens_per_day": 100, "tokens_total": 150}
+    _, (refused, *_) = await outcomes(bench, 3, tokens=80, output_bounded=True)
+    assert (refused.metadata["limit"], refused.retry_after) == ("tokens_total", None)
 
 
 async def test_an_output_that_nobody_bounded_reserves_a_part_of_the_minute_at_most(bench: Bench) -> None:

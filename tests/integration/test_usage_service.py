@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from chassis.context import RequestContext
 from chassis.database import Database
-from chassis.errors import InvalidArgument, PermissionDenied, PlatformError, ResourceExhausted
+from chassis.errors import LASTING, InvalidArgument, PermissionDenied, PlatformError, ResourceExhausted
 from chassis.jobs import Jobs
 from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
 from gateway.limits.meter import Admission, Line, Meter
@@ -260,6 +260,8 @@ async def test_work_behind_a_request_meets_every_kind_of_limit_and_is_booked_for
         await platform.stub.Reserve(request, context=job)
     assert caught.value.metadata["limit"] == next(iter(limit))
     assert "used" in caught.value.message
+    lasts = next(iter(limit)) in ("storage_bytes", "cost_nano_usd_total")
+    assert (caught.value.retry_after is None, LASTING in caught.value.metadata) == (lasts, lasts)
     line = usage_pb2.UsageLine(service="speech", model=CHAT[0].model, provider="local", unit=used, amount=7)
     usage = usage_pb2.Usage(lines=[line])
     await platform.stub.Checkpoint(pb.CheckpointRequest(lease_id=lease.lease_id, usage=usage), context=job)

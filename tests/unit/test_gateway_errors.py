@@ -9,6 +9,7 @@ import pytest
 
 from chassis import errors as chassis_errors
 from chassis.errors import (
+    LASTING,
     AlreadyExists,
     Code,
     DeadlineExceeded,
@@ -126,11 +127,15 @@ def test_anthropics_error_has_its_type_by_status(error: PlatformError, status: i
         (ResourceExhausted("x", retry_after=29.1), "30"),
         (Unavailable("x"), "1"),
         (NotFound("x"), None),
+        (ResourceExhausted("x", metadata={LASTING: "true"}), None),
     ],
 )
 @pytest.mark.parametrize("path", [OURS, THEIRS, "/v1/messages"])
 def test_when_to_come_back(error: PlatformError, expected: str | None, path: str) -> None:
-    assert rendered(error, path)[1].get("retry-after") == expected
+    headers = rendered(error, path)[1]
+    assert headers.get("retry-after") == expected
+    # Official SDKs try again unless they are told that it is for nothing.
+    assert headers.get("x-should-retry") == ("false" if LASTING in error.metadata else None)
 
 
 def test_a_401_says_how_to_authenticate() -> None:

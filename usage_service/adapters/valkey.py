@@ -15,10 +15,10 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from chassis.errors import Violation
 from usage_service.adapters import library
 from usage_service.adapters.lines import encode_lines
-from usage_service.domain.errors import LeaseClosed, MeterUnavailable, NeedLimits, RateLimited, UnpricedModel
+from usage_service.adapters.refusals import limited, parse_limits
+from usage_service.domain.errors import LeaseClosed, MeterUnavailable, NeedLimits, UnpricedModel
 from usage_service.domain.ledger import Amounts, EventStatus, Line
 from usage_service.domain.limits import Books, LimitState, Opening, Standing, Subject, Work
 
@@ -140,23 +140,7 @@ class ValkeyMeter:
                 raise NeedLimits
             case b"UNPRICED":
                 raise UnpricedModel
-        binding = parse_limits(answer[2 : 2 + 5 * int(answer[1])])
-        state = "has too little left for this work" if binding[0].remaining else "is exhausted"
-        message = f"The limit {binding[0].name} {state}: {binding[0].used} of {binding[0].limit} used"
-        if binding[0].name == "storage_bytes":
-            # No time gives it back.
-            message += f", {work.storage_bytes} more wanted. Delete documents, or have the limit raised"
-        metadata = {"limit": binding[0].name, "scope": binding[0].scope, "remaining": str(binding[0].remaining)}
-        if any(state.name.startswith("tokens") and work.tokens > state.limit for state in binding):
-            # No time helps it, either.
-            message += f"; this work alone takes {work.tokens}"
-            metadata["alone"] = "true"
-        raise RateLimited(
-            f"{message}.",
-            metadata=metadata,
-            violations=[Violation(state.name, f"{state.used} of {state.limit} used") for state in binding],
-            retry_after=max(1.0, max(state.reset_ms for state in binding) / 1000),
-        )
+        raise limited(work, parse_limits(answer[2 : 2 + 5 * int(answer[1])]))
 
     async def checkpoint(self, tenant_id: str, lease_id: str, lines: Sequence[Line]) -> None:
         text = encode_lines(lines) if lines else ""
@@ -240,14 +224,6 @@ class ValkeyMeter:
             raise
         except (RedisError, OSError, TimeoutError) as error:
             raise MeterUnavailable(retry_after=2) from error
-
-
-def parse_limits(flat: Sequence[Any]) -> list[LimitState]:
-    """Rows of five: scope, name, limit, used, milliseconds."""
-    return [
-        LimitState(flat[i].decode(), flat[i + 1].decode(), *(int(item) for item in flat[i + 2 : i + 5]))
-        for i in range(0, len(flat), 5)
-    ]
 
 
 async def _all(found: AsyncIterator[Any]) -> list[Any]:
