@@ -96,7 +96,8 @@ class ProcessExtractor:
                 written += len(part.encode()) if not part.isascii() else len(part)
                 unreadable += part.count("\ufffd") if errors == "replace" else 0
                 if written > self._limits.text_bytes:
-                    raise ExtractionFailed(f"Its text has more than {self._limits.text_bytes} bytes.")
+                    why = f"Its text has more than {self._limits.text_bytes} bytes: upload it in several parts."
+                    raise ExtractionFailed(why)
         return characters, unreadable
 
     async def _in_process(self, original: Path, media_type: str, target: Path) -> Text:

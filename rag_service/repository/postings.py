@@ -12,7 +12,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, insert
@@ -129,14 +128,6 @@ class NewHome:
             for place_in_home, words in enumerate(self._words)
         ]
         await connection.execute(runs.insert().values(made))
-
-
-def hidden_homes(tenant_id: str, collection_id: str) -> sa.ColumnElement[Any]:
-    """An array of the homes that searches do not look into."""
-    query = sa.select(runs.c.home).where(
-        runs.c.tenant_id == tenant_id, runs.c.collection_id == collection_id, runs.c.hidden_of.is_not(None)
-    )
-    return sa.func.array(query.distinct().scalar_subquery())
 
 
 async def _append(connection: AsyncConnection, place: Place, home: int, told: Mapping[str, bytearray]) -> None:

@@ -150,7 +150,8 @@ class Ingestion:
             while rows := await asyncio.to_thread(_some, found):
                 count += len(rows)
                 if count > self._rules.max_chunks:
-                    raise ExtractionFailed(f"The document has more than {self._rules.max_chunks} passages.")
+                    why = f"The document has more than {self._rules.max_chunks} passages: upload it in several parts."
+                    raise ExtractionFailed(why)
                 async with self._store.transaction(document.tenant_id) as repository:
                     if not await repository.stage_chunks(document.tenant_id, document, rows):
                         raise RunOver

@@ -41,5 +41,6 @@ class Texts:
         latest = document.latest
         text = await self._extractor.extract(original, latest.file_name, latest.media_type, directory)
         if text.characters > self._max_characters:
-            raise ExtractionFailed(f"The document has more than {self._max_characters} characters.")
+            why = f"The document has more than {self._max_characters} characters: upload it in several parts."
+            raise ExtractionFailed(why)
         return text

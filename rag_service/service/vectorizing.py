@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis import context
-from chassis.errors import ResourceExhausted
+from chassis.errors import DeadlineExceeded, ResourceExhausted
 from rag_service.domain.chunks import Staged
 from rag_service.domain.documents import Document, DocumentStatus
 from rag_service.domain.errors import ExtractionFailed
@@ -16,6 +16,8 @@ from rag_service.service.embedding import Batches, Caller
 from rag_service.service.watching import RunOver
 
 CALLS_OF_ONE = 2
+ALIKE = 8
+"""Texts for so many calls are sorted by length: a model pads the shorter ones of a call, a twentieth of its work."""
 LEAST_SHARE, MOST_SHARE = 30, 90
 """Per cent of the whole work before the first, and behind the last vector."""
 
@@ -49,21 +51,24 @@ class Vectorizing:
 
     async def run(self, document: Document) -> None:
         """Two calls at a time: while one is computed, the vectors of the other are written and marked."""
-        size = max(1, self._batch // CALLS_OF_ONE)
         async with self._store.transaction(document.tenant_id) as repository:
             count = await repository.count_staged(document.tenant_id, document.id)
         tally, after = _Tally(count.all, count.embedded), -1
+        size = max(1, self._batch // CALLS_OF_ONE)
         running: set[asyncio.Task[None]] = set()
+        waiting: list[list[Staged]] = []
         try:
             while True:
-                async with self._store.transaction(document.tenant_id) as repository:
-                    rows = await repository.next_staged(document.tenant_id, document.id, after, size)
-                if rows:
-                    after = rows[-1].ordinal
-                    running.add(asyncio.create_task(self._embed_within(document, rows, tally)))
+                if not waiting:
+                    async with self._store.transaction(document.tenant_id) as repository:
+                        rows = await repository.next_staged(document.tenant_id, document.id, after, ALIKE * size)
+                    after = rows[-1].ordinal if rows else after
+                    waiting = _alike(rows, size)
+                if waiting:
+                    running.add(asyncio.create_task(self._embed_within(document, waiting.pop(0), tally)))
                 if not running:
                     return
-                if len(running) == CALLS_OF_ONE or not rows:
+                if len(running) == CALLS_OF_ONE or not (waiting or rows):
                     done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                     for error in [task.exception() for task in done]:
                         if error is not None:
@@ -78,12 +83,12 @@ class Vectorizing:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _embed_within(self, document: Document, rows: Sequence[Staged], tally: _Tally) -> None:
-        """What a limit of the plan does not let through at once goes half by half: a minute may have fewer tokens than
-        a call would take. Each half that is through is kept.
+        """What a limit of the plan does not let through at once, or a busy model does not make in time, goes half by
+        half: a minute may have fewer tokens than a call would take. Each half that is through is kept.
         """
         try:
             await self._embed_rows(document, rows, tally)
-        except ResourceExhausted as error:
+        except (ResourceExhausted, DeadlineExceeded) as error:
             if len(rows) == 1:
                 if error.metadata.get("alone"):
                     why = f"{error.message} Have the limit raised, then try the document again."
@@ -122,3 +127,9 @@ class Vectorizing:
         store = self._vectors[document.vector_store]
         found = await store.vectors(document.tenant_id, document.collection_id, [row.like])
         return found[0] if found else b""
+
+
+def _alike(rows: Sequence[Staged], size: int) -> list[list[Staged]]:
+    """So many in a call, those of like length together."""
+    ordered = sorted(rows, key=lambda row: len(row.text))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -191,6 +191,15 @@ async def test_while_the_model_is_away_a_document_says_so_and_goes_on_by_itself(
     assert (ready.status, ready.error) == (pb.DOCUMENT_STATUS_READY, "")
 
 
+async def test_what_a_busy_model_does_not_make_in_time_is_asked_for_half_by_half(bench: Bench) -> None:
+    bench.peers.embeddings.most = 5
+    document = await bench.upload(TEXT.encode(), title="Story")
+    async with bench.working():
+        ready = await bench.ended(document.id)
+    assert (ready.status, ready.error) == (pb.DOCUMENT_STATUS_READY, "")
+    assert len(bench.peers.embeddings.texts) == ready.chunks
+
+
 async def test_who_waits_for_a_limit_for_too_long_fails_and_says_why(bench: Bench) -> None:
     bench.peers.meter.tokens = 900
     document = await bench.upload(TEXT.encode(), title="Story")

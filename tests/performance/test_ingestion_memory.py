@@ -29,6 +29,8 @@ from tests.standins import files
 MEGABYTES = int(os.environ.get("AISP_INGEST_MEGABYTES", "5"))
 AGAIN = bool(os.environ.get("AISP_INGEST_AGAIN"))
 """The large text gets a second version in which every passage is another one."""
+SETTINGS = json.loads(os.environ.get("AISP_INGEST_SETTINGS", "{}"))
+"""Of rag_service, beside those that let so much in: {"exact_vectors": 1000000} leaves out the index of vectors."""
 PLANTED = "The zephyrine pelican keeps its ledger beneath the third lantern."
 MOST_MEGABYTES = 320
 """Of the service or its worker, whatever the size of a document; what extracts has a limit of its own."""
@@ -67,7 +69,7 @@ async def test_memory_does_not_grow_with_the_text(
     document's length.
     """
     most: dict[str, Any] = {"max_document_bytes": 1 << 30, "max_text_characters": 1 << 30, "max_chunks": 10_000_000}
-    most |= {"extraction_text_bytes": 1 << 30, "erasure_wait_seconds": 0}
+    most |= {"extraction_text_bytes": 1 << 30, "erasure_wait_seconds": 0} | SETTINGS
     told: dict[int, Any] = {}
     async with rag_bench(migrated("rag_service"), valkey, serve, tmp_path, **most) as bench:
         bench.peers.embeddings.remembers = False
@@ -162,6 +164,8 @@ class Life:
         told["seconds"] = round(told["seconds"] + now - since, 2)
         for name, value in used.items():
             told[name] = round(told[name] + value - before[name], 2)
+        if told["seconds"] >= 60:
+            print(stage, told)  # a long run that is stopped has told something
         self._began = now, used
 
     async def _used(self) -> dict[str, float]:

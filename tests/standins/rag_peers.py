@@ -28,7 +28,7 @@ from aisp.usage.v1 import webhooks_pb2
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
 
 from chassis import context
-from chassis.errors import PlatformError, ResourceExhausted
+from chassis.errors import DeadlineExceeded, PlatformError, ResourceExhausted
 from chassis.server import App, listening
 from chassis.settings import Endpoint, ServiceSettings
 
@@ -66,6 +66,8 @@ class CountingEmbeddings(EmbeddingServiceServicer):
     """Calls that do."""
     error: PlatformError | None = None
     """What calls end with."""
+    most: int = 1 << 40
+    """Texts that it makes in time."""
     model: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def EmbedTexts(self, request: embedding_pb.EmbedTextsRequest, _: Any) -> embedding_pb.EmbedTextsResponse:  # noqa: N802
@@ -73,6 +75,8 @@ class CountingEmbeddings(EmbeddingServiceServicer):
         self.calls.append((context.current().tenant_id, len(texts)))
         if self.error is not None:
             raise self.error
+        if len(texts) > self.most:
+            raise DeadlineExceeded
         try:
             self.waiting += 1
             try:
