@@ -82,6 +82,14 @@ async def pushing(servicer_context: Any) -> AsyncIterator[Callable[[Any], Hold]]
         yield outbox.write
 
 
+def admission(servicer_context: Any) -> Hold:
+    """What a handler waits for before it asks anybody else: that the call it serves is admitted. None where it is,
+    as over gRPC every call.
+    """
+    found: Hold = getattr(servicer_context, "admission", None)
+    return found
+
+
 async def pour(responses: Any, take: Callable[[Any], Hold]) -> None:
     """Gives what is left of a stub's responses to `take` as it comes. Raises what iterating would, or what `take` does.
 

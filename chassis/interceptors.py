@@ -185,7 +185,12 @@ class Layers(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no
 
     def _wrap(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def innermost(request: Any, call: ServerCall) -> Any:
-            return await behaviour(request, call.servicer_context)
+            response = await behaviour(request, call.servicer_context)
+            answer = getattr(call.servicer_context, "answer", None)
+            if answer is not None and response is not None:
+                # Over the relay the caller has it before the layers tell of it.
+                answer(response)
+            return response
 
         step: Step = innermost
         for layer in reversed(self._layers):

@@ -60,6 +60,11 @@ class Breaker:
         """Whether calls are refused now."""
         return self._opened_at is not None and self._clock() - self._opened_at < self._pause
 
+    @property
+    def tripped(self) -> bool:
+        """Whether nothing has worked since it opened."""
+        return self._opened_at is not None
+
     def check(self) -> None:
         """Raises CircuitOpen while open. After the pause the first caller passes, the rest wait for its outcome."""
         if self._opened_at is None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import orjson
 import structlog
@@ -16,13 +16,15 @@ from aisp.usage.v1.webhooks_pb2 import PublishEventRequest
 from chassis.context import RequestContext
 from chassis.errors import IdempotencyInFlight, IdempotencyMismatch, PlatformError
 from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
+from chassis.relay.calls import Begun
 from gateway.audit import Audited
 from gateway.auth import MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
 from gateway.limits.exhausted import ExhaustedLimits, Publish
-from gateway.limits.meter import Admission, Lease, Line, Meter, Preview
+from gateway.limits.meter import Admission, Lease, Line, Meanwhile, Meter, Preview
 from gateway.limits.refusals import RateLimited
+from gateway.pace import Pace
 from gateway.verdicts import Caller
 
 log = structlog.get_logger()
@@ -59,6 +61,8 @@ class Work:
 MANAGEMENT = Work("", "management")
 CACHE = "cache"
 """The provider of answers out of the cache."""
+Begin = Callable[[RequestContext], Begun | None]
+"""Begins the service's call under a context, before it is admitted; None where it cannot."""
 TWINS = frozenset((IdempotencyInFlight.reason, IdempotencyMismatch.reason))
 
 
@@ -75,6 +79,8 @@ class Call:
     """Set on a route that the audit log hears of: what is told of it can be added."""
     hit_plan: str = ""
     """The caller's plan, where answers out of the cache have a price of their own for it."""
+    begun: Begun | None = None
+    """The call of the service, where it was begun while the meter was asked."""
 
     def use(self, usage: usage_pb2.Usage) -> None:
         """What the service says was used, in all."""
@@ -108,42 +114,8 @@ class Call:
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments for a stub's method."""
-        return {"context": self.context, "on_trailers": self.on_trailers}
-
-
-class Pace:
-    """Tells the store once in a while what a long call has used so far, and hears whether it may go on."""
-
-    def __init__(self, meter: Meter, lease: Lease, seconds: float) -> None:
-        self._meter = meter
-        self._lease = lease
-        self._seconds = seconds
-        self._clock = asyncio.get_running_loop().time
-        self._next = self._clock() + seconds
-        self._telling: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
-
-    def exhausted(self) -> bool:
-        """Whether what was used is beyond a limit, as far as the store has said; it is asked behind the call."""
-        if self._clock() >= self._next:
-            self._next = self._clock() + self._seconds
-            if self._telling is None or self._telling.done():
-                self._telling = asyncio.create_task(self._tell())
-        return bool(self._lease.exhausted)
-
-    async def _tell(self) -> None:
-        try:
-            await self._meter.checkpoint(self._lease)
-        except PlatformError as error:
-            # While the store is away nothing is exhausted: the lease goes on.
-            log.warning("a checkpoint was not written", lease_id=self._lease.id, reason=error.reason)
+        given: dict[str, Any] = {"context": self.context, "on_trailers": self.on_trailers}
+        return given | {"begun": self.begun} if self.begun is not None else given
 
 
 class Gate:
@@ -159,15 +131,23 @@ class Gate:
         """For work whose size is not known when it begins."""
         return Pace(self._meter, call.lease, seconds)
 
-    def admitted(self, state: Any, scope: str, work: Work, idempotency: tuple[str, str] = ("", "")) -> "Admitted":
+    def admitted(
+        self,
+        state: Any,
+        scope: str,
+        work: Work,
+        idempotency: tuple[str, str] = ("", ""),
+        begin: Begin | None = None,
+    ) -> "Admitted":
         """The call, once its caller has the scope and the meter admits it; it is settled on leaving, however that is.
 
-        `state`: the request's (caller, request_id, address). `idempotency`: key and fingerprint.
+        `state`: the request's (caller, request_id, address). `idempotency`: key and fingerprint. `begin`: begins the
+        service's call while the meter is asked, where that gains time.
         ScopeMissing, RateLimited, StoreUnavailable.
         """
-        return Admitted(self, state, scope, work, idempotency)
+        return Admitted(self, state, scope, work, idempotency, begin)
 
-    async def reserve(self, state: Any, scope: str, work: Work) -> Lease:
+    async def reserve(self, state: Any, scope: str, work: Work, meanwhile: Meanwhile | None = None) -> Lease:
         """As above, without the end: the lease is the caller's to settle."""
         caller: Caller | None = state.get("caller")
         if caller is None:
@@ -178,7 +158,7 @@ class Gate:
         if caller.models and work.kind == "ai":
             caller.require_model(work.model, answers=bool(work.output_tokens))
         try:
-            return await self._meter.reserve(_admission(caller, state["request_id"], work))
+            return await self._meter.reserve(_admission(caller, state["request_id"], work), meanwhile)
         except RateLimited as error:
             subjects = {"key": caller.key_id, "user": caller.user_id}
             self._exhausted.refused(caller.tenant_id, subjects, error.binding)
@@ -202,22 +182,51 @@ class Gate:
 class Admitted(AbstractAsyncContextManager[Call, None]):
     """A call from its admission to its settlement. A class, where a generator would do: every request passes here."""
 
-    def __init__(self, gate: Gate, state: Any, scope: str, work: Work, idempotency: tuple[str, str]) -> None:
+    def __init__(
+        self, gate: Gate, state: Any, scope: str, work: Work, idempotency: tuple[str, str], begin: Begin | None
+    ) -> None:
         self._gate = gate
         self._state = state
         self._wanted = scope, work
         self._idempotency = idempotency
+        # What is asked under a key may be under way, or done: none of it is begun before it is admitted.
+        self._begin = None if idempotency[0] else begin
+        self._ahead: tuple[RequestContext, Begun | None] | None = None
 
     async def __aenter__(self) -> Call:
         state = self._state
-        lease = state["lease"] = await self._gate.reserve(state, *self._wanted)
-        caller = state["caller"]
-        context = _context(caller, state, lease.id, self._idempotency)
-        self._call = state["call"] = Call(context, lease, hit_plan=self._gate.hit_plan(caller.plan))
+        try:
+            lease = state["lease"] = await self._gate.reserve(state, *self._wanted, self._begin and self._meanwhile)
+        except BaseException:
+            self._leave()
+            raise
+        context, begun = self._ahead or (None, None)
+        if context is None or context.lease_id != lease.id:
+            self._leave()
+            context, begun = self._context(lease.id), None
+        elif begun is not None:
+            begun.go()
+        hit_plan = self._gate.hit_plan(state["caller"].plan)
+        self._call = state["call"] = Call(context, lease, hit_plan=hit_plan, begun=begun)
         return self._call
+
+    def _meanwhile(self, lease_id: str) -> None:
+        assert self._begin is not None
+        with suppress(PlatformError):
+            # What cannot be begun now says why when it is made.
+            context = self._context(lease_id)
+            self._ahead = context, self._begin(context)
+
+    def _context(self, lease_id: str) -> RequestContext:
+        return _context(self._state["caller"], self._state, lease_id, self._idempotency)
+
+    def _leave(self) -> None:
+        if self._ahead is not None and self._ahead[1] is not None:
+            self._ahead[1].leave()
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         call = self._call
+        self._leave()
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             call.partial = True
         elif isinstance(error, PlatformError) and error.reason in TWINS:

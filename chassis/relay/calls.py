@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from chassis.context import RequestContext
 from chassis.errors import PlatformError
 from chassis.flow import Hold
-from chassis.relay.client import Refused, RelayClient, Responses
+from chassis.relay.asked import AskedCall, Refused, Responses
+from chassis.relay.client import RelayClient
 from chassis.relay.frames import Metadata, Opened
 from chassis.relay.rules import Rule
 
@@ -48,14 +49,47 @@ class Method:
         given = [seconds for seconds in (asked, self.rule.timeout) if seconds is not None]
         return min(given, default=None)
 
-    def opened(self, payload: bytes, context: RequestContext | None, seconds: float | None) -> Opened:
-        """What a call begins with. Signed anew at each attempt: a retry may come late."""
-        timeout_ms = 0 if seconds is None else max(1, round(seconds * 1000))
-        return Opened(timeout_ms, 0, self.path, self.sign(context, self.path), payload)
+    def call(
+        self, payload: bytes, context: RequestContext | None, until: float | None, credit: int
+    ) -> Awaitable[AskedCall]:
+        """Begins a call. Refused."""
+        left = _left(until)
+        return self.relay.call(self._opened(payload, context, left, credit), left)
 
     def rides(self, payload: bytes) -> bool:
         """Whether the call goes over the relay."""
         return self.relay.usable and len(payload) <= self.relay.settings.max_request_bytes
+
+    def ahead(self, request: Any, context: RequestContext, credit: int) -> "Begun | None":
+        """A call begun before it is admitted, where a link is at hand."""
+        payload, seconds = self.serialize(request), self.seconds(None)
+        if not self.rides(payload):
+            return None
+        call = self.relay.ahead(self._opened(payload, context, seconds, credit), seconds)
+        return None if call is None else Begun(call, payload)
+
+    def _opened(self, payload: bytes, context: RequestContext | None, seconds: float | None, credit: int) -> Opened:
+        """What a call begins with. Signed anew at each attempt: a retry may come late."""
+        timeout_ms = 0 if seconds is None else max(1, round(seconds * 1000))
+        return Opened(timeout_ms, credit, self.path, self.sign(context, self.path), payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call that the service makes ready, asking nobody else until it is told to go: for who hears only meanwhile
+    whether it is admitted. Then make the call with it; or leave it.
+    """
+
+    call: AskedCall
+    payload: bytes
+
+    def go(self) -> None:
+        """It is admitted: the service goes on at once, and the call is about to be made."""
+        self.call.go()
+
+    def leave(self) -> None:
+        """It is not made. Does nothing where it was."""
+        self.call.leave()
 
 
 class RelayedUnary:
@@ -64,6 +98,10 @@ class RelayedUnary:
     def __init__(self, method: Method) -> None:
         self._method = method
 
+    def ahead(self, request: Any, context: RequestContext) -> Begun | None:
+        """The call, begun before it is admitted; None where it cannot be: then it is made as any other."""
+        return self._method.ahead(request, context, 0)
+
     async def __call__(
         self,
         request: Any,
@@ -71,29 +109,35 @@ class RelayedUnary:
         timeout: float | None = None,  # noqa: ASYNC109  # the call's own deadline, which travels with it
         context: RequestContext | None = None,
         on_trailers: OnTrailers | None = None,
+        begun: Begun | None = None,
     ) -> Any:
-        """As `chassis.client.UnaryCall`."""
+        """As `chassis.client.UnaryCall`. `begun`: the same call."""
         method = self._method
-        payload = method.serialize(request)
-        if method.rides(payload):
+        payload = begun.payload if begun else method.serialize(request)
+        if begun or method.rides(payload):
             try:
-                return await self._attempts(payload, method.seconds(timeout), context, on_trailers)
+                return await self._attempts(payload, method.seconds(timeout), context, on_trailers, begun)
             except Refused:
                 pass
         return await method.plain(request, timeout=timeout, context=context, on_trailers=on_trailers)
 
     async def _attempts(
-        self, payload: bytes, seconds: float | None, context: RequestContext | None, on_trailers: OnTrailers | None
+        self,
+        payload: bytes,
+        seconds: float | None,
+        context: RequestContext | None,
+        on_trailers: OnTrailers | None,
+        begun: Begun | None,
     ) -> Any:
         method, until = self._method, _until(seconds)
         attempt = 1
         while True:
             try:
-                left = _left(until)
-                ended = await method.relay.unary(method.opened(payload, context, left), left)
+                call = begun.call if begun else await method.call(payload, context, until, 0)
+                ended = await call.answer()
             except PlatformError as error:
                 await _pause(method.rule, attempt, error, until)
-                attempt += 1
+                attempt, begun = attempt + 1, None
             else:
                 if on_trailers is not None:
                     on_trailers(dict(ended.metadata))
@@ -106,6 +150,10 @@ class RelayedStream:
     def __init__(self, method: Method) -> None:
         self._method = method
 
+    def ahead(self, request: Any, context: RequestContext) -> Begun | None:
+        """As of a method with one response."""
+        return self._method.ahead(request, context, self._method.relay.settings.window_bytes)
+
     def __call__(
         self,
         request: Any,
@@ -113,9 +161,10 @@ class RelayedStream:
         timeout: float | None = None,
         context: RequestContext | None = None,
         on_trailers: OnTrailers | None = None,
+        begun: Begun | None = None,
     ) -> "StreamedCall":
-        """As `chassis.client.StreamCall`."""
-        return StreamedCall(self._method, request, timeout, context, on_trailers)
+        """As `chassis.client.StreamCall`. `begun`: the same call."""
+        return StreamedCall(self._method, request, timeout, context, on_trailers, begun)
 
 
 class StreamedCall:
@@ -131,8 +180,10 @@ class StreamedCall:
         seconds: float | None,
         context: RequestContext | None,
         on_trailers: OnTrailers | None,
+        begun: Begun | None,
     ) -> None:
         self._method = method
+        self._begun = begun
         self._request = request
         self._seconds = seconds
         self._context = context
@@ -173,21 +224,21 @@ class StreamedCall:
             await self._plain.aclose()
 
     async def _first(self) -> Any:
-        method = self._method
-        payload = method.serialize(self._request)
-        if method.rides(payload):
-            until, attempt = _until(method.seconds(self._seconds)), 1
+        method, begun = self._method, self._begun
+        payload = begun.payload if begun else method.serialize(self._request)
+        if begun or method.rides(payload):
+            until, attempt, window = _until(method.seconds(self._seconds)), 1, method.relay.settings.window_bytes
             while True:
                 try:
-                    left = _left(until)
-                    self._responses = await method.relay.stream(method.opened(payload, self._context, left), left)
+                    call = begun.call if begun else await method.call(payload, self._context, until, window)
+                    self._responses = Responses(call, window)
                     return await self._next(self._responses)
                 except Refused:
                     self._responses = None
                     break
                 except PlatformError as error:
                     await _pause(method.rule, attempt, error, until)
-                    attempt += 1
+                    attempt, begun = attempt + 1, None
         self._plain = method.plain(
             self._request, timeout=self._seconds, context=self._context, on_trailers=self._on_trailers
         )

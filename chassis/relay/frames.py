@@ -10,6 +10,7 @@ Numbers are big-endian. A call is numbered by the client, from 1, never twice on
     END     code (1), entries (2), entries, the response of a unary call
     CREDIT  bytes of DATA (4) that may be sent on top: a message is sent while any credit is left, whatever its size
     CANCEL, nobody waits any more; REFUSE, the call was not begun; DRAIN, no more are begun; PING, PONG: all empty
+    AHEAD   as OPEN, of a call that is not admitted yet: it is made ready, and nobody else is asked before GO (empty)
 
 An entry of metadata is the length of its name (2), of its value (4), the name, the value.
 """
@@ -22,14 +23,14 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily
 
 METHOD = "/aisp.relay.v1.RelayService/Locate"
-VERSION = 1
+VERSION = 2
 MAGIC = b"aisp" + bytes([VERSION])
 HEAD_BYTES = 9
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """What gRPC takes too."""
 MAX_HELLO_BYTES = 4096
 
-HELLO, OPEN, DATA, END, CANCEL, CREDIT, REFUSE, DRAIN, PING, PONG = range(1, 11)
+HELLO, OPEN, DATA, END, CANCEL, CREDIT, REFUSE, DRAIN, PING, PONG, AHEAD, GO = range(1, 13)
 
 _HEAD = struct.Struct("!IIB")
 _OPEN = struct.Struct("!IIHH")
@@ -69,11 +70,11 @@ def bare(kind: int, call: int = 0, body: bytes = b"") -> bytes:
     return _HEAD.pack(len(body), call, kind) + body
 
 
-def opening(call: int, opened: Opened) -> bytes:
-    """An OPEN frame."""
+def opening(call: int, opened: Opened, kind: int = OPEN) -> bytes:
+    """An OPEN frame, or one that is like it."""
     name = opened.method.encode()
     head = _OPEN.pack(opened.timeout_ms, opened.credit, len(name), len(opened.metadata))
-    return bare(OPEN, call, b"".join((head, name, *_entries(opened.metadata), opened.payload)))
+    return bare(kind, call, b"".join((head, name, *_entries(opened.metadata), opened.payload)))
 
 
 def ending(call: int, ended: Ended) -> bytes:

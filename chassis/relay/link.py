@@ -61,11 +61,15 @@ class Link(asyncio.Protocol):
         """The other side has said who it is: from now on frames may be large."""
         self._most = MAX_BODY_BYTES
 
-    def send(self, frame: bytes) -> None:
-        """Sends a frame with all others of this turn of the event loop, in one write."""
-        if not self._outgoing:
-            self.loop.call_soon(self._flush)
+    def send(self, frame: bytes, *, at_once: bool = False) -> None:
+        """Sends a frame with all others of this turn of the event loop, in one write. Or at once, where there are no
+        others: the other side works while this one does what is left to do.
+        """
         self._outgoing.append(frame)
+        if at_once:
+            self._flush()
+        elif len(self._outgoing) == 1:
+            self.loop.call_soon(self._flush)
 
     @property
     def peer(self) -> str:

@@ -30,7 +30,8 @@ Find = Callable[[str], Awaitable[Any]]
 class ServedCall:
     """Runs one call; it is the handler's servicer context too, with the methods of grpc.aio.ServicerContext."""
 
-    def __init__(self, number: int, opened: Opened, link: Link) -> None:
+    def __init__(self, number: int, opened: Opened, link: Link, *, ahead: bool) -> None:
+        """`ahead`: it is not admitted yet. There is no other then that its end could go with."""
         self._number = number
         self._method = opened.method
         self._request = opened.payload
@@ -42,6 +43,12 @@ class ServedCall:
         self._serialize: Callable[[Any], bytes] = bytes
         self._trailers: Metadata = ()
         self._code = OK
+        self._ended = False
+        self._ahead = ahead
+        self.admission: Hold = link.loop.create_future() if ahead else None
+        """What the handler waits for before it asks anybody else, where the call was begun ahead. gRPC's contexts have
+        no such thing: `chassis.flow.admission` asks for it.
+        """
 
     async def run(self, find: Find) -> None:
         """Serves the call, and sends its end whatever happens."""
@@ -73,6 +80,11 @@ class ServedCall:
             self._room.set_result(None)
             self._room = None
 
+    def go(self) -> None:
+        """The call is admitted."""
+        if self.admission is not None and not self.admission.done():
+            self.admission.set_result(None)
+
     async def _handle(self, find: Find) -> bytes:
         handler = await find(self._method)
         if handler is None:
@@ -84,7 +96,8 @@ class ServedCall:
         if handler.response_streaming:
             await handler.unary_stream(request, self)
             return b""
-        return self._serialize(await handler.unary_unary(request, self))
+        response = await handler.unary_unary(request, self)
+        return b"" if self._ended else self._serialize(response)
 
     def _hold(self) -> Hold:
         """What the next response has to wait for."""
@@ -95,11 +108,18 @@ class ServedCall:
         return self._room
 
     def _end(self, payload: bytes, code: int) -> None:
+        if self._ended:
+            return
+        self._ended = True
         if len(payload) > MAX_PAYLOAD_BYTES:
             payload, code = b"", RESOURCE_EXHAUSTED
-        self._link.send(frames.ending(self._number, Ended(code, self._trailers, payload)))
+        self._link.send(frames.ending(self._number, Ended(code, self._trailers, payload)), at_once=self._ahead)
 
     # The servicer context.
+
+    def answer(self, message: Any) -> None:
+        """Sends the one response, and with it the end, at once. gRPC's contexts have no such thing."""
+        self._end(self._serialize(message), OK)
 
     def push(self, message: Any) -> Hold:
         """Sends a response at once: what to wait for before the next one. gRPC's contexts have no such thing."""

@@ -162,12 +162,14 @@ class _Line:
         """A frame arrived."""
         if not self._greeted:
             self._greet(kind, body)
-        elif kind == frames.OPEN:
-            self._open(number, body)
+        elif kind in (frames.OPEN, frames.AHEAD):
+            self._open(number, body, ahead=kind == frames.AHEAD)
         elif (call := self._calls.get(number)) is None:
             return
         elif kind == frames.CREDIT:
             call.add_credit(frames.read_credit(body))
+        elif kind == frames.GO:
+            call.go()
         elif kind == frames.CANCEL:
             self.tasks[number].cancel()
 
@@ -192,14 +194,14 @@ class _Line:
         self.link.greeted()
         self.link.send(frames.bare(frames.HELLO, body=frames.MAGIC))
 
-    def _open(self, number: int, body: bytes) -> None:
+    def _open(self, number: int, body: bytes, *, ahead: bool) -> None:
         if self._draining or number in self._calls:
             self.link.send(frames.bare(frames.REFUSE, number))
             return
         if len(self._calls) >= self._settings.max_calls:
             self.link.send(frames.ending(number, Ended(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], (), b"")))
             return
-        call = self._calls[number] = ServedCall(number, frames.read_open(body), self.link)
+        call = self._calls[number] = ServedCall(number, frames.read_open(body), self.link, ahead=ahead)
         task = self.tasks[number] = self.link.loop.create_task(call.run(self._methods.find))
         task.add_done_callback(lambda _: self._forget(number))
 

@@ -101,6 +101,10 @@ Ensure = Callable[[Admission], Awaitable[None]]
 """Has the usage service compile the limits of the tenant, the key and the user into the store."""
 
 
+Meanwhile = Callable[[str], None]
+"""Takes the id of a lease that is asked for."""
+
+
 class Meter:
     """The meter's client. Run `run()` beside it: it renews leases and repeats settlements that did not arrive."""
 
@@ -117,13 +121,25 @@ class Meter:
         self._lease_ms = int(lease_seconds * 1000)
         self._ensuring: dict[tuple[str, int, str, int, str], asyncio.Task[None]] = {}
         self._open: dict[str, Lease] = {}
+        self._calm = False
+        """Whether the last call came when nothing else was under way, and was admitted."""
         self.settlements = Settlements(self._call, partition_of)
 
-    async def reserve(self, admission: Admission) -> Lease:
-        """Admits, all limits or none. RateLimited, StoreUnavailable."""
+    async def reserve(self, admission: Admission, meanwhile: Meanwhile | None = None) -> Lease:
+        """Admits, all limits or none. RateLimited, StoreUnavailable.
+
+        `meanwhile` is called with the lease that there will be, while the store works: where nothing else is under way
+        (else there is other work for that time), nor was for the call before, and that one was admitted.
+        """
         lease_id = "" if admission.kind == "management" else new_lease_id(self._clock)
         for _ in range(ENSURE_ATTEMPTS):
-            answer = await self._ask("reserve", admission, lease_id)
+            quiet = not self._open and self._client.idle
+            alone = quiet and self._calm
+            reply = self._ask("reserve", admission, lease_id, at_once=alone)
+            if meanwhile is not None and alone:
+                meanwhile(lease_id)
+            answer = await _answer(reply)
+            self._calm = quiet and answer is not None and answer[0] == b"OK"
             if answer is None:
                 await self._ensure_once(admission)
                 continue
@@ -144,7 +160,7 @@ class Meter:
     async def preview(self, admission: Admission) -> Preview:
         """What `reserve` would say, and the estimated cost; admits and counts nothing. UnpricedModel."""
         for _ in range(ENSURE_ATTEMPTS):
-            answer = await self._ask("preview", admission, "")
+            answer = await _answer(self._ask("preview", admission, ""))
             if answer is None:
                 await self._ensure_once(admission)
                 continue
@@ -199,23 +215,16 @@ class Meter:
             await self.settlements.flush()
             await asyncio.sleep(0.05)
 
-    async def _ask(self, function: str, admission: Admission, lease_id: str) -> list[Any] | None:
-        """The answer, or None where limits are needed first."""
+    def _ask(self, function: str, admission: Admission, lease_id: str, *, at_once: bool = False) -> Awaitable[Any]:
+        """The reply of `reserve` or `preview`, which has been asked."""
         fallback = [[admission.service, admission.model, "", "input_tokens", admission.tokens, 1]]
-        try:
-            answer: list[Any] = await self._call(
-                function, admission.tenant_id, admission.tenant_id, admission.tenant_version, admission.key_id,
-                admission.key_version, admission.user_id, lease_id, admission.kind, int(admission.kind != "effect"),
-                admission.model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
-                admission.characters, admission.audio_milliseconds, admission.storage_bytes, self._lease_ms,
-                _descriptor(admission), orjson.dumps(fallback if admission.tokens else []),
-            )  # fmt: skip
-        except ReplyError as error:
-            if FUNCTION_GONE in str(error):
-                # A restart without persistence: the usage service puts library and limits back.
-                return None
-            raise
-        return None if answer[0] == b"NEED_LIMITS" else answer
+        return self._send(
+            function, admission.tenant_id, admission.tenant_id, admission.tenant_version, admission.key_id,
+            admission.key_version, admission.user_id, lease_id, admission.kind, int(admission.kind != "effect"),
+            admission.model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
+            admission.characters, admission.audio_milliseconds, admission.storage_bytes, self._lease_ms,
+            _descriptor(admission), orjson.dumps(fallback if admission.tokens else []), at_once=at_once,
+        )  # fmt: skip
 
     async def _ensure_once(self, asked: Admission) -> None:
         """A thousand first calls of a tenant have its limits compiled once."""
@@ -243,13 +252,35 @@ class Meter:
         except (PlatformError, ReplyError) as error:
             log.warning("a lease was not renewed", lease_id=lease.id, error=repr(error))
 
+    def _send(self, function: str, tenant_id: str, *arguments: str | bytes | int, at_once: bool) -> Awaitable[Any]:
+        key = _partition_key(tenant_id)
+        return self._client.call("FCALL", PREFIX + function, 1, key, *arguments, at_once=at_once)
+
     async def _call(self, function: str, tenant_id: str, *arguments: str | bytes | int) -> Any:
         try:
-            return await self._client.call("FCALL", PREFIX + function, 1, _partition_key(tenant_id), *arguments)
+            return await self._send(function, tenant_id, *arguments, at_once=self._calm and not self._open)
         except ReplyError as error:
-            if str(error).startswith(AWAY):
-                raise StoreUnavailable(retry_after=1) from error
+            _check_away(error)
             raise
+
+
+def _check_away(error: ReplyError) -> None:
+    """StoreUnavailable for a store that may soon answer otherwise."""
+    if str(error).startswith(AWAY):
+        raise StoreUnavailable(retry_after=1) from error
+
+
+async def _answer(reply: Awaitable[Any]) -> list[Any] | None:
+    """What the store says of an admission, or None where limits are needed first."""
+    try:
+        answer: list[Any] = await reply
+    except ReplyError as error:
+        if FUNCTION_GONE in str(error):
+            # A restart without persistence: the usage service puts library and limits back.
+            return None
+        _check_away(error)
+        raise
+    return None if answer[0] == b"NEED_LIMITS" else answer
 
 
 @lru_cache(10_000)

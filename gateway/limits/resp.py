@@ -38,12 +38,21 @@ class RespClient:
         self._opening: asyncio.Lock = asyncio.Lock()
         self._not_before = 0.0
 
-    def call(self, *command: str | bytes | int) -> Awaitable[Any]:
-        """The reply to a command. Raises ReplyError for an error reply, StoreUnavailable if none comes."""
+    def call(self, *command: str | bytes | int, at_once: bool = False) -> Awaitable[Any]:
+        """The reply to a command. Raises ReplyError for an error reply, StoreUnavailable if none comes.
+
+        `at_once`: it does not wait for others of this turn of the event loop, of which there are none: the server works
+        while the caller does what is left to do.
+        """
         connection = self._connection
         if connection is None or connection.closed:
             return self._opened(command)
-        return connection.call(command)
+        return connection.call(command, at_once=at_once)
+
+    @property
+    def idle(self) -> bool:
+        """Whether a command that is sent now is the only one that the server has of us."""
+        return self._connection is not None and self._connection.idle
 
     def close(self) -> None:
         """Closes the connection."""
@@ -89,14 +98,16 @@ class _Connection(asyncio.Protocol):
         """When the last reply came, or the first of those that wait was asked for."""
         self._watcher: asyncio.TimerHandle | None = None
 
-    def call(self, command: tuple[Any, ...]) -> asyncio.Future[Any]:
+    def call(self, command: tuple[Any, ...], *, at_once: bool = False) -> asyncio.Future[Any]:
         """Sends a command: its reply, to be awaited."""
         if len(self._waiting) >= MAX_IN_FLIGHT:
             raise StoreUnavailable(retry_after=1)
         reply: asyncio.Future[Any] = self._loop.create_future()
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
         self._outgoing.append(hiredis.pack_command(command))
+        if at_once:
+            self._flush()
+        elif len(self._outgoing) == 1:
+            self._loop.call_soon(self._flush)
         if not self._waiting:
             self._heard = self._loop.time()
         self._waiting.append(reply)
@@ -104,6 +115,11 @@ class _Connection(asyncio.Protocol):
             # One timer for all calls: replies come in order, so one that stays away blocks all that follow.
             self._watcher = self._loop.call_later(REPLY_SECONDS, self._look)
         return reply
+
+    @property
+    def idle(self) -> bool:
+        """Whether no reply is awaited."""
+        return not self._waiting and not self.closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.

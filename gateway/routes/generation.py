@@ -12,7 +12,7 @@ from aisp.llm.v1 import llm_service_pb2 as pb
 from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
-from gateway.admission import Gate, Work, bare_context, fingerprint, idempotency_key
+from gateway.admission import Begin, Gate, Work, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
@@ -89,8 +89,9 @@ class GenerationRoute:
     async def _complete(
         self, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
-        async with self._gate.admitted(scope["state"], "", work, marks) as call:
-            response = await self._clients.llm.Complete(pb.CompleteRequest(envelope=envelope), **call.options)
+        request, complete = pb.CompleteRequest(envelope=envelope), self._clients.llm.Complete
+        async with self._gate.admitted(scope["state"], "", work, marks, ahead(complete, request)) as call:
+            response = await complete(request, **call.options)
             call.use(response.completion.usage)
         await raw.answer(scope, send, response.body, _told(response.completion))
 
@@ -98,9 +99,9 @@ class GenerationRoute:
         self, asked: Asked, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
         departure: Departure = scope["state"]["departure"]
-        async with self._gate.admitted(scope["state"], "", work, marks) as call:
-            request = pb.StreamCompleteRequest(envelope=envelope)
-            async with aclosing(self._clients.llm.StreamComplete(request, **call.options)) as parts:
+        request, complete = pb.StreamCompleteRequest(envelope=envelope), self._clients.llm.StreamComplete
+        async with self._gate.admitted(scope["state"], "", work, marks, ahead(complete, request)) as call:
+            async with aclosing(complete(request, **call.options)) as parts:
                 # What fails before the first part is an ordinary error, with its status.
                 first = await anext(parts)
                 call.began(first)
@@ -136,6 +137,12 @@ def dialect(scope: Scope) -> tuple[str, list[str]]:
     """The version of the format and its trial features, as the client's headers say. BadBody beyond their bounds."""
     version, *_ = raw.listed_header(scope, VERSION, 1, MAX_VERSION_CHARACTERS) or ("",)
     return version, raw.listed_header(scope, FEATURES, MAX_FEATURES, MAX_FEATURE_CHARACTERS)
+
+
+def ahead(method: Any, request: Any) -> Begin | None:
+    """How a call is begun before it is admitted; None for a method over gRPC."""
+    begin = getattr(method, "ahead", None)
+    return partial(begin, request) if begin is not None else None
 
 
 def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, GenerationRoute]:

@@ -12,9 +12,10 @@ from aisp.llm.v1 import llm_service_pb2 as pb
 
 from chassis.errors import PlatformError
 from chassis.flow import Enough, Hold, pour
-from gateway.admission import Call, Pace, Work
+from gateway.admission import Call, Work
 from gateway.errors import render_event
 from gateway.limits.meter import Line
+from gateway.pace import Pace
 from gateway.routes.faces.face import Asked, Face, Used, documents_of
 from gateway.sse import Departure
 

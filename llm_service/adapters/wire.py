@@ -66,14 +66,16 @@ class WireModel:
 
     async def complete(self, deployment: Deployment, call: Call) -> Answer:
         wire = self._wire(call.format)
-        document = wire.document(deployment, call, stream=False)
-        body = await self._http.post(deployment, wire.path, document, wire.headers(call))
+        document, headers = wire.document(deployment, call, stream=False), wire.headers(call)
+        await call.admitted()
+        body = await self._http.post(deployment, wire.path, document, headers)
         return wire.answer(call, body)
 
     async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
         wire = self._wire(call.format)
         relay = wire.relay(call)
-        document = wire.document(deployment, call, stream=True)
+        document, headers = wire.document(deployment, call, stream=True), wire.headers(call)
+        await call.admitted()
 
         def take(chunk: bytes) -> Hold:
             forwarded = relay.take(chunk)
@@ -83,7 +85,7 @@ class WireModel:
             return hold
 
         try:
-            await self._http.stream(deployment, wire.path, document, take, wire.headers(call))
+            await self._http.stream(deployment, wire.path, document, take, headers)
         except EventTooLarge as error:
             raise ProviderBadAnswer from error
         return relay.ending()

@@ -77,6 +77,18 @@ class Call:
     """What the model writes at most, as the catalogue has it; 0: not known."""
     asks_usage: bool = True
     """Whether the provider of a stream is asked what it used, though the client did not."""
+    admission: Future[None] | None = None
+    """Of a call that came before the meter had admitted it: done once it has."""
+
+    async def admitted(self) -> None:
+        """Returns once the call is. Whoever asks somebody outside, or takes what others could have, waits for it."""
+        if self.admission is not None:
+            await self.admission
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it ended without having been admitted."""
+        return self.admission is not None and self.admission.cancelled()
 
 
 @dataclass(frozen=True, slots=True)

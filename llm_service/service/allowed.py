@@ -49,6 +49,7 @@ class Allowed(Wrapper):
             await asyncio.sleep(left)
         if deployment.limits == NO_LIMITS:
             return ""
+        await call.admitted()
         clock = asyncio.get_running_loop().time
         end = clock() + self._wait_seconds
         while True:

@@ -55,6 +55,7 @@ class Cached:
         """As the generator."""
         if call.caching is None:
             return await self._inner.complete(call)
+        await call.admitted()
         served, body, ending = None, b"", None
         async with aclosing(self._cached(call, call.caching, "whole", self._once(call))) as events:
             async for event in events:
@@ -72,6 +73,7 @@ class Cached:
         """As the generator; what is kept comes in one piece."""
         if call.caching is None:
             return await self._inner.stream(call, sink)
+        await call.admitted()
         events = self._cached(call, call.caching, "stream", pulled(self._inner, call))
         async with aclosing(events):
             return await poured(events, sink)

@@ -130,6 +130,9 @@ class Breaking(Wrapper):
     async def around(self, attempt: Attempt[T]) -> T:
         deployment = attempt.deployment
         breaker = self._breakers.of(deployment)
+        if breaker.tripped:
+            # The one call that tries it after a pause has to be one that is made.
+            await attempt.call.admitted()
         breaker.check()
         try:
             answer = await attempt.make()
@@ -203,7 +206,8 @@ class Counted(Wrapper):
             end = _lost(deployment, call, error)
             raise
         finally:
-            _counted(deployment, begun, end)
+            if not call.dropped:
+                _counted(deployment, begun, end)
         return answer
 
 

@@ -41,6 +41,7 @@ class Screened:
         if screens is None:
             return await self._inner.complete(call)
         texts = self._of(call)
+        await call.admitted()
         answer, served = await self._inner.complete(await _asked(call, texts, screens))
         if screens.output.guards:
             answer = await _answered(call, answer, texts, screens.output)
@@ -52,6 +53,7 @@ class Screened:
         if screens is None:
             return await self._inner.stream(call, sink)
         texts = self._of(call)
+        await call.admitted()
         call = await _asked(call, texts, screens)
         if not screens.output.guards:
             return await self._inner.stream(call, sink)

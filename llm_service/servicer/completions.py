@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 from chassis import telemetry
 from chassis.context import current
 from chassis.errors import InvalidArgument
-from chassis.flow import Hold, pushing
+from chassis.flow import Hold, admission, pushing
 from chassis.telemetry import CALL_BUCKETS
 from llm_service.domain.calls import Caching, Call, Dialect, Ending, Format, Generator, Served
 from llm_service.service.measures import ESTIMATED
@@ -36,14 +36,14 @@ class CompletionsServicer(LlmServiceServicer):
 
     _generator: Generator
 
-    async def Complete(self, request: pb.CompleteRequest, _: Any) -> pb.CompleteResponse:
-        call = read_call(request.envelope)
+    async def Complete(self, request: pb.CompleteRequest, context: Any) -> pb.CompleteResponse:
+        call = read_call(request.envelope, admission(context))
         answer, served = await self._generator.complete(call)
         _tell(call, served, answer.ending)
         return pb.CompleteResponse(body=answer.body, completion=_completion(served, answer.ending))
 
     async def StreamComplete(self, request: pb.StreamCompleteRequest, context: Any) -> None:
-        call = read_call(request.envelope)
+        call = read_call(request.envelope, admission(context))
         async with pushing(context) as push:
             told = _Told(push)
             ending = await self._generator.stream(call, told)
@@ -70,8 +70,8 @@ class _Told:
         return self._push(pb.StreamCompleteResponse(data=events))
 
 
-def read_call(envelope: pb.Envelope) -> Call:
-    """What was asked, and by whom."""
+def read_call(envelope: pb.Envelope, admission: Hold = None) -> Call:
+    """What was asked, and by whom. `admission`: what it waits for."""
     form = FORMATS.get(envelope.format)
     if form is None or not envelope.model:
         raise InvalidArgument("The envelope needs a model and a known format.")
@@ -85,6 +85,7 @@ def read_call(envelope: pb.Envelope) -> Call:
         request_id=calling.request_id,
         dialect=Dialect(envelope.format_version, tuple(envelope.format_features)),
         caching=_caching(envelope),
+        admission=admission,
     )
 
 

@@ -100,6 +100,36 @@ async def test_a_refusal_consumes_nothing(bench: Bench) -> None:
     assert await bench.used("tokens_per_minute") == 80
 
 
+async def test_what_can_be_done_meanwhile_is_done_where_nothing_else_is_under_way(bench: Bench) -> None:
+    bench.limits = {"requests_per_minute": 11}
+    leases: list[str] = []
+
+    async def reserve() -> Lease:
+        return await bench.meter.reserve(bench.admission(), leases.append)
+
+    async def alone() -> Lease:
+        lease = await reserve()
+        await bench.meter.settle(lease, [])
+        return lease
+
+    # Of the first call there was no connection yet, and no limits.
+    await alone()
+    assert not leases
+    assert [(await alone()).id for _ in range(2)] == leases
+    # Of many at once it is done for the first; who comes after them is the first that is alone again.
+    for lease in await asyncio.gather(*(reserve() for _ in range(6))):
+        await bench.meter.settle(lease, [])
+    assert len(leases) == 3
+    await alone()
+    assert len(leases) == 3
+    await alone()
+    for _ in range(3):
+        with pytest.raises(RateLimited):
+            await reserve()
+    # Who was refused is not believed the next time.
+    assert len(leases) == 5
+
+
 async def test_settling_corrects_the_estimate_and_frees_the_slot(bench: Bench) -> None:
     bench.limits = {"tokens_per_minute": 1000, "tokens_per_day": 1000, "concurrent_requests": 1}
     lease = await bench.meter.reserve(bench.admission(tokens=100, output_tokens=500, output_bounded=True))

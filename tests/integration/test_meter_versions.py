@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import pytest
@@ -26,10 +26,9 @@ NEXT = library.source().replace(library.NAME, NEXT_NAME).replace(f"'{PREFIX}'", 
 class NextGateway(RespClient):
     """Calls the functions of the next version."""
 
-    async def call(self, *command: str | bytes | int) -> Any:
-        return await super().call(
-            *(item.replace(PREFIX, NEXT_PREFIX) if isinstance(item, str) else item for item in command)
-        )
+    def call(self, *command: str | bytes | int, at_once: bool = False) -> Awaitable[Any]:
+        named = (item.replace(PREFIX, NEXT_PREFIX) if isinstance(item, str) else item for item in command)
+        return super().call(*named, at_once=at_once)
 
 
 class NextService(ValkeyMeter):

@@ -256,7 +256,7 @@ async def test_each_call_is_judged_by_itself(method: str, signed: bool, expected
         metadata = ((METADATA_KEY, signature),) if signed else ()
         opened = Opened(5000, 0, path, metadata, StringValue(value="a").SerializeToString())
         with pytest.raises(expected):
-            await channel._relay.unary(opened, 5)
+            await (await channel._relay.call(opened, 5)).answer()
 
 
 async def test_more_links_than_there_may_be() -> None:
