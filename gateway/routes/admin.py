@@ -79,8 +79,7 @@ async def create_tenant(body: NewTenant, services: Services, call: Call = manage
 @router.get("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404), operation_id="adminGetTenant")
 async def get_tenant(tenant_id: str, services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """One tenant, with the limits in force and those of them that are its own, not its plan's."""
-    found = await services.auth.LookUpTenant(auth_pb.LookUpTenantRequest(id=tenant_id), context=call.context)
-    return await _with_limits(found.tenant, services, call)
+    return await _with_limits(await look_up_tenant(tenant_id, services, call), services, call)
 
 
 @router.patch("/tenants/{tenant_id}", responses=AUTHENTICATED | problems(404, 422), operation_id="adminPatchTenant")
@@ -104,6 +103,13 @@ async def patch_tenant(
         ensure = usage_pb.EnsureLimitsRequest(plan=tenant.plan, tenant_version=tenant.version)
         await services.usage.EnsureLimits(ensure, context=RequestContext(call.context.request_id, tenant_id=tenant.id))
     return await _with_limits(tenant, services, call)
+
+
+async def look_up_tenant(tenant_id: str, services: Clients, call: Call) -> auth_pb.Tenant:
+    """TenantNotFound."""
+    found = await services.auth.LookUpTenant(auth_pb.LookUpTenantRequest(id=tenant_id), context=call.context)
+    tenant: auth_pb.Tenant = found.tenant
+    return tenant
 
 
 async def _with_limits(tenant: auth_pb.Tenant, services: Clients, call: Call) -> dict[str, Any]:

@@ -82,6 +82,15 @@ async def change_collection(
     return changed
 
 
+@router.get("/collections/{name}", responses=AUTHENTICATED | problems(404), operation_id="getCollection")
+async def get_collection(
+    name: Annotated[str, Path(max_length=64)], services: Services, call: Call = managed("documents:read")
+) -> dict[str, Any]:
+    """One collection, by its name."""
+    found = await services.rag.GetCollection(pb.GetCollectionRequest(name=name), context=call.context)
+    return _collection(found.collection)
+
+
 @router.get("/collections", responses=AUTHENTICATED | problems(400), operation_id="listCollections")
 async def list_collections(
     services: Services, limit: Limit = 50, cursor: Cursor = "", call: Call = managed("documents:read")

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from aisp.auth.v1 import auth_service_pb2 as auth_pb
 from aisp.llm.v1 import catalogue_pb2 as pb
 from fastapi import APIRouter, Path
 from pydantic import Field
 
 from gateway.admission import Call
+from gateway.routes.admin import look_up_tenant
 from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, managed, problems
 
 router = APIRouter(route_class=StrictRoute, tags=["models"])
@@ -103,7 +103,7 @@ async def delete_alias(
             operation_id="adminGetTenantModels")  # fmt: skip
 async def get_grant(tenant_id: str, services: Services, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """Which models a tenant may use."""
-    tenant = await _tenant(tenant_id, services, call)
+    tenant = (await look_up_tenant(tenant_id, services, call)).id
     found = await services.llm.GetModelRules(pb.GetModelRulesRequest(tenant_id=tenant), context=call.context)
     return _told(found.rules)
 
@@ -123,14 +123,8 @@ async def set_grant(
         regions=body.regions,
         max_cost_nano_usd_per_million=body.max_cost_nano_usd_per_million,
     )
-    request = pb.SetModelRulesRequest(rules=rules, tenant_id=await _tenant(tenant_id, services, call))
+    request = pb.SetModelRulesRequest(rules=rules, tenant_id=(await look_up_tenant(tenant_id, services, call)).id)
     return await _set(request, services, call)
-
-
-async def _tenant(tenant_id: str, services: Services, call: Call) -> str:
-    """The tenant's id, if there is one of that id."""
-    found = await services.auth.LookUpTenant(auth_pb.LookUpTenantRequest(id=tenant_id), context=call.context)
-    return str(found.tenant.id)
 
 
 async def _set(request: pb.SetModelRulesRequest, services: Services, call: Call) -> dict[str, Any]:

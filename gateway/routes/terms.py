@@ -8,7 +8,9 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, Field
 
 from gateway.admission import UNITS, Call
+from gateway.routes.admin import look_up_tenant
 from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, Whole, iso, managed, problems
+from gateway.routes.raw import wrong
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/admin", tags=["operator"])
 
@@ -105,7 +107,9 @@ async def list_prices(
     return document | ({"markups": [_markup(markup) for markup in found.markups]} if tenant_id else {})
 
 
-@router.post("/prices", status_code=201, responses=AUTHENTICATED | problems(409, 422), operation_id="adminAddPrices")
+@router.post(
+    "/prices", status_code=201, responses=AUTHENTICATED | problems(404, 409, 422), operation_id="adminAddPrices"
+)
 async def add_prices(
     body: NewPrices,
     services: Services,
@@ -113,11 +117,15 @@ async def add_prices(
 ) -> dict[str, Any]:
     """Adds versions, from now or a later time on."""
     request = prices_pb2.AddPricesRequest()
-    for price in body.prices:
+    for tenant_id in {price.tenant_id for price in body.prices if price.tenant_id}:
+        await look_up_tenant(tenant_id, services, call)
+    for index, price in enumerate(body.prices):
+        if price.unit not in UNIT_NUMBERS:
+            raise wrong(f"prices.{index}.unit", f"must be one of {', '.join(UNIT_NUMBERS)}")
         row = request.prices.add(
             provider=price.provider,
             model=price.model,
-            unit=UNIT_NUMBERS.get(price.unit, 0),
+            unit=UNIT_NUMBERS[price.unit],
             nano_usd_per_million=price.nano_usd_per_million,
             source=price.source,
             tenant_id=price.tenant_id or "",
@@ -133,7 +141,7 @@ async def add_prices(
 @router.post(
     "/tenants/{tenant_id}/markups",
     status_code=201,
-    responses=AUTHENTICATED | problems(409, 422),
+    responses=AUTHENTICATED | problems(404, 409, 422),
     operation_id="adminAddMarkup",
 )
 async def add_markup(
@@ -143,6 +151,7 @@ async def add_markup(
     call: Call = managed("", operator=True, audit="markup.create", platform=True),
 ) -> dict[str, Any]:
     """Adds a version of a tenant's markup. Its own prices are not marked up."""
+    await look_up_tenant(tenant_id, services, call)
     markup = prices_pb2.Markup(tenant_id=tenant_id, basis_points=body.basis_points)
     if body.effective_at is not None:
         markup.effective_time.FromDatetime(body.effective_at)

@@ -35,7 +35,7 @@ class CollectionQueries(Protocol):
     async def add_collection(self, collection: Collection) -> None:
         """CollectionExists."""
 
-    async def find_collection(self, tenant_id: str, name: str) -> Collection | None:
+    async def find_collection(self, tenant_id: str, name: str, *, counted: bool = False) -> Collection | None:
         """Its documents are not counted."""
 
     async def set_collection(self, tenant_id: str, name: str, description: str | None, mode: SearchMode | None) -> bool:

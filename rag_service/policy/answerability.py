@@ -8,7 +8,6 @@ the seen half of tests/answerable_set.py, rounded; tests/unit/test_rag_answerabi
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -38,6 +37,15 @@ NO_QUANTITY = 0.4
 """What is left of the likelihood of words without a number, a duration, a price, where one is asked for, or that do not
 even name what is counted.
 """
+SAID_AS = {
+    stem(asked_as): frozenset(terms(said_as))
+    for asked_as, said_as in {
+        "heavy": "weighs weight", "tall": "height high", "high": "height", "deep": "depth", "wide": "width",
+        "large": "size", "big": "size", "fast": "speed", "hot": "temperature", "cold": "temperature", "old": "age",
+        "expensive": "costs price",
+    }.items()
+}  # fmt: skip
+"""Terms of a question that an answer says in another word."""
 MOST_UNITS = 64
 """Whose vectors are asked for: those that have most of the question's terms."""
 TWO_WITHIN = 2
@@ -84,8 +92,8 @@ class Judge:
         self.question = question
         found = [Candidate(passage, unit) for passage in passages for unit in units(passage.text)]
         held = [frozenset(terms(one.words)) for one in found]
-        spread = Counter(term for one in held for term in one)
         count = len(found)
+        spread = {term: sum(_has(one, term) for one in held) for term in question.terms}
         self._rarity = {
             term: weight * math.log(1 + (count - spread[term] + 0.5) / (spread[term] + 0.5))
             for term, weight in question.terms.items()
@@ -131,7 +139,11 @@ class Judge:
 
     def _coverage(self, held: frozenset[str]) -> float:
         whole = sum(self._rarity.values())
-        return sum(rarity for term, rarity in self._rarity.items() if term in held) / whole if whole else 0.0
+        return sum(rarity for term, rarity in self._rarity.items() if _has(held, term)) / whole if whole else 0.0
+
+
+def _has(held: frozenset[str], term: str) -> bool:
+    return term in held or not held.isdisjoint(SAID_AS.get(term, ()))
 
 
 def restricts(said: str, question: Asked) -> bool:

@@ -71,6 +71,23 @@ _PERSON = re.compile(
     r"|\b(?:who|whoever|nobody|everybody|anybody|somebody|everyone|anyone|team|staff|office|company|department|group|"
     r"board|committee|service|client|king|queen|head|adult|parent|state|we|you|i|he|she|they)s?\b"
 )
+_MASS = r"\b(?:(?:milli|kilo)?gram(?:me)?s?|ton(?:ne)?s?|pounds?|ounces?|weigh\w*)\b|\d\s?(?:[mk]?g|t|lbs?|oz)\b"
+_LENGTH = (
+    r"\b(?:(?:milli|centi|kilo)?met(?:re|er)s?|feet|foot|inch(?:es)?|miles?|yards?|fathoms?|store?ys|floors?)\b"
+    r"|\d\s?(?:[mck]?m|ft|in)\b"
+)
+_DEGREES = r"°|\b(?:degrees?|celsius|fahrenheit|kelvins?)\b|\d\s?[CFK]\b"
+_MEASURED = {
+    "heavy": _MASS,
+    **dict.fromkeys(("deep", "wide", "tall"), _LENGTH),
+    **dict.fromkeys(("hot", "warm", "cold"), _DEGREES),
+    "fast": (
+        r"\b(?:per|an?|each|every) (?:milli)?(?:second|minute|hour|day)\b|\b(?:km/h|kph|mph|m/s|rpm|knots?|ms)\b"
+        r"|\b(?:(?:milli)?seconds?|minutes?|hours?|days?|weeks?|immediately|instantly|at once)\b"
+    ),
+}
+"""What a measure is told in. Others are told in too many ways to name them."""
+_TIMELESS = "much|fast|heavy|deep|wide|tall|large|big|high|small|hot|warm|cold|loud|strong|tight"
 _MEASURES = "many|much|large|big|high|deep|fast|heavy|wide|tall|far|hot|warm|cold|loud|small|strong|tight"
 _KINDS = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
@@ -108,6 +125,12 @@ _BROAD = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z][\w-]*|\w+_\w+)\b")
+_MEASURE = re.compile(rf"\bhow ({_TIMELESS})\b", re.IGNORECASE)
+_UNITS = {measure: re.compile(pattern) for measure, pattern in _MEASURED.items()}
+_SPANS = re.compile(
+    rf"\b{_FIGURE}(?:[\s-]+\w+)?[\s-]+{_SPAN}\b|\b(?:in|since|by|of|until|from|before|after) (?:19|20)\d\d\b",
+    re.IGNORECASE,
+)
 _SUBJECT = re.compile(r"\bhow (many|much)\s+(?:more |other |different )?([a-z-]+)", re.IGNORECASE)
 _ASKING = frozenset(terms("how what which who when where why many much long often old tell explain say mean"))
 EARLIER = 0.25
@@ -129,6 +152,8 @@ class Asked:
     """Whether it is counted one by one: "how much power" is answered in megawatts."""
     names: tuple[str, ...] = ()
     """In lower case: who or what it names."""
+    measure: str = ""
+    """What is measured, where no span of time tells it ("how HEAVY"); "how much" only without a subject."""
     thing: tuple[str, ...] = ()
     """The terms of what it wants to know the meaning of: "what is a LEASE"."""
     broad: bool = False
@@ -149,13 +174,26 @@ def asked(query: str, question: str = "") -> Asked:
         subject=next(iter(terms(found[2])), "") if found else "",
         many=found is not None and found[1].lower() == "many",
         names=tuple(dict.fromkeys(name.lower() for name in _NAME.findall(question) if name != "I")),
+        measure=_measure(question, found) if kind is Kind.NUMBER else "",
         thing=sought(question),
         broad=bool(_BROAD.match(question)),
     )
 
 
+def _measure(question: str, subject: re.Match[str] | None) -> str:
+    found = _MEASURE.search(question)
+    if found is None or (found[1].lower() == "much" and subject is not None and terms(subject[2])):
+        return ""
+    return found[1].lower()
+
+
 def holds(question: Asked, said: str) -> bool:
     """Whether a text has a thing of the kind that is asked for, beside those that the question has itself."""
+    if question.measure:
+        # "How heavy" is not answered by "three years", nor by any other number that is of something else.
+        said = said if question.measure == "fast" else _SPANS.sub(" ", said)
+        if question.measure in _UNITS and not _UNITS[question.measure].search(said):
+            return False
     if question.kind not in _HELD_PATTERNS and question.kind is not Kind.PERSON:
         return True
     if question.kind is Kind.PERSON:

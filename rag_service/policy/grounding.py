@@ -181,8 +181,9 @@ def _verdict(claim: Claim, cosines: Cosines) -> tuple[Support, Place | None]:
     """What the places say: the first that carries it, else whether one contradicts it."""
     verdict = Support.SILENT
     for place in claim.places:
-        around = f"{place.passage.title} {place.passage.heading} {place.passage.text}"
-        told = judge(claim.text, place.said, around, cosines.of(claim.text, place.said))
+        titles = f"{place.passage.title} {place.passage.heading}"
+        around = f"{titles} {place.passage.text}"
+        told = judge(claim.text, place.said, around, cosines.of(claim.text, place.said), titles)
         if told is Support.CARRIES:
             return told, place
         if told is Support.CONTRADICTS:

@@ -45,9 +45,10 @@ SAME_MATTER = 0.5
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w-]*[a-z0-9]|[A-Z]{2,}[\w-]*|\w+_\w+)\b")
 
 
-def judge(sentence: str, place: str, around: str, cosine: float | None = None) -> Support:
+def judge(sentence: str, place: str, around: str, cosine: float | None = None, titles: str = "") -> Support:
     """What a place in a passage says of a sentence; `around` is all that may name what the place speaks of: passage and
-    title. `cosine` is the likeness of their vectors, where somebody asked.
+    titles. `cosine` is the likeness of their vectors, where somebody asked. A number must stand in the place itself, or
+    in the titles above it: another sentence's number says something else.
     """
     wanted = list(dict.fromkeys(terms(sentence)))
     if not wanted:
@@ -61,7 +62,7 @@ def judge(sentence: str, place: str, around: str, cosine: float | None = None) -
         return Support.CONTRADICTS
     bound = ALIKE_OVERLAP if cosine is not None and cosine >= ALIKE else OVERLAP
     bound = DENIED_OVERLAP if denies(sentence) else bound
-    if other or share < bound or not numbers(sentence) <= numbers(f"{place} {around}"):
+    if other or share < bound or not numbers(sentence) <= numbers(f"{place} {titles}"):
         return Support.SILENT
     if not _names_known(sentence, around) or not _subject_known(sentence, f"{place} {around}"):
         return Support.SILENT

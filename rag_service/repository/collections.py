@@ -13,9 +13,11 @@ from rag_service.domain.search import SearchMode
 from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents
 
-FIND = sa.select(collections, sa.literal_column("0").label("documents")).where(
-    collections.c.tenant_id == sa.bindparam("tenant"), collections.c.name == sa.bindparam("name")
-)
+_count = sa.select(sa.func.count()).where(documents.c.collection_id == collections.c.id).scalar_subquery()
+COUNTED = sa.select(collections, _count.label("documents"))
+NAMED = collections.c.tenant_id == sa.bindparam("tenant"), collections.c.name == sa.bindparam("name")
+FIND = sa.select(collections, sa.literal_column("0").label("documents")).where(*NAMED)
+FIND_COUNTED = COUNTED.where(*NAMED)
 
 
 class CollectionRows(Rows):
@@ -30,8 +32,9 @@ class CollectionRows(Rows):
         except IntegrityError as error:
             raise CollectionExists from error
 
-    async def find_collection(self, tenant_id: str, name: str) -> Collection | None:
-        row = (await self._db.execute(FIND, {"tenant": tenant_id, "name": name})).one_or_none()
+    async def find_collection(self, tenant_id: str, name: str, *, counted: bool = False) -> Collection | None:
+        query = FIND_COUNTED if counted else FIND
+        row = (await self._db.execute(query, {"tenant": tenant_id, "name": name})).one_or_none()
         return _collection(row) if row else None
 
     async def set_collection(self, tenant_id: str, name: str, description: str | None, mode: SearchMode | None) -> bool:
@@ -49,13 +52,8 @@ class CollectionRows(Rows):
     async def list_collections(
         self, tenant_id: str, size: int, after: tuple[str | int, ...] | None
     ) -> list[Collection]:
-        query = page_of(_counted().where(collections.c.tenant_id == tenant_id), collections, size, after)
+        query = page_of(COUNTED.where(collections.c.tenant_id == tenant_id), collections, size, after)
         return [_collection(row) for row in await self._db.execute(query)]
-
-
-def _counted() -> sa.Select[Any]:
-    count = sa.select(sa.func.count()).where(documents.c.collection_id == collections.c.id).scalar_subquery()
-    return sa.select(collections, count.label("documents"))
 
 
 def _collection(row: Any) -> Collection:

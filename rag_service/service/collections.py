@@ -14,7 +14,7 @@ from rag_service.domain.search import SearchMode
 from rag_service.domain.store import Store
 from rag_service.domain.vectors import VectorStores
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_DESCRIPTION_CHARACTERS = 500
 LEAST_TOKENS = 50
 MOST_TOKENS = 8000
@@ -45,7 +45,7 @@ class Collections:
     ) -> Collection:
         """BadRequest, CollectionExists."""
         if not _NAME.fullmatch(name):
-            raise bad("name", "must have 1 to 64 characters of a-z, 0-9, - and _")
+            raise bad("name", "must have 1 to 64 characters of A-Z, a-z, 0-9, ., - and _, the first a letter or digit")
         _check_description(description)
         _check_chunking(chunking or Chunking())
         if vector_store and vector_store not in self._stores.names:
@@ -63,7 +63,16 @@ class Collections:
         await self.find(tenant_id, name)
         async with self._store.transaction(tenant_id) as repository:
             await repository.set_collection(tenant_id, name or DEFAULT_COLLECTION, description, default_mode)
-        return await self.find(tenant_id, name)
+        return await self.get(tenant_id, name)
+
+    async def get(self, tenant_id: str, name: str) -> Collection:
+        """With the number of its documents. CollectionNotFound."""
+        await self.find(tenant_id, name)
+        async with self._store.transaction(tenant_id) as repository:
+            found = await repository.find_collection(tenant_id, name or DEFAULT_COLLECTION, counted=True)
+        if found is None:
+            raise CollectionNotFound
+        return found
 
     async def list(self, tenant_id: str, request: PageRequest) -> Page[Collection]:
         """Newest first."""

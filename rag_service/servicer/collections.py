@@ -40,6 +40,9 @@ class CollectionsServicer(RagServiceServicer):
         )
         return pb.UpdateCollectionResponse(collection=_collection(changed))
 
+    async def GetCollection(self, request: pb.GetCollectionRequest, _: Any) -> pb.GetCollectionResponse:
+        return pb.GetCollectionResponse(collection=_collection(await self._collections.get(tenant(), request.name)))
+
     async def ListCollections(self, request: pb.ListCollectionsRequest, _: Any) -> pb.ListCollectionsResponse:
         page = await self._collections.list(tenant(), PageRequest.parse(request.page_size, request.page_token))
         return pb.ListCollectionsResponse(

@@ -97,6 +97,12 @@ def test_an_operator_edits_plans_and_adds_prices(new_tenant: Callable[..., Tenan
     assert (past.status_code, past.json()["code"]) == (422, "PAST_PRICE")
     listed = operator.get(f"/api/v1/admin/prices?model={model}").json()["data"]
     assert [row["version"] for row in listed] == [added.json()["data"][0]["version"]]
+    nobody = operator.post("/api/v1/admin/prices", json={"prices": [price | {"tenant_id": str(uuid4())}]})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "TENANT_NOT_FOUND")
+    unknown = operator.post("/api/v1/admin/prices", json={"prices": [price | {"unit": "words"}]})
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "prices.0.unit")
+    none = operator.post(f"/api/v1/admin/tenants/{uuid4()}/markups", json={"basis_points": 1000})
+    assert (none.status_code, none.json()["code"]) == (404, "TENANT_NOT_FOUND")
     markup = operator.post(f"/api/v1/admin/tenants/{tenant.id}/markups", json={"basis_points": 1000})
     assert markup.status_code == 201, markup.text
     for path in ("plans", "prices"):

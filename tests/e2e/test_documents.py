@@ -124,6 +124,12 @@ def test_collections_keep_documents_apart(tenant: Tenant) -> None:
     assert tenant.client.post("/api/v1/services/rag/search", json={"query": "warranty"}).json()["results"] == []
     names = {row["name"] for row in tenant.client.get("/api/v1/services/rag/collections").json()["data"]}
     assert names == {"default", "contracts"}
+    named = tenant.client.post("/api/v1/services/rag/collections", json={"name": "Contracts.2026"})
+    assert named.status_code == 201, named.text
+    path = "/api/v1/services/rag/collections/contracts"
+    assert (tenant.client.get(path).json()["id"], tenant.client.get(path).json()["documents"]) == (made.json()["id"], 1)
+    assert tenant.client.patch(path, json={"description": "Signed ones."}).json()["documents"] == 1
+    assert tenant.client.get(f"{path}-2").status_code == 404
     for path, body in (("search", {"query": "x"}), ("generate", {"query": "x"}), ("documents", {"text": "x"})):
         answer = tenant.client.post(f"/api/v1/services/rag/{path}", json=body | {"collection": "nope"})
         assert (answer.status_code, answer.json()["code"]) == (404, "COLLECTION_NOT_FOUND"), path

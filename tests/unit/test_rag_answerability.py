@@ -58,6 +58,25 @@ def test_a_thing_of_the_kind_is_looked_for_beside_those_in_the_question() -> Non
     assert not counts("two drones and some eggs", "egg")
 
 
+@pytest.mark.parametrize(
+    ("question", "tells", "tells_not"),
+    [
+        ("How heavy is the pump?", "It weighs forty kilograms.", "The pump has a warranty of three years."),
+        ("How heavy is it?", "With its stand: 12 kg.", "It costs 420 euros."),
+        ("How tall is the tower?", "It is 120 m high.", "It was built in 1987."),
+        ("How deep is the lake?", "It's forty metres at most.", "Don't swim: it's closed for two months."),
+        ("How hot does it get?", "Up to 90 °C.", "The pump runs for 90 minutes."),
+        ("How fast is it?", "It makes 3,000 revolutions per minute.", "The pump has a warranty of three years."),
+        ("How fast is delivery?", "It comes within 2 days.", "It was founded in 1987."),
+        ("How much is the pump?", "It costs 420 euros.", "The warranty lasts three years."),
+        ("How much notice is needed?", "Two weeks are enough.", "Tell the manager."),
+    ],
+)  # fmt: skip
+def test_a_measure_is_told_in_its_units(question: str, tells: str, tells_not: str) -> None:
+    assert holds(asked(question), tells)
+    assert not holds(asked(question), tells_not)
+
+
 def test_what_was_asked_before_counts_less() -> None:
     question = asked("How many litres does the pump deliver?\nHow often is it serviced?", "How often is it serviced?")
     assert question.kind is Kind.FREQUENCY

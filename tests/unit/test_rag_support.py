@@ -65,6 +65,16 @@ def test_a_contradiction_is_told_from_another_matter() -> None:
     assert judge("It is.", place, place) is Support.SILENT
 
 
+def test_a_number_stands_in_the_place_itself_or_in_the_titles_above_it() -> None:
+    place = "The Kestrel pump has a warranty of three years."
+    around = f"{place} It costs 420 euros."
+    added = "The Kestrel pump has a warranty of three years and weighs 420 kilograms."
+    assert judge(added, place, around, 0.9) is not Support.CARRIES
+    named = "The Kestrel 5 pump has a warranty of three years."
+    assert judge(named, place, f"{around} Kestrel 5") is not Support.CARRIES
+    assert judge(named, place, f"{around} Kestrel 5", titles="Kestrel 5") is Support.CARRIES
+
+
 def test_like_vectors_let_other_words_pass_but_no_other_number() -> None:
     place = "Refunds are granted within 14 days after the purchase."
     other_words = "Refunds can be requested by customers for 14 days once something was purchased."

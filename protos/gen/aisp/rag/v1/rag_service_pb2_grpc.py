@@ -45,6 +45,11 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionResponse.FromString,
                 _registered_method=True)
+        self.GetCollection = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetCollection',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetCollectionRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetCollectionResponse.FromString,
+                _registered_method=True)
         self.ListCollections = channel.unary_unary(
                 '/aisp.rag.v1.RagService/ListCollections',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsRequest.SerializeToString,
@@ -165,6 +170,13 @@ class RagServiceServicer(object):
 
     def UpdateCollection(self, request, context):
         """Changes what can be changed of a collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCollection(self, request, context):
+        """Tells a collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,6 +343,11 @@ def add_RagServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionResponse.SerializeToString,
             ),
+            'GetCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollection,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetCollectionRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetCollectionResponse.SerializeToString,
+            ),
             'ListCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCollections,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsRequest.FromString,
@@ -492,6 +509,33 @@ class RagService(object):
             '/aisp.rag.v1.RagService/UpdateCollection',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.UpdateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetCollection',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetCollectionRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
