@@ -143,6 +143,7 @@ class ChunkRows(DocumentRows):
         self, tenant_id: str, document_id: str, after: TextMark | None, limit: int
     ) -> list[EmbeddedText]:
         # In the orders of two indexes: however many there are, each part is found where the one before ended.
+        await self.read_in_order()
         orders: tuple[Sequence[sa.Column[Any]], ...] = (staged_chunks.c.ordinal,), (chunks.c.digest, chunks.c.id)
         found: list[EmbeddedText] = []
         for place, key in enumerate(orders):
@@ -207,7 +208,7 @@ class ChunkRows(DocumentRows):
             staged_chunks.c.ordinal.between(first, first + MANY_ROWS - 1)
             for first in range(0, 0 if last is None else last + 1, MANY_ROWS)
         ]
-        kept = sa.select(chunks.c.id).where(chunks.c.id == staged_chunks.c.id, chunks.c.document_id == document.id)
+        kept = sa.select(chunks.c.id).where(chunks.c.id == staged_chunks.c.id)
         for part in parts:
             await self._db.execute(moved.where(part))
             await self._db.execute(staged_chunks.delete().where(staged, part, kept.exists()))
@@ -235,11 +236,13 @@ class ChunkRows(DocumentRows):
 
     async def _not_there(self, tenant_id: str, document: Document, limit: int) -> list[int]:
         """Ordinals of the next staged chunks that no version before has."""
+        await self.read_in_order()
         query = sa.select(staged_chunks.c.ordinal).where(
             staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document.id
         )
         if document.ready_version:
-            there = sa.select(chunks.c.id).where(chunks.c.id == staged_chunks.c.id, chunks.c.document_id == document.id)
+            # By the id alone: by the document, too, each is held against all of the document's.
+            there = sa.select(chunks.c.id).where(chunks.c.id == staged_chunks.c.id)
             query = query.where(~there.exists())
         return list((await self._db.execute(query.order_by(staged_chunks.c.ordinal).limit(limit))).scalars())
 

@@ -32,6 +32,7 @@ class StagingRows(ChunkRows):
     """Queries on staged chunks."""
 
     async def clear_staged(self, tenant_id: str, document_id: str, limit: int) -> int:
+        await self.read_in_order()
         mine = sa.and_(staged_chunks.c.tenant_id == tenant_id, staged_chunks.c.document_id == document_id)
         first = sa.select(staged_chunks.c.ordinal).where(mine).order_by(staged_chunks.c.ordinal).limit(limit)
         some = sa.and_(mine, staged_chunks.c.ordinal.in_(first))
@@ -62,6 +63,7 @@ class StagingRows(ChunkRows):
         return True
 
     async def next_staged(self, tenant_id: str, document_id: str, after: int, limit: int) -> list[Staged]:
+        await self.read_in_order()
         columns = (staged_chunks.c[name] for name in ("id", "ordinal", "text", "heading", "like"))
         query = sa.select(*columns).where(
             staged_chunks.c.tenant_id == tenant_id,
