@@ -194,6 +194,7 @@ def test_a_deleted_document_is_looked_for_and_not_found(tenant: Tenant) -> None:
     assert (removed["documents"], removed["objects"], removed["chunks"]) == (1, 2, document["chunks"])
     assert removed["bytes"] == document["bytes"]
     assert removed["cached"] >= 1
+    assert tenant.client.get("/api/v1/usage/summary").json()["storage"]["bytes"] == 0
     assert stored(tenant) == 0
     assert tenant.client.delete(f"{DOCUMENTS}/{document['id']}").status_code == 404
     audit = tenant.client.get("/api/v1/audit", params={"action": "document.delete"}).json()["data"]

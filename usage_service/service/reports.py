@@ -48,7 +48,7 @@ class Reports:
             stored = await repository.stored_bytes(tenant_id)
             state = await repository.get_state(tenant_id)
         limits = await self._limits.state(tenant_id, key_id)
-        storage = next((row.limit for row in limits if row.name == "storage_bytes" and row.scope == "tenant"), None)
+        storage = next((row for row in limits if row.name == "storage_bytes" and row.scope == "tenant"), None)
         return Summary(
             first=start,
             last=end,
@@ -56,8 +56,9 @@ class Reports:
             totals=sum((row.amounts for row in rows), Amounts()),
             by_service=_grouped((row.service, row.amounts) for row in rows),
             by_model=_grouped((row.model, row.amounts) for row in rows if row.model),
-            storage_bytes=stored,
-            storage_limit=storage,
+            # The meter knows at once what was stored or given back; the ledger hears of it a moment later.
+            storage_bytes=storage.used if storage else stored,
+            storage_limit=storage.limit if storage else None,
             limits=limits,
         )
 
