@@ -8,6 +8,7 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,15 +40,15 @@ DOCUMENTS = """
 HNSW = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = $1 AND indexdef LIKE '%hnsw%'"
 
 
-def words(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def words(count: int, rng: np.random.Generator, most: int = WORDS) -> npt.NDArray[np.int64]:
     """Numbers of words, small ones most often; word 7 is `t7`."""
-    return np.asarray(np.searchsorted(_CHANCES, rng.random(count) * _CHANCES[-1]), np.int64)
+    return np.asarray(np.searchsorted(_CHANCES[:most], rng.random(count) * _CHANCES[most - 1]), np.int64)
 
 
-def questions(count: int, seed: int) -> list[str]:
+def questions(count: int, seed: int, most: int = WORDS) -> list[str]:
     """Of eight words each."""
     rng = np.random.default_rng(seed)
-    return [" ".join(f"t{word}" for word in words(8, rng).tolist()) for _ in range(count)]
+    return [" ".join(f"t{word}" for word in words(8, rng, most).tolist()) for _ in range(count)]
 
 
 def about(number: int) -> str:
@@ -65,6 +66,9 @@ class Library:
     documents: int
     each: int = 1
     size: int = 384
+    words: int = WORDS
+    patterns: int = 0
+    """So many blocks of texts differ, where it is not 0; the others repeat theirs: a million are written in minutes."""
 
     def vectors(self, count: int, seed: int) -> npt.NDArray[np.float32]:
         """Of length 1, about the library's topics."""
@@ -91,44 +95,37 @@ class Library:
         return lane
 
     async def _write_texts(self, owner: asyncpg.Connection, ids: list[UUID], chunks: list[UUID], first: int) -> None:
-        rng = np.random.default_rng(1000 + first)
-        lengths = rng.integers(60, 180, len(chunks))
-        word = words(int(lengths.sum()), rng)
-        await self._write_postings(owner, np.repeat(np.arange(len(chunks)), lengths), word, lengths, first)
-        said, ends = [f"t{number}" for number in word.tolist()], [0, *np.cumsum(lengths).tolist()]
+        count, seed = len(chunks), first // BLOCK
+        texts, lengths, told = _block(count, seed % self.patterns if self.patterns else seed, self.words)
+        await self._write_postings(owner, told, lengths, first)
         records = []
-        for at, (start, end) in enumerate(pairwise(ends)):
+        for at, text in enumerate(texts):
             document, ordinal = divmod(first + at, self.each)
-            text = " ".join(said[start:end])
             place = chunks[at], self.tenant, self.collection, ids[document], ordinal
-            records.append((*place, text, 0, len(text), 0, "", end - start, first + at))
+            records.append((*place, text, 0, len(text), 0, "", int(lengths[at]), first + at))
         await _copied(owner, "chunks", CHUNK, records)
 
     async def _write_postings(
         self,
         owner: asyncpg.Connection,
-        chunk: npt.NDArray[np.int64],
-        word: npt.NDArray[np.int64],
+        told: Sequence[tuple[int, npt.NDArray[np.void]]],
         lengths: npt.NDArray[np.int64],
         first: int,
     ) -> None:
         """A whole block as one folded run, what is left over as runs."""
-        whole, place = len(lengths) == BLOCK, (self.tenant, self.collection)
-        pairs, counts = np.unique(word * BLOCK + chunk, return_counts=True)
-        rows = np.zeros(len(pairs), [("number", ">u4"), ("frequency", ">u2"), ("length", ">u2")])
-        rows["number"], rows["frequency"], rows["length"] = pairs % BLOCK + first, counts, lengths[pairs % BLOCK]
-        # The pairs are in the order of words and, in a word, of chunks: so are words and runs.
-        keys = pairs // BLOCK * FOLD + (0 if whole else pairs % BLOCK // RUN)
-        starts = [*np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]).tolist(), len(keys)]
-        told = [
-            (*place, f"t{keys[start] // FOLD}", int(first // RUN + keys[start] % FOLD), rows[start:end].tobytes())
-            for start, end in pairwise(starts)
-        ]
-        await _copied(owner, "postings", POSTING, told)
+        whole, place, records = len(lengths) == BLOCK, (self.tenant, self.collection), []
+        for word, rows in told:
+            moved = rows.copy()
+            moved["number"] += first
+            bounds = [0, len(rows)] if whole else np.searchsorted(rows["number"], np.arange(0, BLOCK + 1, RUN)).tolist()
+            for part, (start, end) in enumerate(pairwise(bounds)):
+                if start < end:
+                    records.append((*place, f"t{word}", first // RUN + part, moved[start:end].tobytes()))
+        await _copied(owner, "postings", POSTING, records)
         runs = []
         for low in range(0, len(lengths), RUN):
-            part, run = lengths[low : low + RUN], (first + low) // RUN
-            runs.append((*place, run, first // RUN if whole else run, len(part), len(part), int(part.sum()), whole))
+            some, run = lengths[low : low + RUN], (first + low) // RUN
+            runs.append((*place, run, first // RUN if whole else run, len(some), len(some), int(some.sum()), whole))
         await _copied(owner, "runs", RUNS, runs)
 
     async def _write_vectors(self, owner: asyncpg.Connection, ids: list[UUID], chunks: list[UUID], memory: str) -> int:
@@ -151,6 +148,25 @@ class Library:
         await owner.execute(f"SET maintenance_work_mem = '{memory}'")
         await owner.execute(index[1], timeout=1800)
         return int(lane)
+
+
+@lru_cache(maxsize=4)
+def _block(
+    count: int, seed: int, most: int
+) -> tuple[list[str], npt.NDArray[np.int64], list[tuple[int, npt.NDArray[np.void]]]]:
+    """(texts, their lengths, the postings of each word) of so many chunks that are numbered from 0."""
+    rng = np.random.default_rng(1000 + seed)
+    lengths = rng.integers(60, 180, count)
+    word = words(int(lengths.sum()), rng, most)
+    said, ends = [f"t{number}" for number in word.tolist()], [0, *np.cumsum(lengths).tolist()]
+    texts = [" ".join(said[start:end]) for start, end in pairwise(ends)]
+    pairs, counts = np.unique(word * BLOCK + np.repeat(np.arange(count), lengths), return_counts=True)
+    rows = np.zeros(len(pairs), [("number", ">u4"), ("frequency", ">u2"), ("length", ">u2")])
+    rows["number"], rows["frequency"], rows["length"] = pairs % BLOCK, counts, lengths[pairs % BLOCK]
+    # The pairs are in the order of words and, in a word, of chunks.
+    keys = pairs // BLOCK
+    starts = [*np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]).tolist(), len(keys)]
+    return texts, lengths, [(int(keys[start]), rows[start:end]) for start, end in pairwise(starts)]
 
 
 async def _copied(

@@ -1,0 +1,73 @@
+"""A question is embedded while its collection is looked up: once, and paid where its vector was used."""
+
+import asyncio
+
+import pytest
+
+from rag_service.domain.errors import CollectionNotFound
+from rag_service.domain.search import SearchMode, Seeking
+from rag_service.domain.usage import Tally
+from rag_service.policy.filters import parse
+from tests.integration.test_answers import Desk, desk  # noqa: F401  # a fixture
+
+QUESTION = "How many litres does the Zephyr pump deliver?"
+
+
+class Counted:
+    """The desk's model, which counts the questions; one with `refuse` in it fails."""
+
+    def __init__(self, desk: Desk) -> None:  # noqa: F811  # the fixture's name
+        self.asked = 0
+        self._inner = desk.model.embed_query
+        desk.model.embed_query = self.embed_query  # type: ignore[method-assign]  # counted
+
+    async def embed_query(self, model: str, text: str, tally: Tally) -> bytes:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if "refuse" in text:
+            raise RuntimeError(text)
+        return await self._inner(model, text, tally)
+
+
+async def asked(desk: Desk, **how: object) -> tuple[list[str], int]:  # noqa: F811  # likewise
+    """(the titles found, calls that are paid)."""
+    tally = Tally()
+    seeking = Seeking(**({"query": QUESTION} | how))  # type: ignore[arg-type]  # a test's
+    found = await desk.search.find(desk.asker.tenant_id, seeking, tally)
+    assert all(line.stage == "search" for line in tally.lines)
+    return [passage.title for passage in found.passages], len(tally.lines)
+
+
+async def test_a_question_is_embedded_once_and_paid_once(desk: Desk) -> None:  # noqa: F811
+    counted = Counted(desk)
+    first = await asked(desk, mode=SearchMode.HYBRID)
+    assert first[0][0] == "pump"
+    assert first[1] == counted.asked == 1
+    for times in (2, 3):
+        assert await asked(desk, mode=SearchMode.HYBRID) == first
+        assert counted.asked == times
+    narrow = parse('{"op": "eq", "field": "no such", "value": 1}')
+    assert await asked(desk, filter=narrow) == ([], 0)
+    assert counted.asked == 3, "a filter that lets nothing through needs no model"
+
+
+async def test_what_is_searched_by_words_alone_pays_for_no_vector(desk: Desk) -> None:  # noqa: F811
+    counted = Counted(desk)
+    for _ in range(2):
+        assert (await asked(desk, mode=SearchMode.LEXICAL))[1] == counted.asked == 0
+    # What was begun for a default that has changed meanwhile is given up.
+    await desk.collections.change(desk.asker.tenant_id, "", default_mode=SearchMode.LEXICAL)
+    for _ in range(2):
+        titles, paid = await asked(desk)
+        assert titles[0] == "pump"
+        assert paid == 0
+        assert counted.asked == 1
+
+
+async def test_what_fails_fails_the_same_where_it_was_begun_before(desk: Desk) -> None:  # noqa: F811
+    Counted(desk)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="refuse"):
+            await asked(desk, query="refuse this", mode=SearchMode.DENSE)
+    with pytest.raises(CollectionNotFound):
+        await asked(desk, collection="nowhere")
