@@ -190,9 +190,10 @@ def render(error: PlatformError, path: str, request_id: str) -> tuple[int, list[
     status, document = _told(error, path, request_id)
     media_type = b"application/json" if path.startswith(ECOSYSTEM) else b"application/problem+json"
     headers = [(b"content-type", media_type)]
-    if LASTING in error.metadata:
+    lasting = LASTING in error.metadata
+    if lasting:
         headers.append((b"x-should-retry", b"false"))  # what the official SDKs ask before they try again
-    elif error.retry_after is not None or status in (429, 503, OVERLOADED):
+    if error.retry_after is not None or (status in (429, 503, OVERLOADED) and not lasting):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after or 1))).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))

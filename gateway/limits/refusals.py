@@ -36,7 +36,7 @@ def limited(answer: Sequence[Any], most_tokens: int = 0) -> RateLimited:
         f"{longest.remaining} left. {_what_to_do(longest, most_tokens)}",
         metadata=metadata | ({LASTING: "true"} if lasting else {}),
         violations=[Violation(quota.name, f"{quota.used} of {quota.limit} used") for quota in binding],
-        retry_after=None if lasting else max(1.0, longest.reset_seconds),
+        retry_after=None if lasting and not longest.reset_seconds else max(1.0, longest.reset_seconds),
     )
     error.rows = answer[end:]
     error.binding = binding

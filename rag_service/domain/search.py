@@ -97,9 +97,13 @@ class Gleaned:
     terms: dict[str, Any] = field(default_factory=dict)
     numbers: Any = None
     """Of the chunks that the filter lets through, where they are known."""
+    swaps: set[int] = field(default_factory=set)
+    """How many swaps the collection had seen when it was read; more than one number: its questions are of different
+    moments.
+    """
 
     def forget(self) -> None:
-        """All but what was asked."""
+        """All but what was asked: the collection is not what it was."""
         self.moment, self.terms, self.numbers = None, {}, None
 
 

@@ -156,6 +156,7 @@ class SearchRows(Rows):
                 moment = tuple(int(number or 0) for number in rest)
             else:
                 lists[term].append(data)
+        held.swaps.add(moment[-1])
         if held.moment not in (None, moment):
             held.forget()
             return await self._read(place, terms, held, rare)

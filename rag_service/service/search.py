@@ -185,8 +185,11 @@ class Search:
                 if len(found) < len(asked[:read]):
                     found |= await repository.passages(asking.tenant_id, asked[read:])
                     now = await repository.swaps(*place)
-            torn, swaps = now != swaps and attempt < SWAPS_FOLLOWED, now
-            if not torn and len(found) >= min(least, len(ranked)):
+            seen = {swaps, now} | asking.gleaned.swaps
+            swaps = max(seen)
+            if len(seen) > 1 and attempt < SWAPS_FOLLOWED:
+                asking = replace(asking, gleaned=Gleaned(FEEDBACK_COMMON))
+            elif len(found) >= min(least, len(ranked)):
                 break
             tally = Tally()  # to look again is not the caller's cost
         cosines, words = dict(dense), dict(lexical)
