@@ -21,14 +21,15 @@ FEEDBACK_WEIGHT = 0.4
 
 def fuse(rankings: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
     """Reciprocal rank fusion: ids with the sum of 1 / (60 + rank) over the rankings they are in, best first, as a share
-    of what being first in all of them would give.
+    of what being first in all of them would give. Equals, of which there are many (second and first, first and second),
+    stay in the order of the first ranking: an order by id would be another one whenever documents are ingested anew.
     """
     most = len(rankings) / (RANK_CONSTANT + 1)
     scores: dict[str, float] = defaultdict(float)
     for ranking in rankings:
         for rank, (name, _) in enumerate(ranking, 1):
             scores[name] += 1 / (RANK_CONSTANT + rank) / most
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return sorted(scores.items(), key=lambda item: -item[1])
 
 
 def expanded(asked: Sequence[str], passages: Sequence[str]) -> dict[str, float]:

@@ -15,9 +15,12 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.conftest import NEEDS_PGVECTOR
 from tests.e2e.conftest import Platform, Tenant
 from tests.e2e.test_deletion import dsn
 from tests.performance.library import Library, questions
+
+pytestmark = NEEDS_PGVECTOR
 
 CHUNKS = int(os.environ.get("AISP_SEARCH_HTTP_CHUNKS", "2500"))
 ROUNDS = int(os.environ.get("AISP_SEARCH_HTTP_ROUNDS", "1"))

@@ -54,6 +54,8 @@ def test_fusion_prefers_what_both_found() -> None:
     ranked = fuse([[("a", 9.0), ("b", 8.0)], [("b", 0.1), ("c", 0.05)]])
     assert [name for name, _ in ranked] == ["b", "a", "c"]
     assert fuse([[], []]) == []
+    crossed = fuse([[("z", 9.0), ("a", 8.0)], [("a", 3.0), ("z", 2.0)]])
+    assert [name for name, _ in crossed] == ["z", "a"], "equals stay as the first ranking has them, whatever their ids"
 
 
 def vector(*numbers: float) -> bytes:
