@@ -43,7 +43,7 @@ def limited(answer: Sequence[Any], most_tokens: int = 0) -> RateLimited:
     return error
 
 
-def _deciding(binding: Sequence[Quota], most_tokens: int = 0) -> tuple[Quota, bool]:
+def _deciding(binding: Sequence[Quota], most_tokens: int) -> tuple[Quota, bool]:
     """Of limits that bind the one that does longest, and whether no time helps."""
     lasting = [quota for quota in binding if _lasts(quota, most_tokens)]
     return max(lasting or binding, key=lambda quota: quota.reset_seconds), bool(lasting)
