@@ -54,8 +54,9 @@ class Channel:
                 ("grpc.http2.max_pings_without_data", 0),
                 # A service that restarts is found again quickly; the default backs off for two minutes.
                 ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 2_000),
+                # How long an attempt to connect may take, whatever its name says: busy machines need more than 100 ms.
+                ("grpc.min_reconnect_backoff_ms", 5_000),
             ),
         )
         self._relay: RelayClient | None = None

@@ -90,6 +90,12 @@ def admission(servicer_context: Any) -> Hold:
     return found
 
 
+def admitted(servicer_context: Any) -> bool:
+    """Whether the call is admitted by now. One that is not and ends was not let in: it did not fail."""
+    hold = admission(servicer_context)
+    return hold is None or (hold.done() and not hold.cancelled())
+
+
 async def pour(responses: Any, take: Callable[[Any], Hold]) -> None:
     """Gives what is left of a stub's responses to `take` as it comes. Raises what iterating would, or what `take` does.
 

@@ -17,7 +17,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.propagate import extract
 
-from chassis import context, status, telemetry
+from chassis import context, flow, status, telemetry
 from chassis.context import METADATA_KEY, BadContext, RequestContext, Verifier
 from chassis.errors import Internal, PlatformError
 
@@ -25,6 +25,9 @@ log = structlog.get_logger()
 
 HEAR_OUT_SECONDS = 5.0
 """How long a client that is refused may go on sending."""
+
+NOT_ADMITTED = "NOT_ADMITTED"
+"""In place of gRPC's code: the call was begun ahead, and the meter refused it."""
 
 OPEN_PREFIXES = ("/grpc.health.", "/grpc.reflection.", "/aisp.relay.")
 """Methods that carry no request context: health checks, reflection, and where the relay's socket is, which asks for one
@@ -101,7 +104,7 @@ class _Logged(_Around):
         if isinstance(raised, grpc.aio.AbortError):
             code = call.error.code.name if call.error else "UNKNOWN"
         elif raised is not None:
-            code = "CANCELLED"
+            code = "CANCELLED" if flow.admitted(call.servicer_context) else NOT_ADMITTED
         seconds = time.perf_counter() - call.started
         telemetry.calls(call.method, code).inc()
         telemetry.call_seconds(call.method).observe(seconds)

@@ -80,6 +80,9 @@ def from_trailers(code: int, trailing: Iterable[tuple[str, str | bytes]]) -> Pla
         if key == DETAILS_KEY and isinstance(value, bytes):
             return from_status(status_pb2.Status.FromString(value))
     # Without details it was made by the transport, whose text names addresses and is not for the public.
+    if code == Code.CANCELLED:
+        # Who cancels a call himself is told so by asyncio: this one met a server that is going down.
+        return errors.Unavailable()
     return BY_CODE.get(code, errors.Unknown)()
 
 

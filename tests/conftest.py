@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
-from chassis.settings import DatabaseSettings, RedisSettings, RelaySettings
+from chassis.settings import DatabaseSettings, RedisSettings
 from deploy.local.databases import ensure_databases
 from deploy.local.postgres import Postgres, binaries
 from deploy.local.valkey import METER, Valkey, binary
-from tests.standins.echo_service import Transport
+from tests.standins.echo_service import PATIENT, Transport
 
 # The same examples at every run; how long one takes says how busy the machine is.
 settings.register_profile("aisp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -71,7 +71,7 @@ async def leaping(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Runs a test of channels and servers twice: each call by itself, and over the relay."""
     name: str = request.param
-    monkeypatch.setattr(Transport, "relay", RelaySettings(enabled=name == "relay"))
+    monkeypatch.setattr(Transport, "relay", PATIENT.model_copy(update={"enabled": name == "relay"}))
     return name
 
 

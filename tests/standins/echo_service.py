@@ -16,13 +16,16 @@ from chassis.client import Channel
 from chassis.context import Keyring, RequestContext
 from chassis.server import App, listening
 from chassis.settings import Endpoint, RelaySettings, ServiceSettings
+from tests.promptness import PATIENCE
 
 ROOT = "a root secret for tests, of some length"
 NAME = "echo_service"
 SERVICE = "test.EchoService"
 CALLING = RequestContext(request_id="req-1", tenant_id="tenant-1")
 KINDS = ("Unary", "ClientStream", "ServerStream", "BothStream")
-CONFIG = '{"methodConfig": [{"name": [{}], "timeout": "10s"}]}'
+CONFIG = f'{{"methodConfig": [{{"name": [{{}}], "timeout": "{PATIENCE:g}s"}}]}}'
+PATIENT = RelaySettings(connect_seconds=60)
+"""A relay that no busy machine is too slow for."""
 
 Behaviour = Callable[[str], Awaitable[str]]
 
@@ -109,7 +112,7 @@ async def _each(text: str) -> AsyncIterator[StringValue]:
 
 def make_settings(**changes: Any) -> ServiceSettings:
     """Settings that look at nothing around them."""
-    return ServiceSettings(_env_file=None, **{"wire": {"secret": ROOT}, **changes})
+    return ServiceSettings(_env_file=None, **{"wire": {"secret": ROOT}, "relay": PATIENT, **changes})
 
 
 class Transport:

@@ -114,6 +114,28 @@ async def test_nobody_there_is_unavailable_and_names_no_address() -> None:
     assert address not in caught.value.message
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_machine_too_busy_to_answer_at_once_is_waited_for(kind: str) -> None:
+    """A connection that is taken, and on which nothing is said for longer than a quiet machine ever needs."""
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", service.port)
+        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+
+    ring = Keyring("gateway", root=ROOT.encode())
+    async with served(Echo()) as service, await asyncio.start_server(late, "127.0.0.1", 0) as busy:
+        address = f"127.0.0.1:{busy.sockets[0].getsockname()[1]}"
+        async with Channel(address, keyring=ring, callee=NAME, service_config=CONFIG, relay=Transport.relay) as channel:
+            assert await EchoStub(channel).call(kind, "a")
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
 async def test_a_service_that_comes_back_is_found_again() -> None:
     async with served(Echo()) as first, first.channel() as channel:
         await channel.wait_ready()

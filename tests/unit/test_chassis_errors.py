@@ -112,5 +112,15 @@ def test_a_failure_of_the_transport_hides_its_text() -> None:
     assert got.message == errors.Unavailable.message
 
 
+def test_what_a_server_cancels_that_goes_down_is_unavailable() -> None:
+    empty = grpc.aio.Metadata()
+    bare = grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, empty, empty, details="CANCELLED")
+    assert type(status.from_rpc_error(bare)) is errors.Unavailable
+    details = status.to_status(errors.Cancelled(), domain="x.aisp", request_id="").SerializeToString()
+    told = grpc.aio.Metadata((status.DETAILS_KEY, details))
+    raised = grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, empty, told)
+    assert type(status.from_rpc_error(raised)) is errors.Cancelled
+
+
 def test_an_unknown_code_is_an_unknown_error() -> None:
     assert type(status.from_status(status_pb2.Status(code=77, message="Odd."))) is errors.Unknown

@@ -19,12 +19,12 @@ from chassis.relay.rules import Rules
 from chassis.settings import RelaySettings
 from deploy.local.process import free_port
 from tests.promptness import PATIENCE
-from tests.standins.echo_service import CALLING, CONFIG, NAME, ROOT, SERVICE, Echo, EchoStub, Served, served
+from tests.standins.echo_service import CALLING, CONFIG, NAME, PATIENT, ROOT, SERVICE, Echo, EchoStub, Served, served
 
-ON = RelaySettings()
+WINDOW = PATIENT.model_copy(update={"window_bytes": 100_000})
 
 
-def relayed(service: Served, settings: RelaySettings = ON) -> Channel:
+def relayed(service: Served, settings: RelaySettings = PATIENT) -> Channel:
     keyring = Keyring("gateway", root=ROOT.encode())
     return Channel(service.address, keyring=keyring, callee=NAME, service_config=CONFIG, relay=settings)
 
@@ -105,8 +105,7 @@ async def test_nothing_waits_to_be_joined() -> None:
 
 async def test_a_slow_reader_holds_back_its_own_call_only() -> None:
     echo = Counting(1000, 10_000)
-    settings = RelaySettings(window_bytes=100_000)
-    async with served(echo) as service, relayed(service, settings) as channel:
+    async with served(echo) as service, relayed(service, WINDOW) as channel:
         stub = EchoStub(channel)
         stream = stub.server_stream(StringValue(value="a"), context=CALLING)
         first = await anext(stream)
@@ -209,7 +208,7 @@ async def test_large_messages() -> None:
     async def behave(text: str) -> str:
         return text * 40
 
-    settings = RelaySettings(max_request_bytes=1_000_000)
+    settings = PATIENT.model_copy(update={"max_request_bytes": 1_000_000})
     async with served(Echo(behave)) as service, relayed(service, settings) as channel:
         stub = EchoStub(channel)
         await channel.wait_ready()
@@ -327,7 +326,7 @@ class Written(Echo):
             self.ended.set()
 
 
-@pytest.mark.parametrize("settings", [RelaySettings(window_bytes=100_000), RelaySettings(enabled=False)])
+@pytest.mark.parametrize("settings", [WINDOW, RelaySettings(enabled=False)])
 class TestPouring:
     async def test_a_stream_is_poured(self, settings: RelaySettings) -> None:
         async with served(Written(1000, 1000)) as service, relayed(service, settings) as channel:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import structlog
 from google.protobuf.wrappers_pb2 import StringValue
 
 from chassis import errors
@@ -12,9 +13,8 @@ from chassis.client import Channel
 from chassis.context import Keyring
 from chassis.flow import admission
 from chassis.relay.calls import Begun
-from chassis.settings import RelaySettings
 from tests.promptness import PATIENCE
-from tests.standins.echo_service import CALLING, CONFIG, NAME, ROOT, Echo, EchoStub, Served, served
+from tests.standins.echo_service import CALLING, CONFIG, NAME, PATIENT, ROOT, Echo, EchoStub, Served, served
 from tests.unit.test_chassis_relay import cable
 
 KINDS = ("Unary", "ServerStream")
@@ -54,7 +54,7 @@ class Party:
     """A caller of the service."""
 
     def __init__(self, service: Served, *, relay: bool = True) -> None:
-        keyring, settings = Keyring("gateway", root=ROOT.encode()), RelaySettings(enabled=relay)
+        keyring, settings = Keyring("gateway", root=ROOT.encode()), PATIENT.model_copy(update={"enabled": relay})
         self.channel = Channel(service.address, keyring=keyring, callee=NAME, service_config=CONFIG, relay=settings)
         self.stub = EchoStub(self.channel)
 
@@ -95,6 +95,39 @@ async def test_who_is_refused_leaves_and_nothing_was_done(echo: Careful, kind: s
             begun.leave()
             await asyncio.wait_for(echo.left.wait(), PATIENCE)
             assert not echo.done
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("goes", "code"), [(False, "NOT_ADMITTED"), (True, "CANCELLED")])
+async def test_who_was_not_let_in_did_not_fail(kind: str, goes: bool, code: str) -> None:
+    waiting = asyncio.Event()
+
+    async def stays(_text: str) -> str:
+        waiting.set()
+        await asyncio.sleep(600)
+        return ""
+
+    class Staying(Careful):
+        async def server_stream(self, request: StringValue, servicer_context: Any) -> AsyncIterator[StringValue]:
+            await self._admitted(request, servicer_context)
+            yield StringValue(value=await self.behave(request.value))
+
+    echo = Staying()
+    echo.behave = stays
+    with structlog.testing.capture_logs() as lines:
+        async with served(echo) as service:
+            party = Party(service)
+            async with party.channel:
+                begun = await party.begin(kind)
+                await asyncio.wait_for(echo.ready.wait(), PATIENCE)
+                if goes:
+                    begun.go()
+                    await asyncio.wait_for(waiting.wait(), PATIENCE)
+                begun.leave()
+                async with asyncio.timeout(PATIENCE):
+                    while not (codes := [line["code"] for line in lines if line["event"] == "call"]):
+                        await asyncio.sleep(0.005)
+    assert codes == [code]
 
 
 @pytest.mark.parametrize("kind", KINDS)
