@@ -19,8 +19,8 @@ from gateway.routes.common import AUTHENTICATED, Services, StrictRoute, managed,
 
 router = APIRouter(route_class=StrictRoute, tags=["catalogue"])
 
-Prices = dict[tuple[str, str], dict[str, int]]
-"""Nano-dollars for a million of each unit, by provider and model."""
+Prices = dict[tuple[str, str], dict[int, dict[str, int]]]
+"""Nano-dollars for a million of each unit, by provider and model, and by the tokens that a call has to read for it."""
 HEALTH = {llm_pb.HEALTH_OK: "ok", llm_pb.HEALTH_FAILING: "failing", llm_pb.HEALTH_NOT_CONFIGURED: "not_configured"}
 
 
@@ -112,7 +112,10 @@ def _model(service: str, model: Any, prices: Prices) -> dict[str, Any]:
     priced = getattr(model, "price_key", "") or document.get("alias_of") or model.name
     # openai/gpt-4o-mini and gpt-4o-mini are one model of one provider.
     spelt = (priced, priced.removeprefix(f"{model.provider}/"))
-    document["prices"] = next((prices[model.provider, one] for one in spelt if (model.provider, one) in prices), {})
+    found = next((prices[model.provider, one] for one in spelt if (model.provider, one) in prices), {})
+    document["prices"] = found.get(0, {})
+    if longer := sorted(start for start in found if start):
+        document["price_tiers"] = [{"from_input_tokens": start, "prices": found[start]} for start in longer]
     return document
 
 
@@ -145,7 +148,10 @@ async def _prices(services: Clients, calling: RequestContext) -> Prices:
         return {}
     prices: Prices = {}
     for row in rows:
-        prices.setdefault((row.provider, row.model), {})[UNITS[row.unit]] = row.nano_usd_per_million
+        found, unit = prices.setdefault((row.provider, row.model), {}), UNITS[row.unit]
+        found.setdefault(0, {})[unit] = row.nano_usd_per_million
+        for tier in row.tiers:
+            found.setdefault(tier.from_input_tokens, {})[unit] = tier.nano_usd_per_million
     return prices
 
 

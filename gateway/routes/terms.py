@@ -33,8 +33,17 @@ class PlanBody(Body):
     sla_percent: Annotated[float, Field(ge=0, le=100)] | None = None
 
 
+class NewTier(Body):
+    """What one million units cost in a call that reads so many tokens or more: 272001 for "above 272,000"."""
+
+    from_input_tokens: Annotated[Whole, Field(ge=1, le=10**9)]
+    nano_usd_per_million: Annotated[Whole, Field(ge=0, le=10**15)]
+
+
 class NewPrice(Body):
-    """A version of a price. Without `tenant_id` for everybody; without `effective_at` from now on."""
+    """A version of a price. Without `tenant_id` for everybody; without `effective_at` from now on. `tiers`: what longer
+    calls cost, all of such a call.
+    """
 
     provider: Name
     model: Name
@@ -43,6 +52,7 @@ class NewPrice(Body):
     effective_at: AwareDatetime | None = None
     source: Annotated[str, Field(max_length=500)] = ""
     tenant_id: Id | None = None
+    tiers: Annotated[list[NewTier], Field(max_length=8)] = []
 
 
 class NewPrices(Body):
@@ -132,6 +142,8 @@ async def add_prices(
         )
         if price.effective_at is not None:
             row.effective_time.FromDatetime(price.effective_at)
+        for tier in price.tiers:
+            row.tiers.add(from_input_tokens=tier.from_input_tokens, nano_usd_per_million=tier.nano_usd_per_million)
     added = (await services.usage.AddPrices(request, context=call.context)).prices
     if call.deed:
         call.deed.after = {"versions": [price.version for price in added]}
@@ -181,7 +193,16 @@ def _price(price: prices_pb2.Price) -> dict[str, Any]:
         "effective_at": iso(price.effective_time),
         "source": price.source,
         "tenant_id": price.tenant_id or None,
+        "tiers": tiers_of(price),
     }
+
+
+def tiers_of(price: prices_pb2.Price) -> list[dict[str, int]]:
+    """What longer calls cost."""
+    return [
+        {"from_input_tokens": tier.from_input_tokens, "nano_usd_per_million": tier.nano_usd_per_million}
+        for tier in price.tiers
+    ]
 
 
 def _markup(markup: prices_pb2.Markup) -> dict[str, Any]:

@@ -45,6 +45,7 @@ EXPORT: dict[int | str, dict[str, Any]] = {
 COLUMNS = ("at", "id", "corrects_id", "request_id", "status", "key_id", "user_id")
 LINE_COLUMNS = (
     "service", "model", "provider", "unit", "amount", "attempt", "price_version", "cost_nano_usd", "estimated",
+    "from_input_tokens",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would calculate, if a text began with it."""
@@ -223,6 +224,7 @@ def _event(event: pb.Event) -> dict[str, Any]:
             "price_version": line.price_version or None,
             "cost_nano_usd": line.cost_nano_usd,
             "estimated": line.usage.estimated,
+            "from_input_tokens": line.from_input_tokens or None,
         }
         for line in event.lines
     ]

@@ -91,12 +91,13 @@ def test_an_operator_edits_plans_and_adds_prices(new_tenant: Callable[..., Tenan
     assert tenant.client.post("/v1/embeddings", json=EMBED).headers["x-ratelimit-limit-requests"] == "7"
     model = f"m-{uuid4().hex}"
     price = {"provider": "openai", "model": model, "unit": "input_tokens", "nano_usd_per_million": 5}
+    price["tiers"] = [{"from_input_tokens": 200_001, "nano_usd_per_million": 9}]
     added = operator.post("/api/v1/admin/prices", json={"prices": [price]})
     assert added.status_code == 201, added.text
     past = operator.post("/api/v1/admin/prices", json={"prices": [price | {"effective_at": "2026-01-02T00:00:00Z"}]})
     assert (past.status_code, past.json()["code"]) == (422, "PAST_PRICE")
     listed = operator.get(f"/api/v1/admin/prices?model={model}").json()["data"]
-    assert [row["version"] for row in listed] == [added.json()["data"][0]["version"]]
+    assert [(row["version"], row["tiers"]) for row in listed] == [(added.json()["data"][0]["version"], price["tiers"])]
     nobody = operator.post("/api/v1/admin/prices", json={"prices": [price | {"tenant_id": str(uuid4())}]})
     assert (nobody.status_code, nobody.json()["code"]) == (404, "TENANT_NOT_FOUND")
     unknown = operator.post("/api/v1/admin/prices", json={"prices": [price | {"unit": "words"}]})

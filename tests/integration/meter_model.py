@@ -4,7 +4,7 @@ Windows are kept second by second and summed up anew each time; nothing is share
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -46,10 +46,27 @@ def price(units: int, per_million: int) -> int:
     return int(exact.to_integral_value(ROUND_HALF_UP)) * (-1 if units < 0 else 1)
 
 
+READ = ("input_tokens", "cached_input_tokens", "cache_write_tokens")
+Rates = dict[int, int]
+"""By how many tokens a call reads from which on it holds; that from 0 for any."""
+
+
+def calls(lines: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Lines of one call stand together, each unit once."""
+    call: list[list[Any]] = []
+    for line in lines:
+        others = [other for other in call if (*other[:3], other[5]) != (*line[:3], line[5]) or other[3] == line[3]]
+        if others:
+            yield call
+            call = []
+        call.append(line)
+    yield call
+
+
 class Model:
     """What the library must answer, at the time that `now` tells. `prices`: by (model, unit)."""
 
-    def __init__(self, prices: Mapping[tuple[str, str], int], now: int) -> None:
+    def __init__(self, prices: Mapping[tuple[str, str], Rates], now: int) -> None:
         self.now = now
         self.prices = prices
         self.epoch = 0
@@ -259,20 +276,29 @@ class Model:
         }  # fmt: skip
         if any(self._money(subject) for subject in subjects):
             units = {"input_tokens": asked["input"], "characters": asked["c"], "audio_milliseconds": asked["a"]}
-            costs["$"] = sum(self._price(asked["model"], unit, amount) for unit, amount in units.items())
-            more = self._price(asked["model"], "output_tokens", output)
+            # What is estimated is a fourth of the bytes, and a token has at least one.
+            most = 4 * asked["input"]
+            costs["$"] = sum(self._most(asked["model"], unit, amount, most) for unit, amount in units.items())
+            more = self._most(asked["model"], "output_tokens", output, most)
             costs["$"] += more if bounded else min([more, *shares["$"]])
         return costs
 
-    def _price(self, model: str, unit: str, amount: int) -> int:
-        return price(amount, self.prices.get((model, unit), 0))
+    def _most(self, model: str, unit: str, amount: int, context: int) -> int:
+        rates = self.prices.get((model, unit), {0: 0})
+        return max(price(amount, rate) for start, rate in rates.items() if start <= context)
+
+    def _price(self, model: str, unit: str, amount: int, context: int) -> int:
+        rates = self.prices.get((model, unit), {0: 0})
+        return price(amount, rates[max(start for start in rates if start <= context)])
 
     def _sums(self, lines: list[list[Any]], *, money: bool = True) -> dict[str, int]:
         sums = dict.fromkeys("kcab$", 0)
-        for _service, model, _provider, unit, amount, _attempt in lines:
-            measure = {"characters": "c", "audio_milliseconds": "a", "stored_bytes": "b"}.get(unit, "k")
-            sums[measure] += amount
-            sums["$"] += self._price(model, unit, amount) if money else 0
+        for call in calls(lines):
+            context = sum(amount for *_, unit, amount, _ in call if unit in READ)
+            for _service, model, _provider, unit, amount, _attempt in call:
+                measure = {"characters": "c", "audio_milliseconds": "a", "stored_bytes": "b"}.get(unit, "k")
+                sums[measure] += amount
+                sums["$"] += self._price(model, unit, amount, context) if money else 0
         return sums
 
     def _count(self, lease: Lease, lines: list[list[Any]], keep: Amounts) -> Clock:

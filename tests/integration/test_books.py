@@ -201,6 +201,33 @@ async def test_a_price_has_versions_and_the_past_is_never_edited(books: Books) -
     assert len((await books.stub.ListPrices(listing, context=OPERATOR)).prices) == 3
 
 
+async def test_a_price_may_have_tiers_by_the_length_of_a_call(books: Books) -> None:
+    model, unit = f"m-{uuid4().hex}", usage_pb2.UNIT_INPUT_TOKENS
+    tier = prices_pb2.PriceTier(from_input_tokens=1001, nano_usd_per_million=2 * 10**9)
+    price = prices_pb2.Price(provider="local", model=model, unit=unit, nano_usd_per_million=10**9, tiers=[tier])
+    (added,) = (await books.stub.AddPrices(prices_pb2.AddPricesRequest(prices=[price]), context=OPERATOR)).prices
+    assert list(added.tiers) == [tier]
+    listing = prices_pb2.ListPricesRequest(model=model)
+    assert (await books.stub.ListPrices(listing, context=books.context)).prices == [added]
+    for tokens in (1000, 1001):
+        await books.use(tokens, model=model)
+    events = (await books.stub.ListEvents(pb.ListEventsRequest(), context=books.context)).events
+    told = [(line.price_version, line.cost_nano_usd, line.from_input_tokens) for (line,) in (e.lines for e in events)]
+    assert told == [(added.version, 2_002_000, 1001), (added.version, 1_000_000, 0)]
+    price.tiers[0].from_input_tokens = 0
+    with pytest.raises(InvalidArgument, match="tiers"):
+        await books.stub.AddPrices(prices_pb2.AddPricesRequest(prices=[price]), context=OPERATOR)
+    starter = prices_pb2.ListPricesRequest(provider="openai", model="gpt-5.4")
+    found = (await books.stub.ListPrices(starter, context=books.context)).prices
+    # Above 272,000 tokens twice as much to read and half as much again to write.
+    assert {row.unit: (row.nano_usd_per_million, row.tiers[0].nano_usd_per_million) for row in found} == {
+        usage_pb2.UNIT_INPUT_TOKENS: (2_500_000_000, 5_000_000_000),
+        usage_pb2.UNIT_CACHED_INPUT_TOKENS: (250_000_000, 500_000_000),
+        usage_pb2.UNIT_OUTPUT_TOKENS: (15_000_000_000, 22_500_000_000),
+    }
+    assert {row.tiers[0].from_input_tokens for row in found} == {272_001}
+
+
 async def test_a_tenant_has_a_markup_and_prices_of_its_own(books: Books) -> None:
     markup = prices_pb2.AddMarkupRequest(markup=prices_pb2.Markup(tenant_id=books.tenant, basis_points=5000))
     await books.stub.AddMarkup(markup, context=OPERATOR)

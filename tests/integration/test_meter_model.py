@@ -23,8 +23,12 @@ BATCH = 250
 PARTITION = "m:{p1}"
 START = 1_795_478_000_000
 PRICES = {
-    ("m1", "input_tokens"): 150_000_007, ("m1", "output_tokens"): 600_000_001, ("m2", "input_tokens"): 75_000_000_000,
-    ("m2", "characters"): 15_000_000_000, ("m2", "audio_milliseconds"): 100_000_003,
+    ("m1", "input_tokens"): {0: 150_000_007}, ("m1", "output_tokens"): {0: 600_000_001},
+    ("m2", "input_tokens"): {0: 75_000_000_000}, ("m2", "characters"): {0: 15_000_000_000},
+    ("m2", "audio_milliseconds"): {0: 100_000_003},
+    ("m3", "input_tokens"): {0: 150_000_007, 1000: 300_000_011, 6001: 200_000_009},
+    ("m3", "cached_input_tokens"): {0: 15_000_001, 1000: 30_000_001},
+    ("m3", "output_tokens"): {0: 600_000_001, 64: 900_000_007},
 }  # fmt: skip
 NAMES = [
     *(f"{noun}_{period}" for noun in MEASURES for period in ("per_minute", "per_day", "per_month", "total")),
@@ -51,7 +55,11 @@ class History:
         self.names: deque[str] = deque(maxlen=200)
         self.seen: dict[str, int] = {}
         self.set_clock(START)
-        lines = [f"{who}|{model}|{unit}\t{per}\n" for (model, unit), per in PRICES.items() for who in ("p", "")]
+        lines = [
+            f"{who}|{model}|{unit}\t{rates[0]}{''.join(f' {at}={rate}' for at, rate in rates.items() if at)}\n"
+            for (model, unit), rates in PRICES.items()
+            for who in ("p", "")
+        ]
         self.call("set_prices", None, "standard", "".join(lines))
 
     # --- steps
@@ -198,7 +206,7 @@ class History:
         return {
             "tenant": choose(("T1", "T1", "T2")), "key": choose(("", "K1", "K2")), "user": choose(("", "U1")),
             "lease": name, "class": choose(("ai", "ai", "ai", "job", "effect", "management")),
-            "counts": choose((0, 1, 1)), "model": choose(("m1", "m2")), "input": choose((0, 10, 777, 5000)),
+            "counts": choose((0, 1, 1)), "model": choose(("m1", "m2", "m3")), "input": choose((0, 10, 777, 5000)),
             "output": choose((0, 100, 4096, 10**6)),
             "bounded": choose((True, False)), "c": choose((0, 0, 900)), "a": choose((0, 0, 1, 30_500)),
             "bytes": choose((0, 0, 4000)), "lease_ms": choose((500, 60_000, 60_000)), "fallback": fallback,
@@ -207,10 +215,18 @@ class History:
     def lines(self) -> list[list[Any]]:
         choose = self.random.choice
         amounts = dict.fromkeys(UNITS, (0, 1, 64, 999, 6000)) | {"stored_bytes": (0, 1, 64, 999, 6000, -1, -6000)}
+        if self.random.random() < 0.5:
+            return [
+                ["llm", choose(("m1", "m2", "m3")), "p", unit, choose(amounts[unit]), 1]
+                for unit in self.random.sample(UNITS, self.random.randrange(4))
+            ]
+        # Of some calls of one model, as `rag/chat` makes them.
         return [
-            ["llm", choose(("m1", "m2")), "p", unit, choose(amounts[unit]), 1]
-            for unit in self.random.sample(UNITS, self.random.randrange(4))
-        ]  # fmt: skip
+            ["llm", model, "p", unit, choose(amounts[unit]), attempt]
+            for model, attempt in ((choose(("m1", "m3")), choose((1, 2))) for _ in range(choose((1, 2, 3))))
+            for unit in UNITS[:3]
+            if self.random.random() < 0.8
+        ]
 
     def compile_missing(self, asked: dict[str, Any]) -> None:
         for kind, name in (("t", ""), ("k", asked["key"]), ("u", asked["user"])):

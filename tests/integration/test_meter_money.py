@@ -96,6 +96,57 @@ async def test_a_price_by_the_request_is_counted_once_by_the_model_that_answered
     assert await bench.used("cost_nano_usd_total") == 1431
 
 
+TIERED = {
+    f"{who}|m|{unit}": text
+    for who in ("local", "")
+    for unit, text in (
+        ("input_tokens", "1000000 201=2000000"), ("cached_input_tokens", "100000 201=200000"),
+        ("output_tokens", "3000000 201=4500000"),
+    )
+}  # fmt: skip
+
+
+async def test_a_long_call_costs_its_tier_and_what_may_be_long_is_reserved_so(bench: Bench) -> None:
+    await bench.functions.set_prices([number_of(bench.tenant)], "standard", TIERED)
+    await bench.compile(Subject("tenant", bench.tenant, 1, limits={"cost_nano_usd_total": 100_000}))
+    used = 0
+
+    async def costs(read: int, cached: int, written: int) -> int:
+        nonlocal used
+        lease = await bench.meter.reserve(bench.admission(model="m", tokens=1))
+        amounts = {"input_tokens": read, "cached_input_tokens": cached, "output_tokens": written}
+        lines = [Line("llm", "m", "local", unit, amount) for unit, amount in amounts.items()]
+        await bench.meter.settle(lease, lines)
+        before, used = used, await bench.used("cost_nano_usd_total")
+        return used - before
+
+    assert await costs(200, 0, 10) == 200 + 10 * 3
+    assert await costs(201, 0, 10) == 201 * 2 + 45
+    assert await costs(1, 200, 10) == 2 + 40 + 45
+    # Estimated at a fourth of its bytes: 50 tokens are 200 at most, 51 may be 204.
+    for read, nano in ((50, 50 + 2 * 3), (51, 51 * 2 + 9)):
+        bounded = bench.admission(model="m", tokens=read, output_tokens=2, output_bounded=True)
+        lease = await bench.meter.reserve(bounded)
+        assert await bench.used("cost_nano_usd_total") - used == nano
+        await bench.meter.settle(lease, [])
+
+
+async def test_calls_of_one_request_are_not_one_long_call(bench: Bench) -> None:
+    """Also not while it runs, or where it is swept and settled late in another tier."""
+    await bench.functions.set_prices([number_of(bench.tenant)], "standard", TIERED)
+    await bench.compile(Subject("tenant", bench.tenant, 1, limits={"cost_nano_usd_total": 100_000}))
+    calls = [Line("llm", "m", "local", unit, 150) for unit in ("input_tokens", "output_tokens") * 2]
+    lease = await bench.meter.reserve(bench.admission(model="m", tokens=1))
+    lease.lines = calls
+    await bench.meter.checkpoint(lease)
+    assert await bench.used("cost_nano_usd_total") == 2 * (150 + 450)
+    await bench.expire(lease)
+    await bench.redis.fcall(PREFIX + "sweep", 1, f"m:{{p{number_of(bench.tenant)}}}", 10)
+    assert await bench.used("cost_nano_usd_total") == 1200
+    await bench.meter.settle(lease, [Line("llm", "m", "local", "input_tokens", 300)])
+    assert await bench.used("cost_nano_usd_total") == 600
+
+
 async def test_what_has_no_price_is_refused_under_a_limit_of_money_and_by_setting(bench: Bench) -> None:
     await priced(bench, budgets={"cost_nano_usd_total": 1000})
     with pytest.raises(UnpricedModel):

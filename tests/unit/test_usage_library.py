@@ -4,7 +4,7 @@ import hashlib
 
 from usage_service.adapters import library
 
-DIGEST = "f49df11bcc640fb2"
+DIGEST = "6fff617cf69d580a"
 
 
 def test_another_text_is_another_revision() -> None:

@@ -24,7 +24,7 @@ from usage_service.policy.budgets import (
 )
 from usage_service.policy.ledger import tokens_of
 from usage_service.policy.limits import check_plan
-from usage_service.policy.prices import EVERYBODY, PriceBook, cost, marked_up
+from usage_service.policy.prices import EVERYBODY, PriceBook, Rate, cost, marked_up
 from usage_service.policy.webhooks import MAX_PAUSE_SECONDS, pause_after, signature
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -95,8 +95,8 @@ def test_the_meter_counts_with_the_ledgers_prices(first: int, second: int, point
     for provider in ("openai", "local"):
         for model in ("m", f"{provider}/m"):
             booked = book.price(TENANT, line(model, provider), NOW).cost_nano_usd
-            assert cost(1_000_000, rates[f"{provider}|{model}|input_tokens"]) == booked
-    assert rates["|m|input_tokens"] == max(marked_up(first, points), marked_up(second, points))
+            assert cost(1_000_000, rates[f"{provider}|{model}|input_tokens"].base) == booked
+    assert rates["|m|input_tokens"] == Rate(max(marked_up(first, points), marked_up(second, points)))
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_tokens_that_are_told_apart_cost_what_others_do_unless_they_have_a_price
         book = PriceBook(prices)
         assert book.price(TENANT, told, NOW).cost_nano_usd == expected
         rates = book.rates(TENANT, NOW)
-        assert rates[f"openai|m|{special.value}"] == expected
+        assert rates[f"openai|m|{special.value}"] == Rate(expected)
         # What is reserved before the provider tells them apart is enough for either.
-        assert rates[f"|m|{ordinary.value}"] == expected
+        assert rates[f"|m|{ordinary.value}"] == Rate(expected)
     assert tokens_of([told]) == 1_000_000
 
 

@@ -111,7 +111,7 @@ class ValkeyMeter:
     async def set_plan(self, name: str, version: int) -> None:
         await self._in_turn(range(PARTITIONS), lambda number: self._fcall("set_plan", partition(number), name, version))
 
-    async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, int]) -> None:
+    async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, object]) -> None:
         # One text, made once: as arguments a list of a thousand costs milliseconds for each of 256 partitions. One that
         # has this very list, as after a restart, is left in peace: the server's log would grow by all of it.
         written = "".join(f"{price}\t{rate}\n" for price, rate in prices.items()).encode()

@@ -59,11 +59,14 @@ OWN_KEY = "own:"
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """A line with its cost; price version 0 means that it has no price."""
+    """A line with its cost; price version 0 means that it has no price. `from_input_tokens`: the price's tier by which
+    it costs that, 0 where its call reads fewer than any asks for.
+    """
 
     line: Line
     price_version: int
     cost_nano_usd: int
+    from_input_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,10 @@ class Meter(Protocol):
     async def set_plan(self, name: str, version: int) -> None:
         """Before its next admission each tenant on an older version of the plan is compiled anew. After the commit."""
 
-    async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, int]) -> None:
-        """Replaces a price list of partitions: by `provider|model|unit`, nano-dollars per million."""
+    async def set_prices(self, numbers: Iterable[int], name: str, prices: Mapping[str, object]) -> None:
+        """Replaces a price list of partitions: by `provider|model|unit`, nano-dollars per million as their text, behind
+        which are tiers as ` from=rate`.
+        """
 
     async def reserve(self, work: Work, version: int) -> str:
         """The lease's id. RateLimited; NeedLimits if compiled limits are not there."""

@@ -10,8 +10,19 @@ STANDARD = "standard"
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """What one million units cost in a call that reads so many tokens or more, whichever way it read them."""
+
+    from_input_tokens: int
+    nano_usd_per_million: int
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """What one million units of one model cost, from a time on. `tenant_id`: for whom; empty for everybody."""
+    """What one million units of one model cost, from a time on. `tenant_id`: for whom; empty for everybody.
+
+    `tiers`, the least first: what they cost in longer calls, all of such a call.
+    """
 
     version: int
     provider: str
@@ -21,6 +32,7 @@ class Price:
     effective_at: datetime
     source: str = ""
     tenant_id: str = ""
+    tiers: tuple[Tier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,34 @@ def answering(lines: Sequence[Line]) -> Line | None:
     return writing or next((line for line in lines if line.provider), None)
 
 
-def to_ledger(event: MeterEvent, book: PriceBook, used: Sequence[Line] = ()) -> LedgerEvent:
-    """The event as a row of the ledger: priced and summed up. `used`: what a correction's lease used in all."""
-    lines = tuple(book.price(event.tenant_id, line, event.at) for line in event.lines)
-    if fee := _fee(event, book, answering(used or event.lines)):
+Share = tuple[Line, int]
+"""A line, and the tier of its price: the tokens from which on it holds."""
+
+
+def to_ledger(event: MeterEvent, book: PriceBook) -> LedgerEvent:
+    """The event as a row of the ledger: priced and summed up."""
+    tiers = book.tiers(event.tenant_id, event.lines, event.at)
+    return _row(event, book, list(zip(event.lines, tiers, strict=True)), event.lines)
+
+
+def corrected(event: MeterEvent, book: PriceBook, swept: Sequence[Line]) -> LedgerEvent:
+    """The row that makes of what the sweeper booked what was used in all, which is what `event` tells.
+
+    A call that turns out to be longer than it was when it was swept may be in another tier: then what was booked is
+    taken back at its price, and all of it is booked at the other one.
+    """
+    shares = [
+        list(zip(lines, book.tiers(event.tenant_id, lines, event.at), strict=True)) for lines in (event.lines, swept)
+    ]
+    rest = _difference(*shares)
+    changed = replace(event, kind="correct", lines=tuple(line for line, _ in rest))
+    return _row(changed, book, rest, event.lines)
+
+
+def _row(event: MeterEvent, book: PriceBook, shares: Sequence[Share], used: Sequence[Line]) -> LedgerEvent:
+    """`used`: by the lease in all."""
+    lines = tuple(book.price(event.tenant_id, line, event.at, tier) for line, tier in shares)
+    if fee := _fee(event, book, answering(used)):
         lines = (*lines, fee)
     counts = event.counts_request and event.kind != "correct" and event.status is not EventStatus.REPLAYED
     sums = [1 if counts else 0, *NOTHING[1:]]
@@ -78,16 +102,20 @@ def _fee(event: MeterEvent, book: PriceBook, model: Line | None) -> PricedLine |
 
 
 def subtract(lines: Sequence[Line], earlier: Sequence[Line]) -> tuple[Line, ...]:
-    """What `lines` add to what was booked `earlier`: the lines of a correction."""
-    totals: dict[tuple[str, str, str, Unit, int], int] = defaultdict(int)
-    for sign, row in ((1, lines), (-1, earlier)):
-        for line in row:
-            totals[line.service, line.model, line.provider, line.unit, line.attempt] += sign * line.amount
-    return tuple(
-        Line(service, model, provider, unit, amount, attempt)
-        for (service, model, provider, unit, attempt), amount in totals.items()
+    """What `lines` add to what was booked `earlier`."""
+    return tuple(line for line, _ in _difference([(line, 0) for line in lines], [(line, 0) for line in earlier]))
+
+
+def _difference(shares: Sequence[Share], earlier: Sequence[Share]) -> list[Share]:
+    totals: dict[tuple[str, str, str, Unit, int, int], int] = defaultdict(int)
+    for sign, row in ((1, shares), (-1, earlier)):
+        for line, tier in row:
+            totals[line.service, line.model, line.provider, line.unit, line.attempt, tier] += sign * line.amount
+    return [
+        (Line(service, model, provider, unit, amount, attempt), tier)
+        for (service, model, provider, unit, attempt, tier), amount in totals.items()
         if amount
-    )
+    ]
 
 
 class Contradiction(Exception):
@@ -113,8 +141,7 @@ def to_book(event: MeterEvent, earlier: Sequence[LedgerEvent], book: PriceBook) 
             raise Contradiction
         return None
     if swept:
-        lines = subtract(event.lines, swept.event.lines)
-        return to_ledger(replace(event, kind="correct", lines=lines), book, event.lines)
+        return corrected(event, book, swept.event.lines)
     return to_ledger(event if event.kind == "settle" else replace(event, kind="settle"), book)
 
 

@@ -79,18 +79,28 @@ def to_columns(rows: Sequence[LedgerEvent]) -> dict[str, list[Any]]:
 def _lines(row: LedgerEvent) -> str:
     told = [
         [line.line.service, line.line.model, line.line.provider, line.line.unit.value, line.line.amount,
-         line.line.attempt, line.price_version, line.cost_nano_usd, *([True] * line.line.estimated)]
+         line.line.attempt, line.price_version, line.cost_nano_usd, *_more(line)]
         for line in row.lines
     ]  # fmt: skip
     return orjson.dumps(told).decode()
 
 
+def _more(line: PricedLine) -> list[bool | int]:
+    """Behind what every line has: that it is estimated, and its price's tier."""
+    if line.from_input_tokens:
+        return [line.line.estimated, line.from_input_tokens]
+    return [True] if line.line.estimated else []
+
+
+def _line(item: list[Any]) -> PricedLine:
+    service, model, provider, unit, amount, attempt, version, cost, *more = item
+    used = Line(service, model, provider, Unit(unit), amount, attempt, bool(more and more[0]))
+    return PricedLine(used, version, cost, more[1] if len(more) > 1 else 0)
+
+
 def from_row(row: Any) -> LedgerEvent:
     """A row as an event."""
-    lines = tuple(
-        PricedLine(Line(item[0], item[1], item[2], Unit(item[3]), item[4], item[5], bool(item[8:])), item[6], item[7])
-        for item in row.lines
-    )
+    lines = tuple(_line(item) for item in row.lines)
     event = MeterEvent(
         id=row.id,
         kind=row.kind,

@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from usage_service.domain.errors import PriceExists
 from usage_service.domain.ledger import Unit
-from usage_service.domain.prices import Markup, Price
+from usage_service.domain.prices import Markup, Price, Tier
 from usage_service.repository.rows import Rows
 from usage_service.repository.tables import markups, prices
 
@@ -27,7 +27,7 @@ class PriceRows(Rows):
         return [
             Price(
                 row.version, row.provider, row.model, Unit(row.unit), row.nano_usd_per_million, row.effective_at,
-                row.source, row.tenant_id or "",
+                row.source, row.tenant_id or "", tuple(Tier(*tier) for tier in row.tiers),
             )
             for row in rows
         ]  # fmt: skip
@@ -37,6 +37,7 @@ class PriceRows(Rows):
             "provider": price.provider, "model": price.model, "unit": price.unit.value, "source": price.source,
             "nano_usd_per_million": price.nano_usd_per_million, "effective_at": price.effective_at,
             "tenant_id": price.tenant_id or None,
+            "tiers": [[tier.from_input_tokens, tier.nano_usd_per_million] for tier in price.tiers],
         }  # fmt: skip
         try:
             return int((await self._db.execute(prices.insert().returning(prices.c.version), values)).scalar_one())

@@ -40,6 +40,7 @@ prices = sa.Table(
     sa.Column("effective_at", TIMESTAMP(timezone=True), nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("tenant_id", UUID(as_uuid=False)),
+    sa.Column("tiers", JSONB, nullable=False, server_default="[]"),
     sa.Index("uq_prices_terms", "tenant_id", "provider", "model", "unit", "effective_at", unique=True),
     sa.Index(
         "uq_prices_terms_for_everybody",

@@ -10,7 +10,17 @@ from usage_service.domain.errors import BadTerms, PastPrice
 from usage_service.domain.ledger import Unit
 from usage_service.domain.ports import Meter, Store
 from usage_service.domain.prices import STANDARD, Markup, Price
-from usage_service.policy.prices import EVERYBODY, MAX_NANO_USD_PER_MILLION, WHOLE, PriceBook, by_terms, list_name
+from usage_service.policy.prices import (
+    EVERYBODY,
+    MAX_NANO_USD_PER_MILLION,
+    MAX_TIERS,
+    TIERED,
+    WHOLE,
+    PriceBook,
+    by_terms,
+    checked,
+    list_name,
+)
 
 log = structlog.get_logger()
 
@@ -154,5 +164,10 @@ def _check(price: Price) -> None:
         raise BadTerms("unit: stored bytes are limited by the plan, not sold by the byte.")
     if not 0 <= price.nano_usd_per_million <= MAX_NANO_USD_PER_MILLION:
         raise BadTerms(f"nano_usd_per_million: from 0 to {MAX_NANO_USD_PER_MILLION}.")
+    rates = (tier.nano_usd_per_million for tier in price.tiers)
+    if price.tiers and not (price.unit in TIERED and checked(price.tiers)):
+        raise BadTerms(f"tiers: of tokens, at most {MAX_TIERS}, each from_input_tokens more than the one before.")
+    if not all(0 <= rate <= MAX_NANO_USD_PER_MILLION for rate in rates):
+        raise BadTerms(f"tiers: nano_usd_per_million: from 0 to {MAX_NANO_USD_PER_MILLION}.")
     if len(price.source) > MAX_SOURCE:
         raise BadTerms(f"source: at most {MAX_SOURCE} characters.")

@@ -12,7 +12,7 @@ from chassis import context
 from chassis.errors import InvalidArgument
 from usage_service.domain.errors import BadTerms
 from usage_service.domain.limits import Plan
-from usage_service.domain.prices import Markup, Price
+from usage_service.domain.prices import Markup, Price, Tier
 from usage_service.service.limits import Limits
 from usage_service.service.prices import Prices
 from usage_service.servicer import wire
@@ -103,6 +103,12 @@ def _price(price: Price) -> prices_pb2.Price:
         effective_time=wire.time(price.effective_at),
         source=price.source,
         tenant_id=price.tenant_id,
+        tiers=[
+            prices_pb2.PriceTier(
+                from_input_tokens=tier.from_input_tokens, nano_usd_per_million=tier.nano_usd_per_million
+            )
+            for tier in price.tiers
+        ],
     )
 
 
@@ -113,7 +119,9 @@ def _read_price(told: prices_pb2.Price) -> Price:
     if told.tenant_id and not wire.is_id(told.tenant_id):
         raise InvalidArgument("tenant_id: is no id.")
     effective = _from(told.effective_time, told.HasField("effective_time"))
-    return Price(0, told.provider, told.model, unit, told.nano_usd_per_million, effective, told.source, told.tenant_id)
+    tiers = tuple(Tier(tier.from_input_tokens, tier.nano_usd_per_million) for tier in told.tiers)
+    rate = told.nano_usd_per_million
+    return Price(0, told.provider, told.model, unit, rate, effective, told.source, told.tenant_id, tiers)
 
 
 def _markup(markup: Markup) -> prices_pb2.Markup:

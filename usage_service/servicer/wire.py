@@ -108,6 +108,7 @@ def event(row: LedgerEvent) -> pb.Event:
             ),
             price_version=line.price_version,
             cost_nano_usd=line.cost_nano_usd,
+            from_input_tokens=line.from_input_tokens,
         )
         for line in row.lines
     ]

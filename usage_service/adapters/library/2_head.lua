@@ -2,6 +2,7 @@
 -- prices hold. A head that was read says the same whenever it is read, so what was looked up under it is remembered.
 
 local PRICES_REMEMBERED = 5000 -- of one head: models are named by clients
+local MAY_READ = 4 -- times what is estimated: that is a fourth of the bytes, and a token has at least one
 
 local function store_ms()
   local time = redis.call('TIME')
@@ -53,15 +54,66 @@ local function write_head(partition, head)
     cmsgpack.pack({epoch = head.epoch, plans = plans, generation = head.generation}))
 end
 
--- Nano-dollars per million, or false.
+-- A price that depends on how much a call reads, `rate from=rate from=rate`, the least `from` first: a table of them.
+local function tiered(written)
+  local base, more = string.match(written, '^(%d+)( .+)$')
+  if not base then return false end
+  local rates = {base = tonumber(base)}
+  for from, rate in string.gmatch(more, '(%d+)=(%d+)') do
+    rates[#rates + 1] = {from = tonumber(from), rate = tonumber(rate)}
+  end
+  return rates
+end
+
+-- Nano-dollars per million, by tiers where it has some, or false.
 local function price_of(partition, head, list, name)
   local known = head.prices[list]
   local found = known and known[name]
   if found ~= nil then return found end
-  found = tonumber(redis.call('HGET', partition .. ':rates:' .. list, name) or '') or false
+  local written = redis.call('HGET', partition .. ':rates:' .. list, name) or ''
+  found = tonumber(written) or tiered(written)
   if head.priced >= PRICES_REMEMBERED then head.prices, head.priced = {}, 0 end
   known = head.prices[list] or {}
   head.prices[list], known[name], head.priced = known, found, head.priced + 1
+  return found
+end
+
+-- The rate of a call that reads so many tokens.
+local function rate_at(found, context)
+  if type(found) ~= 'table' then return found or 0 end
+  local rate = found.base
+  for i = 1, #found do
+    if context >= found[i].from then rate = found[i].rate end
+  end
+  return rate
+end
+
+-- The most that a call costs which reads so many tokens or fewer.
+local function most_up_to(found, context)
+  if type(found) ~= 'table' then return found or 0 end
+  local most = found.base
+  for i = 1, #found do
+    if context >= found[i].from then most = math.max(most, found[i].rate) end
+  end
+  return most
+end
+
+local READ = {input_tokens = true, cached_input_tokens = true, cache_write_tokens = true}
+
+-- For each line, how many tokens its call read: lines of one call stand together, each unit once.
+local function contexts_of(lines)
+  local found, call, units, first = {}, nil, {}, 1
+  for i = 1, #lines + 1 do
+    local line = lines[i]
+    local name = line and cjson.encode({line[1], line[2], line[3], line[6] or 1})
+    if not line or name ~= call or units[line[4]] then
+      local read = 0
+      for unit, count in pairs(units) do read = read + (READ[unit] and count or 0) end
+      for j = first, i - 1 do found[j] = read end
+      call, units, first = name, {}, i
+    end
+    if line then units[line[4]] = amount(line[5]) end
+  end
   return found
 end
 
@@ -71,7 +123,7 @@ end
 local function sum_lines(partition, head, lines, list, fee)
   local sums = {k = 0, c = 0, a = 0, b = 0, ['$'] = 0}
   if lines == '' or lines == '[]' then return sums end
-  local money, wrote, provided = 0, nil, nil
+  local money, wrote, provided, contexts = 0, nil, nil, nil
   local decoded = cjson.decode(lines)
   for i = 1, #decoded do
     local line = decoded[i]
@@ -82,7 +134,12 @@ local function sum_lines(partition, head, lines, list, fee)
     elseif unit == 'stored_bytes' then sums.b = sums.b + units end
     if list then
       local model = line[3] .. '|' .. line[2]
-      money = money + price(units, price_of(partition, head, list, model .. '|' .. unit) or 0)
+      local rate = price_of(partition, head, list, model .. '|' .. unit) or 0
+      if type(rate) == 'table' then
+        contexts = contexts or contexts_of(decoded)
+        rate = rate_at(rate, contexts[i])
+      end
+      money = money + price(units, rate)
       wrote = wrote or ((unit == 'output_tokens' or unit == 'reasoning_tokens') and model)
       provided = provided or (line[3] ~= '' and model)
     end
@@ -94,11 +151,12 @@ local function sum_lines(partition, head, lines, list, fee)
   return sums
 end
 
--- What estimated amounts of a model would cost at most, whoever provides it.
-local function estimate_cost(partition, head, list, model, amounts)
+-- What estimated amounts of a model would cost at most, whoever provides it, for a call that reads `context` tokens or
+-- fewer.
+local function estimate_cost(partition, head, list, model, amounts, context)
   local function cost(units, unit)
     if not units or units == 0 then return 0 end
-    return price(units, price_of(partition, head, list, '|' .. model .. '|' .. unit) or 0)
+    return price(units, most_up_to(price_of(partition, head, list, '|' .. model .. '|' .. unit), context))
   end
   return cost(amounts.input, 'input_tokens') + cost(amounts.output, 'output_tokens') + cost(amounts.c, 'characters')
     + cost(amounts.a, 'audio_milliseconds') + cost(amounts.requests, 'requests')

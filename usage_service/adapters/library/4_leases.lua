@@ -139,9 +139,10 @@ local function estimate(partition, asked, found, subjects)
   local costs = {r = counts, n = counts, k = asked.input + output, c = asked.c, a = asked.a, b = asked.bytes}
   if list then
     local known = {input = asked.input, output = untold and 0 or output, c = asked.c, a = asked.a, requests = counts}
-    costs['$'] = estimate_cost(partition, found.head, list, asked.model, known)
+    local context = MAY_READ * asked.input
+    costs['$'] = estimate_cost(partition, found.head, list, asked.model, known, context)
     if untold then
-      local more = estimate_cost(partition, found.head, list, asked.model, {output = output})
+      local more = estimate_cost(partition, found.head, list, asked.model, {output = output}, context)
       for _, subject in ipairs(subjects) do
         for _, row in ipairs(subject.limits) do
           if row.measure == '$' and not row.soft then more = math.min(more, math.floor(row.bound / UNTOLD_SHARE)) end

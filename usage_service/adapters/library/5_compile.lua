@@ -186,13 +186,13 @@ local function open(keys, argv)
 end
 
 -- KEYS[1] partition. ARGV: list, and as one text a line for each price: `provider|model|unit` (`|model|unit`: at most,
--- whoever provides it), a tab, nano-dollars per million. Replaces the list.
+-- whoever provides it), a tab, nano-dollars per million, then ` from=rate` for each tier. Replaces the list.
 local function set_prices(keys, argv)
   local partition, name, flat = keys[1], keys[1] .. ':rates:' .. argv[1], {}
   redis.call('DEL', name)
-  for price, rate in string.gmatch(argv[2], '([^\t\n]+)\t(%d+)\n') do
+  for price, rate, tiers in string.gmatch(argv[2], '([^\t\n]+)\t(%d+)([ =%d]*)\n') do
     flat[#flat + 1] = price
-    flat[#flat + 1] = text(amount(rate))
+    flat[#flat + 1] = text(amount(rate)) .. tiers
     if #flat == PRICES_AT_ONCE then
       redis.call('HSET', name, unpack(flat))
       flat = {}

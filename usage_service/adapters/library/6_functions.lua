@@ -58,7 +58,8 @@ local function preview(keys, argv)
   local costs = estimate(partition, asked, found, subjects)
   local refused, count = binding(subjects, costs, clock)
   local cost = estimate_cost(partition, found.head, subjects[1].terms.prices, asked.model,
-    {input = asked.input, output = asked.output, c = asked.c, a = asked.a, requests = asked.counts and 1 or 0})
+    {input = asked.input, output = asked.output, c = asked.c, a = asked.a, requests = asked.counts and 1 or 0},
+    asked.input)
   local answer = {count > 0 and 'LIMITED' or 'OK', cost, count, unpack(refused)}
   save_steps(subjects)
   return report_all(answer, subjects, clock)

@@ -26,7 +26,7 @@ from aisp.common.v1 import usage_pb2 as aisp_dot_common_dot_v1_dot_usage__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61isp/usage/v1/prices.proto\x12\raisp.usage.v1\x1a\x1a\x61isp/common/v1/usage.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"X\n\x11ListPricesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07history\x18\x04 \x01(\x08\"b\n\x12ListPricesResponse\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.aisp.usage.v1.Price\x12&\n\x07markups\x18\x02 \x03(\x0b\x32\x15.aisp.usage.v1.Markup\"\xd2\x01\n\x05Price\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\"\n\x04unit\x18\x04 \x01(\x0e\x32\x14.aisp.common.v1.Unit\x12\x1c\n\x14nano_usd_per_million\x18\x05 \x01(\x03\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x11\n\ttenant_id\x18\x08 \x01(\t\"v\n\x06Markup\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0c\x62\x61sis_points\x18\x03 \x01(\x05\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x10\x41\x64\x64PricesRequest\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.aisp.usage.v1.Price\"9\n\x11\x41\x64\x64PricesResponse\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.aisp.usage.v1.Price\"9\n\x10\x41\x64\x64MarkupRequest\x12%\n\x06markup\x18\x01 \x01(\x0b\x32\x15.aisp.usage.v1.Markup\":\n\x11\x41\x64\x64MarkupResponse\x12%\n\x06markup\x18\x01 \x01(\x0b\x32\x15.aisp.usage.v1.Markupb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61isp/usage/v1/prices.proto\x12\raisp.usage.v1\x1a\x1a\x61isp/common/v1/usage.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"X\n\x11ListPricesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0f\n\x07history\x18\x04 \x01(\x08\"b\n\x12ListPricesResponse\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.aisp.usage.v1.Price\x12&\n\x07markups\x18\x02 \x03(\x0b\x32\x15.aisp.usage.v1.Markup\"\xfb\x01\n\x05Price\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\"\n\x04unit\x18\x04 \x01(\x0e\x32\x14.aisp.common.v1.Unit\x12\x1c\n\x14nano_usd_per_million\x18\x05 \x01(\x03\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x11\n\ttenant_id\x18\x08 \x01(\t\x12\'\n\x05tiers\x18\t \x03(\x0b\x32\x18.aisp.usage.v1.PriceTier\"D\n\tPriceTier\x12\x19\n\x11\x66rom_input_tokens\x18\x01 \x01(\x03\x12\x1c\n\x14nano_usd_per_million\x18\x02 \x01(\x03\"v\n\x06Markup\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0c\x62\x61sis_points\x18\x03 \x01(\x05\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x10\x41\x64\x64PricesRequest\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.aisp.usage.v1.Price\"9\n\x11\x41\x64\x64PricesResponse\x12$\n\x06prices\x18\x01 \x03(\x0b\x32\x14.aisp.usage.v1.Price\"9\n\x10\x41\x64\x64MarkupRequest\x12%\n\x06markup\x18\x01 \x01(\x0b\x32\x15.aisp.usage.v1.Markup\":\n\x11\x41\x64\x64MarkupResponse\x12%\n\x06markup\x18\x01 \x01(\x0b\x32\x15.aisp.usage.v1.Markupb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,15 +38,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPRICESRESPONSE']._serialized_start=196
   _globals['_LISTPRICESRESPONSE']._serialized_end=294
   _globals['_PRICE']._serialized_start=297
-  _globals['_PRICE']._serialized_end=507
-  _globals['_MARKUP']._serialized_start=509
-  _globals['_MARKUP']._serialized_end=627
-  _globals['_ADDPRICESREQUEST']._serialized_start=629
-  _globals['_ADDPRICESREQUEST']._serialized_end=685
-  _globals['_ADDPRICESRESPONSE']._serialized_start=687
-  _globals['_ADDPRICESRESPONSE']._serialized_end=744
-  _globals['_ADDMARKUPREQUEST']._serialized_start=746
-  _globals['_ADDMARKUPREQUEST']._serialized_end=803
-  _globals['_ADDMARKUPRESPONSE']._serialized_start=805
-  _globals['_ADDMARKUPRESPONSE']._serialized_end=863
+  _globals['_PRICE']._serialized_end=548
+  _globals['_PRICETIER']._serialized_start=550
+  _globals['_PRICETIER']._serialized_end=618
+  _globals['_MARKUP']._serialized_start=620
+  _globals['_MARKUP']._serialized_end=738
+  _globals['_ADDPRICESREQUEST']._serialized_start=740
+  _globals['_ADDPRICESREQUEST']._serialized_end=796
+  _globals['_ADDPRICESRESPONSE']._serialized_start=798
+  _globals['_ADDPRICESRESPONSE']._serialized_end=855
+  _globals['_ADDMARKUPREQUEST']._serialized_start=857
+  _globals['_ADDMARKUPREQUEST']._serialized_end=914
+  _globals['_ADDMARKUPRESPONSE']._serialized_start=916
+  _globals['_ADDMARKUPRESPONSE']._serialized_end=974
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,7 @@ class ListPricesResponse(_message.Message):
     def __init__(self, prices: _Optional[_Iterable[_Union[Price, _Mapping]]] = ..., markups: _Optional[_Iterable[_Union[Markup, _Mapping]]] = ...) -> None: ...
 
 class Price(_message.Message):
-    __slots__ = ("version", "provider", "model", "unit", "nano_usd_per_million", "effective_time", "source", "tenant_id")
+    __slots__ = ("version", "provider", "model", "unit", "nano_usd_per_million", "effective_time", "source", "tenant_id", "tiers")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class Price(_message.Message):
     EFFECTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
     version: int
     provider: str
     model: str
@@ -48,7 +49,16 @@ class Price(_message.Message):
     effective_time: _timestamp_pb2.Timestamp
     source: str
     tenant_id: str
-    def __init__(self, version: _Optional[int] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., unit: _Optional[_Union[_usage_pb2.Unit, str]] = ..., nano_usd_per_million: _Optional[int] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., tenant_id: _Optional[str] = ...) -> None: ...
+    tiers: _containers.RepeatedCompositeFieldContainer[PriceTier]
+    def __init__(self, version: _Optional[int] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., unit: _Optional[_Union[_usage_pb2.Unit, str]] = ..., nano_usd_per_million: _Optional[int] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., tenant_id: _Optional[str] = ..., tiers: _Optional[_Iterable[_Union[PriceTier, _Mapping]]] = ...) -> None: ...
+
+class PriceTier(_message.Message):
+    __slots__ = ("from_input_tokens", "nano_usd_per_million")
+    FROM_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    NANO_USD_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
+    from_input_tokens: int
+    nano_usd_per_million: int
+    def __init__(self, from_input_tokens: _Optional[int] = ..., nano_usd_per_million: _Optional[int] = ...) -> None: ...
 
 class Markup(_message.Message):
     __slots__ = ("version", "tenant_id", "basis_points", "effective_time")

@@ -324,14 +324,16 @@ class Event(_message.Message):
     def __init__(self, id: _Optional[str] = ..., request_id: _Optional[str] = ..., service: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., status: _Optional[_Union[EventStatus, str]] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[EventLine, _Mapping]]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key_id: _Optional[str] = ..., corrects_id: _Optional[str] = ..., user_id: _Optional[str] = ..., unpriced: bool = ...) -> None: ...
 
 class EventLine(_message.Message):
-    __slots__ = ("usage", "price_version", "cost_nano_usd")
+    __slots__ = ("usage", "price_version", "cost_nano_usd", "from_input_tokens")
     USAGE_FIELD_NUMBER: _ClassVar[int]
     PRICE_VERSION_FIELD_NUMBER: _ClassVar[int]
     COST_NANO_USD_FIELD_NUMBER: _ClassVar[int]
+    FROM_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     usage: _usage_pb2.UsageLine
     price_version: int
     cost_nano_usd: int
-    def __init__(self, usage: _Optional[_Union[_usage_pb2.UsageLine, _Mapping]] = ..., price_version: _Optional[int] = ..., cost_nano_usd: _Optional[int] = ...) -> None: ...
+    from_input_tokens: int
+    def __init__(self, usage: _Optional[_Union[_usage_pb2.UsageLine, _Mapping]] = ..., price_version: _Optional[int] = ..., cost_nano_usd: _Optional[int] = ..., from_input_tokens: _Optional[int] = ...) -> None: ...
 
 class ListLimitsRequest(_message.Message):
     __slots__ = ()
