@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 200
+DEFAULT_ID_SIZE = 20
 MAX_CURSOR_CHARACTERS = 512
 
 
@@ -49,6 +50,27 @@ class PageRequest:
         items = tuple(rows[: self.size])
         more = len(rows) > self.size
         return Page(items, encode_cursor(key(items[-1])) if more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class IdPage:
+    """A page of lists that go on behind an item's id, or end before one, as OpenAI's do: newest first, unless the
+    oldest come first.
+    """
+
+    size: int
+    after: str = ""
+    before: str = ""
+    ascending: bool = False
+
+    @classmethod
+    def parse(cls, size: int, after: str, before: str, *, ascending: bool) -> "IdPage":
+        """Reads a page size (0 means 20); InvalidArgument if it is not valid. Where both are given, `after` counts."""
+        if not 0 <= size <= MAX_SIZE:
+            raise InvalidArgument(
+                f"limit must be from 1 to {MAX_SIZE}.", violations=[Violation("limit", f"1 to {MAX_SIZE}")]
+            )
+        return cls(size or DEFAULT_ID_SIZE, after, "" if after else before, ascending)
 
 
 def encode_cursor(key: tuple[str | int, ...]) -> str:

@@ -42,6 +42,7 @@ from gateway.routes import (
     documents,
     embeddings,
     evaluations,
+    files,
     generation,
     guardrails,
     invitations,
@@ -59,8 +60,10 @@ from gateway.routes import (
     responses,
     sessions,
     signing,
+    store_files,
     terms,
     usage,
+    vector_stores,
     webhooks,
 )
 from gateway.server import Server, listen
@@ -85,6 +88,9 @@ ROUTERS = (
     receipts,
     conversations,
     documents,
+    files,
+    vector_stores,
+    store_files,
     lifecycle,
     catalogue,
     responses,
@@ -144,6 +150,11 @@ def create_app(settings: Settings) -> Any:
 def _most_bytes(module: Any, section: GatewaySection) -> int | None:
     """What a body on a module's routes may have, where that is more than a management call's."""
     envelope = 1024 * 1024
+    if module is files:
+        return section.max_document_bytes + envelope
+    if module is store_files:
+        # Two thousand files, each with sixteen attributes.
+        return section.max_body_bytes
     if module is documents:
         # A text as JSON may be escaped to twice its size.
         return 2 * section.max_document_bytes + envelope

@@ -53,7 +53,8 @@ request_seconds = cache(REQUEST_SECONDS.labels)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 TWO_BASES = re.compile(
-    r"/api(/v1/(?:chat|completions|responses|messages|embeddings|rerank|models(?!/(?:aliases|allowed)(?:/|$))|audio)"
+    r"/api(/v1/(?:chat|completions|responses|messages|embeddings|rerank|models(?!/(?:aliases|allowed)(?:/|$))|audio"
+    r"|files|vector_stores)"
     r"(?:/.*)?)"
 )
 """The ecosystem's routes have a second base path."""

@@ -34,7 +34,7 @@ from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
 from rag_service.adapters.stores import Stores
 from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream, WebhookHerald
-from rag_service.domain.jobs import ANNOUNCE, ERASE, INGEST, RELEASE
+from rag_service.domain.jobs import ANNOUNCE, ERASE, EXPIRE, INGEST, RELEASE
 from rag_service.domain.vectors import VectorStore
 from rag_service.repository.pgvector import has_pgvector
 from rag_service.repository.store import PostgresStore
@@ -42,6 +42,7 @@ from rag_service.repository.tables import jobs as jobs_table
 from rag_service.repository.tables import metadata
 from rag_service.service.announcing import Announcing
 from rag_service.service.answers import AnswerRules, Answers
+from rag_service.service.attachments import Attachments
 from rag_service.service.collections import Collections
 from rag_service.service.conversations import Conversations
 from rag_service.service.departure import Departure
@@ -49,6 +50,9 @@ from rag_service.service.documents import Documents
 from rag_service.service.embedding import Batches
 from rag_service.service.erasure import Eraser, Erasures, Places
 from rag_service.service.evaluation import Evaluations
+from rag_service.service.expiry import Expiry
+from rag_service.service.file_search import FileSearch
+from rag_service.service.files import Files
 from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.originals import Originals
 from rag_service.service.rewriting import Rewriting
@@ -56,7 +60,7 @@ from rag_service.service.search import Models, Search, SearchRules
 from rag_service.service.texts import Texts
 from rag_service.service.vectorizing import Vectorizing
 from rag_service.service.watching import Watch
-from rag_service.servicer import RagServicer
+from rag_service.servicer import RagServicer, UseCases
 from rag_service.servicer.documents import Receiving
 from rag_service.settings import RagSection, Settings
 
@@ -194,16 +198,19 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
             candidates=min(rag.answer_candidates, rag.max_top_k),
         ),
     )
-    return RagServicer(
+    documents = Documents(parts.store, parts.objects, parts.originals, collections, now, rag.max_metadata_bytes)
+    cases = UseCases(
         collections,
-        Documents(parts.store, parts.objects, parts.originals, collections, now, rag.max_metadata_bytes),
+        documents,
+        Files(parts.store, parts.objects, parts.originals, now),
+        Attachments(parts.store, collections, documents, now),
         Erasures(parts.store, collections, now, rag.erasure_wait_seconds),
         search,
+        FileSearch(search, collections),
         Evaluations(search, collections, rag.max_evaluated_queries),
         answers,
-        parts.vectors,
-        Receiving(rag.max_document_bytes, parts.scratch),
     )
+    return RagServicer(cases, parts.vectors, Receiving(rag.max_document_bytes, parts.scratch))
 
 
 @asynccontextmanager
@@ -260,7 +267,14 @@ async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Co
             lease_seconds=rag.job_lease_seconds,
         )
 
-    upkeep = {ERASE: eraser.run, RELEASE: parts.originals.run, ANNOUNCE: Announcing(parts.herald).run}
+    collections = Collections(parts.store, now, parts.vectors, rag.embedding_model)
+    expiry = Expiry(parts.store, Erasures(parts.store, collections, now, 0), now)
+    upkeep = {
+        ERASE: eraser.run,
+        RELEASE: parts.originals.run,
+        EXPIRE: expiry.run,
+        ANNOUNCE: Announcing(parts.herald).run,
+    }
     runners = [
         runner({INGEST: ingestion.run}, ingestion.failed, rag.jobs_at_once),
         runner(upkeep, _given_up, rag.upkeep_at_once),

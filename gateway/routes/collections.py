@@ -3,12 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from aisp.rag.v1 import rag_service_pb2 as pb
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
 from gateway.admission import Call
+from gateway.audit import Audited, audited
 from gateway.routes.common import (
     AUTHENTICATED,
+    Admission,
     Body,
     Cursor,
     Limit,
@@ -19,6 +21,7 @@ from gateway.routes.common import (
     page,
     problems,
 )
+from gateway.routes.lifecycle import EFFECT, erasure_of
 from gateway.routes.rag import MODE_NAMES, MODES
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
@@ -82,6 +85,26 @@ async def change_collection(
     return changed
 
 
+@router.delete(
+    "/collections/{name}",
+    status_code=202,
+    responses=AUTHENTICATED | problems(400, 404),
+    operation_id="deleteCollection",
+)
+async def delete_collection(
+    name: Annotated[str, Path(max_length=64)], request: Request, services: Services, gate: Admission
+) -> dict[str, Any]:
+    """Deletes a collection with all that it has. It is hidden at once, and its name is free; the answer is the report
+    of what is removed, which goes on. Files of which its documents were made stay. `default` is every tenant's and
+    stays: what it has is deleted by `DELETE /documents?collection=default`.
+    """
+    async with gate.admitted(request.scope["state"], "documents:write", EFFECT) as call:
+        async with audited(services, call.context, Audited("collection.delete", name)) as deed:
+            gone = await services.rag.DeleteCollection(pb.DeleteCollectionRequest(name=name), **call.options)
+            deed.after = {"erasure_id": gone.erasure.id, "documents": gone.erasure.documents}
+    return erasure_of(gone.erasure)
+
+
 @router.get("/collections/{name}", responses=AUTHENTICATED | problems(404), operation_id="getCollection")
 async def get_collection(
     name: Annotated[str, Path(max_length=64)], services: Services, call: Call = managed("documents:read")
@@ -106,6 +129,7 @@ def _collection(row: pb.Collection) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "description": row.description,
+        "title": row.title,
         "documents": row.documents,
         "vector_store": row.vector_store,
         "embedding_model": row.embedding_model,

@@ -24,6 +24,7 @@ from gateway.routes.common import (
     problems,
 )
 from gateway.routes.intake import UPLOAD_BODY, Intake
+from gateway.routes.stores import FILE, named
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
 
@@ -150,5 +151,6 @@ def shown(row: pb.Document) -> dict[str, Any]:
         "file_name": row.file_name or None,
         "media_type": row.media_type or None,
         "sha256": row.sha256,
+        "file_id": named(FILE, row.file_id) if row.file_id else None,
         "created_at": iso(row.create_time),
     }

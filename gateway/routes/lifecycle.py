@@ -133,17 +133,18 @@ async def delete_many(
             asked = pb.DeleteDocumentsRequest(ids=ids or [], collection=collection, filter_json=filter_json)
             erasure = (await services.rag.DeleteDocuments(asked, **call.options)).erasure
             deed.after = told | {"erasure_id": erasure.id, "documents": erasure.documents}
-    return _erasure(erasure)
+    return erasure_of(erasure)
 
 
 @router.get("/erasures/{erasure_id}", responses=AUTHENTICATED | problems(404), operation_id="getErasure")
 async def get_erasure(erasure_id: str, services: Services, call: Call = managed("documents:read")) -> dict[str, Any]:
     """What a deletion removed; how many searches with deleted vectors found how much of it afterwards, and where."""
     found = await services.rag.GetErasure(pb.GetErasureRequest(id=erasure_id), context=call.context)
-    return _erasure(found.erasure)
+    return erasure_of(found.erasure)
 
 
-def _erasure(row: pb.Erasure) -> dict[str, Any]:
+def erasure_of(row: pb.Erasure) -> dict[str, Any]:
+    """The report of a deletion."""
     return {
         "id": row.id,
         "status": "done" if row.HasField("end_time") else "running",

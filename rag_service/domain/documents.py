@@ -30,6 +30,16 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many documents are how far."""
+
+    going_on: int = 0
+    ready: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Chunking:
     """How texts are cut: tokens (estimated) that a chunk has at most, and that it repeats of the one before."""
 
@@ -38,6 +48,16 @@ class Chunking:
     gives nDCG@10 0.43, 300 gives 0.44, 420 gives 0.46.
     """
     overlap: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Which documents are to go: of these ids, of a collection (those that fit the filter), or of a file."""
+
+    ids: Sequence[str] = ()
+    collection_id: str = ""
+    wanted: Filter | None = None
+    file_id: str = ""
 
 
 FINAL = frozenset((DocumentStatus.READY, DocumentStatus.FAILED, DocumentStatus.CANCELLED))
@@ -76,6 +96,8 @@ class Document:
     """Of the latest version, while an earlier one is what searches see."""
     progress: int = 0
     error: str = ""
+    fault: str = ""
+    """Where it failed, whose it is: the file's (unsupported_file, invalid_file) or the platform's (server_error)."""
     chunks: int = 0
     version: int = 1
     ready_version: int = 0
@@ -87,7 +109,15 @@ class Document:
     vector_store: str = ""
     embedding_model: str = ""
     chunking: Chunking = Chunking()
-    """The last three are its collection's."""
+    """The last three are its collection's; the last one, if it has none of its own."""
+    file_id: str = ""
+    """The file that it was made of: its bytes are the original of version 1."""
+    own_chunking: Chunking | None = None
+
+    @property
+    def file(self) -> str:
+        """The id under which it is known as a file: its own, where it was made of none."""
+        return self.file_id or self.id
 
     @property
     def latest(self) -> Description:
@@ -96,15 +126,17 @@ class Document:
 
     def original_key(self, version: int = 0) -> str:
         """Where the original of a version (0: the latest) is in the object store."""
-        return original_key(self.tenant_id, self.id, version or self.version)
+        version = version or self.version
+        return original_key(self.tenant_id, self.file if version == 1 else self.id, version)
 
     def text_key(self, version: int = 0) -> str:
         """Where the extracted text of a version (0: the latest) is."""
         return text_key(self.tenant_id, self.id, version or self.version)
 
-    def at(self, status: DocumentStatus, stage: str, progress: int, error: str = "") -> "Document":
+    def at(self, status: DocumentStatus, stage: str, progress: int, error: str = "", fault: str = "") -> "Document":
         """The document at another point of its ingestion."""
-        return replace(self, status=status, stage=stage, progress=progress, error=error, waits_since=None)
+        moved = replace(self, status=status, stage=stage, progress=progress, waits_since=None)
+        return replace(moved, error=error, fault=fault)
 
 
 def folder(tenant_id: str, document_id: str) -> str:
@@ -206,7 +238,5 @@ class DocumentQueries(Protocol):
     async def present_runs(self, tenant_id: str, document_ids: Sequence[str]) -> dict[str, int]:
         """The present runs of documents that are there. `tenant_id` may be the platform's."""
 
-    async def mark_erased(
-        self, tenant_id: str, erasure_id: str, ids: Sequence[str], collection_id: str, wanted: Filter | None
-    ) -> list[str]:
-        """Hides the documents of these ids, or of the collection that fit the filter, at once; their ids."""
+    async def mark_erased(self, tenant_id: str, erasure_id: str, which: Doomed) -> list[str]:
+        """Hides documents at once; their ids."""

@@ -1,9 +1,11 @@
 """The errors of retrieval.
 
-NotFound            CollectionNotFound, DocumentNotFound, ErasureNotFound, AnswerNotFound, ConversationNotFound
+NotFound            CollectionNotFound, DocumentNotFound, ErasureNotFound, AnswerNotFound, ConversationNotFound,
+                    FileNotThere, FileBatchNotFound
 AlreadyExists       CollectionExists
 InvalidArgument     EmptyDocument, DocumentTooLarge, BadFilter, BadRequest
-FailedPrecondition  TextNotReady, ModelNotConfigured, IngestionEnded, IngestionNotEnded, TooManyConversations
+FailedPrecondition  TextNotReady, ModelNotConfigured, IngestionEnded, IngestionNotEnded, TooManyConversations,
+                    DefaultCollectionStays, CollectionExpired
 Unavailable         VectorStoreUnavailable
 """
 
@@ -38,6 +40,26 @@ class ConversationNotFound(NotFound):
 class TooManyConversations(FailedPrecondition):
     reason = "TOO_MANY_CONVERSATIONS"
     message = "There are as many conversations as may be kept: delete some first."
+
+
+class FileNotThere(NotFound):
+    reason = "FILE_NOT_FOUND"
+    message = "There is no such file."
+
+
+class FileBatchNotFound(NotFound):
+    reason = "FILE_BATCH_NOT_FOUND"
+    message = "There is no such batch of files."
+
+
+class DefaultCollectionStays(FailedPrecondition):
+    reason = "DEFAULT_COLLECTION_STAYS"
+    message = "The collection default is every tenant's and stays; its documents can be deleted."
+
+
+class CollectionExpired(FailedPrecondition):
+    reason = "COLLECTION_EXPIRED"
+    message = "The collection was not used for as long as its expires_after says: its documents are deleted."
 
 
 class EmptyDocument(InvalidArgument):
@@ -92,3 +114,11 @@ class VectorStoreUnavailable(Unavailable):
 
 class ExtractionFailed(Exception):  # a finding about a document, not an error of a call
     """A document that can't be taken in, as a rule since no text can be had from it; the text says why."""
+
+    fault = "invalid_file"
+
+
+class UnsupportedFile(ExtractionFailed):
+    """It is of a kind from which no text is had."""
+
+    fault = "unsupported_file"

@@ -8,6 +8,8 @@ INGEST = "ingest"
 RELEASE = "release"
 """Removes the original of a version that is not needed (any more), and gives its bytes back."""
 ERASE = "erase"
+EXPIRE = "expire"
+"""Deletes a file, or the documents of a collection, when its time is over."""
 ANNOUNCE = "announce"
 """Tells the tenant's webhooks how an ingestion ended."""
 

@@ -65,6 +65,10 @@ class Passage:
     scores: Scores = field(default_factory=Scores)
     heading: str = ""
     """That it stands under, with those above."""
+    file_id: str = ""
+    """The file that the document was made of, or the document's own id."""
+    file_name: str = ""
+    """The file's, or the document's title."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from rag_service.domain.collections import CollectionQueries
 from rag_service.domain.conversations import ConversationQueries
 from rag_service.domain.documents import DocumentQueries
 from rag_service.domain.erasures import ErasureQueries
+from rag_service.domain.files import AttachmentQueries, FileQueries
 from rag_service.domain.jobs import JobQueries
 from rag_service.domain.originals import OriginalQueries
 from rag_service.domain.search import SearchQueries
@@ -17,6 +18,8 @@ from rag_service.domain.search import SearchQueries
 class Repository(
     CollectionQueries,
     DocumentQueries,
+    FileQueries,
+    AttachmentQueries,
     ChunkQueries,
     OriginalQueries,
     ErasureQueries,

@@ -41,9 +41,9 @@ def parse(text: str) -> Filter | None:
 
 
 def _filter(document: Any, depth: int) -> Filter:
-    if not isinstance(document, dict) or depth > MAX_DEPTH:
+    op = document.get("op") if isinstance(document, dict) else None
+    if not isinstance(op, str) or depth > MAX_DEPTH:
         raise BadFilter("A filter is an object with op, and at most eight levels deep.")
-    op = document.get("op")
     if op in JOINS and set(document) == {"op", "filters"}:
         filters = document["filters"]
         if not isinstance(filters, list) or not filters:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import PurePath
 
-from rag_service.domain.errors import ExtractionFailed
+from rag_service.domain.errors import ExtractionFailed, UnsupportedFile
 
 HEAD_BYTES = 4096
 BINARY = "binary data"
@@ -96,7 +96,7 @@ def format_of(file_name: str, declared: str, head: bytes) -> Format:
     if found == "a PDF":
         return Format(plain=False, media_type="application/pdf")
     if unread := UNREAD.get((guessed or "").split("/")[0]):
-        raise ExtractionFailed(unread)
+        raise UnsupportedFile(unread)
     return Format(plain=False, media_type=guessed or "")
 
 

@@ -9,22 +9,22 @@ import orjson
 import sqlalchemy as sa
 
 from chassis.database import PLATFORM
-from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus, Listing
-from rag_service.domain.filters import Filter
+from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus, Doomed, Listing
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.rows import Rows, page_of
 from rag_service.repository.tables import collections, documents, jobs
 
 DESCRIBED = ("title", "file_name", "media_type", "metadata", "bytes", "sha256")
 GOING_ON = (DocumentStatus.QUEUED.value, DocumentStatus.RUNNING.value)
-STATE = ("stage", "progress", "error", "chunks", "version", "ready_version", "run", "waits_since")
+STATE = ("stage", "progress", "error", "fault", "chunks", "version", "ready_version", "run", "waits_since")
 
 
 class DocumentRows(Rows):
     """Queries on documents."""
 
     async def add_document(self, document: Document) -> None:
-        values = {"id": document.id, "tenant_id": document.tenant_id, "collection_id": document.collection_id}
+        values: dict[str, Any] = {name: getattr(document, name) for name in ("id", "tenant_id", "collection_id")}
+        values["file_id"] = document.file_id or None
         await self._db.execute(documents.insert().values(values | _values(document)))
 
     async def delete_documents(self, tenant_id: str) -> int:
@@ -38,23 +38,23 @@ class DocumentRows(Rows):
         return int((await self._db.execute(sa.select(sa.func.count()).where(mine))).scalar_one())
 
     async def get_document(self, tenant_id: str, document_id: str, *, lock: bool = False) -> Document | None:
-        query = _documents().where(
+        query = documents_there().where(
             documents.c.tenant_id == tenant_id, sa.cast(documents.c.id, sa.Text) == document_id.lower()
         )
         if lock:
             # Whoever writes chunks of it, which refer to it, is not waited for.
             query = query.with_for_update(of=documents, key_share=True)
         row = (await self._db.execute(query)).one_or_none()
-        return _document(row) if row else None
+        return document_of(row) if row else None
 
     async def find_same(self, tenant_id: str, collection_id: str, described: Description) -> Document | None:
-        query = _documents().where(
+        query = documents_there().where(
             documents.c.tenant_id == tenant_id,
             documents.c.collection_id == collection_id,
             documents.c.identity == identity(described),
         )
         row = (await self._db.execute(query.order_by(documents.c.created_at, documents.c.id).limit(1))).one_or_none()
-        return _document(row) if row else None
+        return document_of(row) if row else None
 
     async def one_at_a_time(self, tenant_id: str, collection_id: str, sha256: str) -> None:
         key = sa.func.hashtextextended(f"{tenant_id}/{collection_id}/{sha256}", 0)
@@ -63,14 +63,14 @@ class DocumentRows(Rows):
     async def list_documents(
         self, tenant_id: str, collection_id: str, which: Listing, size: int, after: tuple[str | int, ...] | None
     ) -> list[Document]:
-        query = _documents().where(
+        query = documents_there().where(
             documents.c.tenant_id == tenant_id, compile_filter(which.filter, documents.c.metadata)
         )
         if which.status is not None:
             query = query.where(documents.c.status == which.status.value)
         if collection_id:
             query = query.where(documents.c.collection_id == collection_id)
-        return [_document(row) for row in await self._db.execute(page_of(query, documents, size, after))]
+        return [document_of(row) for row in await self._db.execute(page_of(query, documents, size, after))]
 
     async def put_version(self, tenant_id: str, document: Document) -> None:
         change = documents.update().where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
@@ -82,7 +82,7 @@ class DocumentRows(Rows):
 
     async def set_progress(self, tenant_id: str, document: Document) -> bool:
         change = documents.update().where(current(tenant_id, document))
-        told = {name: getattr(document, name) for name in ("stage", "progress", "error", "waits_since")}
+        told = {name: getattr(document, name) for name in ("stage", "progress", "error", "fault", "waits_since")}
         change = change.values(status=document.status.value, **told)
         return bool((await self._db.execute(change)).rowcount)
 
@@ -94,15 +94,16 @@ class DocumentRows(Rows):
             query = query.where(documents.c.tenant_id == tenant_id)
         return {row.id: row.run for row in await self._db.execute(query)}
 
-    async def mark_erased(
-        self, tenant_id: str, erasure_id: str, ids: Sequence[str], collection_id: str, wanted: Filter | None
-    ) -> list[str]:
-        which = [documents.c.tenant_id == tenant_id, documents.c.erasure_id.is_(None)]
-        if ids:
-            which.append(sa.cast(documents.c.id, sa.Text).in_([one.lower() for one in ids]))
-        if collection_id:
-            which += [documents.c.collection_id == collection_id, compile_filter(wanted, documents.c.metadata)]
-        change = documents.update().where(*which).values(erasure_id=erasure_id, run=documents.c.run + 1)
+    async def mark_erased(self, tenant_id: str, erasure_id: str, which: Doomed) -> list[str]:
+        mine = [documents.c.tenant_id == tenant_id, documents.c.erasure_id.is_(None)]
+        if which.ids:
+            mine.append(sa.cast(documents.c.id, sa.Text).in_([one.lower() for one in which.ids]))
+        if which.collection_id:
+            told = compile_filter(which.wanted, documents.c.metadata)
+            mine += [documents.c.collection_id == which.collection_id, told]
+        if which.file_id:
+            mine.append(documents.c.file_id == which.file_id)
+        change = documents.update().where(*mine).values(erasure_id=erasure_id, run=documents.c.run + 1)
         return list((await self._db.execute(change.returning(documents.c.id))).scalars())
 
 
@@ -136,10 +137,13 @@ def _values(document: Document) -> dict[str, Any]:
         "created_at": document.created_at,
         "coming": coming,
         "identity": identity(document.latest),
+        "own_chunk_tokens": document.own_chunking and document.own_chunking.tokens,
+        "own_chunk_overlap": document.own_chunking and document.own_chunking.overlap,
     }
 
 
-def _documents() -> sa.Select[Any]:
+def documents_there() -> sa.Select[Any]:
+    """Documents with what they have of their collections; those that are being erased are left out."""
     query = sa.select(
         documents,
         collections.c.name.label("collection"),
@@ -152,7 +156,9 @@ def _documents() -> sa.Select[Any]:
     return query.where(documents.c.erasure_id.is_(None))
 
 
-def _document(row: Any) -> Document:
+def document_of(row: Any) -> Document:
+    """Out of a row of the query above."""
+    own = Chunking(row.own_chunk_tokens, row.own_chunk_overlap) if row.own_chunk_tokens else None
     return Document(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -164,7 +170,9 @@ def _document(row: Any) -> Document:
         created_at=row.created_at,
         vector_store=row.vector_store,
         embedding_model=row.embedding_model,
-        chunking=Chunking(row.chunk_tokens, row.chunk_overlap),
+        chunking=own or Chunking(row.chunk_tokens, row.chunk_overlap),
+        own_chunking=own,
+        file_id=row.file_id or "",
         claim=row.claim,
         **{name: getattr(row, name) for name in STATE},
     )

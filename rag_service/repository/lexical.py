@@ -65,7 +65,14 @@ _HIDDEN = sa.select(runs.c.run).where(
 )
 # What is being erased is not shown any more.
 PASSAGES = (
-    sa.select(chunks, documents.c.title, documents.c.ready_version, documents.c.metadata.label("about"))
+    sa.select(
+        chunks,
+        documents.c.title,
+        documents.c.file_name,
+        documents.c.file_id,
+        documents.c.ready_version,
+        documents.c.metadata.label("about"),
+    )
     .join(documents, documents.c.id == chunks.c.document_id)
     .where(
         chunks.c.tenant_id == sa.bindparam("tenant"),
@@ -92,6 +99,8 @@ class SearchRows(Rows):
                 metadata=row.about,
                 heading=row.heading,
                 version=row.ready_version,
+                file_id=row.file_id or row.document_id,
+                file_name=row.file_name or row.title,
             )
             for row in await self._db.execute(PASSAGES, {"tenant": tenant_id, "ids": list(chunk_ids)})
         }

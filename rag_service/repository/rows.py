@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.errors import InvalidCursor
 from chassis.jobs import Jobs
+from chassis.pagination import IdPage
 
 IN_ORDER = sa.text("SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)")
 
@@ -24,6 +26,26 @@ class Rows:
         row-level security seems to leave next to nothing, would read all of it for each part, and sort.
         """
         await self._db.execute(IN_ORDER)
+
+    async def page_by_id(
+        self, query: sa.Select[Any], key: Sequence[Any], name: sa.ColumnElement[Any], page: IdPage
+    ) -> tuple[list[Any], bool]:
+        """The rows of a page in the order of `key` (made when, id), and whether there are more in its direction.
+        `name`: the id by which items are known. InvalidCursor.
+        """
+        backwards, anchor = bool(page.before), page.after or page.before
+        ascending = page.ascending is not backwards
+        if anchor:
+            at = query.with_only_columns(*key).where(sa.cast(name, sa.Text) == anchor)
+            place = (await self._db.execute(at)).first()
+            if place is None:
+                raise InvalidCursor(f"There is no {anchor[:64]} in this list.")
+            last = sa.tuple_(*(sa.literal(value, part.type) for value, part in zip(place, key, strict=True)))
+            query = query.where(sa.tuple_(*key) > last if ascending else sa.tuple_(*key) < last)
+        order = [part.asc() if ascending else part.desc() for part in key]
+        found = list(await self._db.execute(query.order_by(*order).limit(page.size + 1)))
+        rows = found[: page.size]
+        return rows[::-1] if backwards else rows, len(found) > page.size
 
 
 def page_of(query: sa.Select[Any], table: sa.Table, size: int, after: tuple[str | int, ...] | None) -> sa.Select[Any]:

@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 
 from chassis.database import Database
 from chassis.jobs import Jobs
+from rag_service.repository.attachments import AttachmentRows
 from rag_service.repository.collections import CollectionRows
 from rag_service.repository.conversations import ConversationRows
 from rag_service.repository.erasures import ErasureRows
 from rag_service.repository.facets import FacetRows
+from rag_service.repository.files import FileRows
 from rag_service.repository.jobs import JobRows
 from rag_service.repository.lexical import SearchRows
 from rag_service.repository.originals import OriginalRows
@@ -18,6 +20,8 @@ from rag_service.repository.staging import StagingRows
 
 class PostgresRepository(
     CollectionRows,
+    FileRows,
+    AttachmentRows,
     StagingRows,
     OriginalRows,
     ErasureRows,

@@ -45,7 +45,27 @@ collections = sa.Table(
     sa.Column("chunk_tokens", sa.Integer, nullable=False, server_default="400"),
     sa.Column("chunk_overlap", sa.Integer, nullable=False, server_default="40"),
     sa.Column("swaps", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("title", sa.Text, nullable=False, server_default=""),
+    sa.Column("metadata", JSONB, nullable=False, server_default="{}"),
+    sa.Column("expire_days", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("active_at", TIMESTAMP(timezone=True)),
+    sa.Column("erasure_id", UUID(as_uuid=False), index=True),
     sa.UniqueConstraint("tenant_id", "name"),
+)
+files = sa.Table(
+    "files",
+    metadata,
+    _uuid("id", primary_key=True),
+    _uuid("tenant_id"),
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("expires_at", TIMESTAMP(timezone=True)),
+    sa.Column("erasure_id", UUID(as_uuid=False), index=True),
+    sa.Index("ix_files_tenant_id_created_at", "tenant_id", "created_at"),
 )
 documents = sa.Table(
     "documents",
@@ -73,8 +93,47 @@ documents = sa.Table(
     sa.Column("erasure_id", UUID(as_uuid=False), index=True),
     sa.Column("claim", sa.Text, nullable=False, server_default=""),
     sa.Column("waits_since", TIMESTAMP(timezone=True)),
+    sa.Column("file_id", UUID(as_uuid=False), sa.ForeignKey("files.id"), index=True),
+    sa.Column("fault", sa.Text, nullable=False, server_default=""),
+    sa.Column("own_chunk_tokens", sa.Integer),
+    sa.Column("own_chunk_overlap", sa.Integer),
     sa.Index("ix_documents_tenant_id_created_at", "tenant_id", "created_at"),
     sa.Index("ix_documents_identity", "tenant_id", "collection_id", "identity"),
+    sa.Index(
+        "uq_documents_file",
+        "collection_id",
+        "file_id",
+        unique=True,
+        postgresql_where=sa.text("file_id IS NOT NULL AND erasure_id IS NULL"),
+    ),
+)
+file_batches = sa.Table(
+    "file_batches",
+    metadata,
+    _uuid("id", primary_key=True),
+    _uuid("tenant_id"),
+    sa.Column(
+        "collection_id",
+        UUID(as_uuid=False),
+        sa.ForeignKey("collections.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("cancelled", sa.Boolean, nullable=False),
+)
+batch_documents = sa.Table(
+    "batch_documents",
+    metadata,
+    _uuid("tenant_id"),
+    sa.Column("batch_id", UUID(as_uuid=False), sa.ForeignKey("file_batches.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "document_id",
+        UUID(as_uuid=False),
+        sa.ForeignKey("documents.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
 )
 facets = sa.Table(
     "facets",

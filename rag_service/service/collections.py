@@ -1,21 +1,30 @@
-"""Collections: made, listed, found by name. Every tenant has one named default."""
+"""Collections: made, listed, found by name or id. Every tenant has one named default."""
 
+import json
 import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from chassis.errors import Violation
-from chassis.pagination import Page, PageRequest
-from rag_service.domain.collections import DEFAULT_COLLECTION, Collection
+from chassis.pagination import IdPage, Page, PageRequest
+from rag_service.domain.collections import DEFAULT_COLLECTION, Collection, CollectionChange
 from rag_service.domain.documents import Chunking
-from rag_service.domain.errors import BadRequest, CollectionExists, CollectionNotFound
+from rag_service.domain.errors import BadRequest, CollectionExists, CollectionExpired, CollectionNotFound
 from rag_service.domain.search import SearchMode
 from rag_service.domain.store import Store
 from rag_service.domain.vectors import VectorStores
+from rag_service.policy.filters import fits
+from rag_service.service.ends import look_again
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_DESCRIPTION_CHARACTERS = 500
+MAX_TITLE_CHARACTERS = 256
+MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512
+MOST_DAYS = 365
+ACTIVE_AFTER = timedelta(minutes=1)
 LEAST_TOKENS = 50
 MOST_TOKENS = 8000
 
@@ -23,6 +32,20 @@ MOST_TOKENS = 8000
 def bad(field: str, description: str) -> BadRequest:
     """The error of one field."""
     return BadRequest(f"{field} {description}.", metadata={"param": field}, violations=[Violation(field, description)])
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a collection is to be. Without a name it gets one that is made of its title."""
+
+    name: str = ""
+    description: str = ""
+    vector_store: str = ""
+    default_mode: SearchMode | None = None
+    chunking: Chunking = field(default_factory=Chunking)
+    title: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    expire_days: int = 0
 
 
 class Collections:
@@ -34,36 +57,39 @@ class Collections:
         self._stores = stores
         self._embedding_model = embedding_model
 
-    async def create(
-        self,
-        tenant_id: str,
-        name: str,
-        description: str = "",
-        vector_store: str = "",
-        default_mode: SearchMode | None = None,
-        chunking: Chunking | None = None,
-    ) -> Collection:
+    async def create(self, tenant_id: str, wish: Wish) -> Collection:
         """BadRequest, CollectionExists."""
-        if not _NAME.fullmatch(name):
+        if wish.name and not _NAME.fullmatch(wish.name):
             raise bad("name", "must have 1 to 64 characters of A-Z, a-z, 0-9, ., - and _, the first a letter or digit")
-        _check_description(description)
-        _check_chunking(chunking or Chunking())
-        if vector_store and vector_store not in self._stores.names:
+        _check(CollectionChange(wish.description, None, wish.title, wish.metadata, wish.expire_days))
+        _check_chunking(wish.chunking)
+        if wish.vector_store and wish.vector_store not in self._stores.names:
             raise bad("vector_store", f"must be one of {', '.join(self._stores.names)}")
-        if name == DEFAULT_COLLECTION:
-            await self.find(tenant_id, name)
+        if wish.name == DEFAULT_COLLECTION:
+            await self.find(tenant_id, wish.name)
             raise CollectionExists
-        return await self._add(tenant_id, name, description, vector_store, default_mode, chunking)
+        if wish.name:
+            return await self._add(tenant_id, wish)
+        return await self._add(tenant_id, replace(wish, name=_name_of(wish.title)))
 
-    async def change(
-        self, tenant_id: str, name: str, *, description: str | None = None, default_mode: SearchMode | None = None
-    ) -> Collection:
+    async def change(self, tenant_id: str, name: str, change: CollectionChange) -> Collection:
         """BadRequest, CollectionNotFound."""
-        _check_description(description or "")
+        _check(change)
         await self.find(tenant_id, name)
+        name = name or DEFAULT_COLLECTION
         async with self._store.transaction(tenant_id) as repository:
-            await repository.set_collection(tenant_id, name or DEFAULT_COLLECTION, description, default_mode)
-        return await self.get(tenant_id, name)
+            await repository.set_collection(tenant_id, name, change)
+            if change.expire_days is not None:
+                found = await repository.find_collection(tenant_id, name)
+                if found is not None:
+                    # Its time begins now, not when it was last used.
+                    await repository.set_active(tenant_id, found.id, self._clock())
+            changed = await repository.find_collection(tenant_id, name, counted=True)
+            if changed is None:
+                raise CollectionNotFound
+            if change.expire_days and changed.expires_at:
+                await look_again(repository, {"collection_id": changed.id}, changed.expires_at, self._clock())
+        return changed
 
     async def get(self, tenant_id: str, name: str) -> Collection:
         """With the number of its documents. CollectionNotFound."""
@@ -81,6 +107,42 @@ class Collections:
             rows = await repository.list_collections(tenant_id, request.size, request.after)
         return request.page(rows, lambda row: (round(row.created_at.timestamp() * 1_000_000), row.id))
 
+    async def by_id(self, tenant_id: str, collection_id: str) -> Collection:
+        """Counted. CollectionNotFound."""
+        async with self._store.transaction(tenant_id) as repository:
+            found = await repository.get_collection(tenant_id, collection_id)
+        if found is None:
+            raise CollectionNotFound
+        return found
+
+    async def usable(self, tenant_id: str, collection_id: str) -> Collection:
+        """CollectionNotFound, CollectionExpired."""
+        found = await self.by_id(tenant_id, collection_id)
+        self.check_usable(found)
+        return found
+
+    def check_usable(self, collection: Collection) -> None:
+        """CollectionExpired."""
+        if self.has_expired(collection):
+            raise CollectionExpired
+
+    def has_expired(self, collection: Collection) -> bool:
+        """Whether its time is over."""
+        return collection.expires_at is not None and collection.expires_at <= self._clock()
+
+    async def used(self, collection: Collection) -> None:
+        """It was searched as a vector store; that is written down once a minute at most."""
+        now = self._clock()
+        if collection.active_at is None or now - collection.active_at >= ACTIVE_AFTER:
+            async with self._store.transaction(collection.tenant_id) as repository:
+                await repository.set_active(collection.tenant_id, collection.id, now)
+
+    async def page(self, tenant_id: str, page: IdPage) -> tuple[Sequence[Collection], bool]:
+        """In the order of their making, and whether there are more. InvalidCursor."""
+        await self.find(tenant_id, DEFAULT_COLLECTION)
+        async with self._store.transaction(tenant_id) as repository:
+            return await repository.page_of_collections(tenant_id, page)
+
     async def find(self, tenant_id: str, name: str) -> Collection:
         """By name; the default one is made when it is first asked for. CollectionNotFound."""
         name = name or DEFAULT_COLLECTION
@@ -91,7 +153,7 @@ class Collections:
         if name != DEFAULT_COLLECTION:
             raise CollectionNotFound(f"There is no collection {name[:64]}.")
         try:
-            return await self._add(tenant_id, name)
+            return await self._add(tenant_id, Wish(name))
         except CollectionExists:
             # Two first calls at once.
             async with self._store.transaction(tenant_id) as repository:
@@ -100,34 +162,55 @@ class Collections:
                 raise CollectionNotFound from None
             return found
 
-    async def _add(
-        self,
-        tenant_id: str,
-        name: str,
-        description: str = "",
-        vector_store: str = "",
-        default_mode: SearchMode | None = None,
-        chunking: Chunking | None = None,
-    ) -> Collection:
+    async def _add(self, tenant_id: str, wish: Wish) -> Collection:
+        now = self._clock()
         made = Collection(
             id=str(uuid4()),
             tenant_id=tenant_id,
-            name=name,
-            description=description,
-            vector_store=vector_store or self._stores.default,
+            name=wish.name,
+            description=wish.description,
+            vector_store=wish.vector_store or self._stores.default,
             embedding_model=self._embedding_model,
-            created_at=self._clock(),
-            default_mode=default_mode or SearchMode.HYBRID,
-            chunking=chunking or Chunking(),
+            created_at=now,
+            default_mode=wish.default_mode or SearchMode.HYBRID,
+            chunking=wish.chunking,
+            title=wish.title,
+            metadata=wish.metadata,
+            expire_days=wish.expire_days,
         )
         async with self._store.transaction(tenant_id) as repository:
             await repository.add_collection(made)
+            if made.expires_at:
+                await look_again(repository, {"collection_id": made.id}, made.expires_at, now)
         return made
 
 
-def _check_description(description: str) -> None:
-    if len(description) > MAX_DESCRIPTION_CHARACTERS:
+def told_metadata(text: str) -> Mapping[str, str]:
+    """What a maker keeps of a collection, out of JSON. BadRequest."""
+    try:
+        found = json.loads(text) if text else {}
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise bad("metadata", "must be a JSON object") from error
+    if not isinstance(found, dict) or not all(isinstance(one, str) and fits(one) for one in (*found, *found.values())):
+        raise bad("metadata", "must be an object of texts")
+    if len(found) > MAX_PAIRS or any(len(key) > MAX_KEY or len(value) > MAX_VALUE for key, value in found.items()):
+        raise bad("metadata", f"may have {MAX_PAIRS} keys of {MAX_KEY} characters, with texts of {MAX_VALUE}")
+    return found
+
+
+def _name_of(title: str) -> str:
+    """A name that nobody else has, by which people know it again."""
+    words = _OTHER.sub("-", title).strip("-._").lower()[:48]
+    return f"{words}-{uuid4().hex[:12]}" if words else f"store-{uuid4().hex[:12]}"
+
+
+def _check(change: CollectionChange) -> None:
+    if len(change.description or "") > MAX_DESCRIPTION_CHARACTERS:
         raise bad("description", f"must have at most {MAX_DESCRIPTION_CHARACTERS} characters")
+    if len(change.title or "") > MAX_TITLE_CHARACTERS or not fits(change.title or ""):
+        raise bad("name", f"must have at most {MAX_TITLE_CHARACTERS} characters")
+    if not 0 <= (change.expire_days or 0) <= MOST_DAYS:
+        raise bad("expires_after.days", f"must be from 1 to {MOST_DAYS}")
 
 
 def _check_chunking(chunking: Chunking) -> None:

@@ -16,6 +16,7 @@ from chassis.pagination import Page, PageRequest
 from rag_service.domain.collections import Collection
 from rag_service.domain.documents import FINAL, Description, Document, DocumentStatus, Listing, ObjectStore
 from rag_service.domain.errors import (
+    CollectionNotFound,
     DocumentNotFound,
     EmptyDocument,
     IngestionEnded,
@@ -66,7 +67,7 @@ class Documents:
 
     async def check(self, tenant_id: str, told: Told) -> None:
         """Before any byte is read: BadRequest, CollectionNotFound, DocumentNotFound."""
-        self._metadata(told.metadata_json)
+        self.metadata(told.metadata_json)
         if len(told.title) > 500 or len(told.file_name) > 255:
             raise bad("title", "must have at most 500 characters, a file name 255")
         if told.document_id:
@@ -80,17 +81,18 @@ class Documents:
         What is there already, in this collection under this title and with this metadata, is not ingested again.
         EmptyDocument; ResourceExhausted where storage is full.
         """
-        size, digest = await asyncio.to_thread(_measure, original)
+        size, digest = await measured(original)
         if not size:
             raise EmptyDocument
         if told.document_id:
             return await self._add_version(tenant_id, told, original, (size, digest))
         collection = await self._collections.find(tenant_id, told.collection)
+        self._collections.check_usable(collection)
         described = Description(
             title=told.title or told.file_name or "Untitled",
             file_name=told.file_name,
             media_type=told.media_type,
-            metadata=self._metadata(told.metadata_json),
+            metadata=self.metadata(told.metadata_json),
             bytes=size,
             sha256=digest,
         )
@@ -99,17 +101,20 @@ class Documents:
         document = self._new(tenant_id, collection, described)
         kept = await self._originals.keep(tenant_id, document.id, original)
         async with self._store.transaction(tenant_id) as repository:
+            there = await repository.hold_collection(tenant_id, collection.id)
             await repository.one_at_a_time(tenant_id, collection.id, digest)
             same = await repository.find_same(tenant_id, collection.id, described)
-            if same is None:
+            if there and same is None:
                 await repository.add_document(document)
                 await self._originals.adopt(repository, kept)
-                await _ingest(repository, document)
-        if same is not None:
-            # Two uploads of the same at once: the second one was for nothing.
-            await self._originals.release(kept)
-            return await self._again(same)
-        return document, True
+                await ingest(repository, document)
+        if there and same is None:
+            return document, True
+        # Two uploads of the same at once: the second one was for nothing. Or the collection was deleted meanwhile.
+        await self._originals.release(kept)
+        if same is None:
+            raise CollectionNotFound
+        return await self._again(same)
 
     async def _add_version(
         self, tenant_id: str, told: Told, original: Path, measured: tuple[int, str]
@@ -121,7 +126,7 @@ class Documents:
             title=told.title or before.title,
             file_name=told.file_name or before.file_name,
             media_type=told.media_type or before.media_type,
-            metadata=self._metadata(told.metadata_json) if told.metadata_json else before.metadata,
+            metadata=self.metadata(told.metadata_json) if told.metadata_json else before.metadata,
             bytes=size,
             sha256=digest,
         )
@@ -142,7 +147,7 @@ class Documents:
             )
             await repository.put_version(tenant_id, document)
             await self._originals.adopt(repository, kept)
-            await _ingest(repository, document)
+            await ingest(repository, document)
         return document, True
 
     async def get(self, tenant_id: str, document_id: str, wait_seconds: int = 0) -> Document:
@@ -197,7 +202,7 @@ class Documents:
             await repository.put_version(tenant_id, document)
             await announce(repository, document)
             # What was half done is taken away behind the answer.
-            await _ingest(repository, document)
+            await ingest(repository, document)
         return document
 
     async def retry(self, tenant_id: str, document_id: str) -> Document:
@@ -208,7 +213,27 @@ class Documents:
                 raise IngestionNotEnded
             document = replace(document.at(DocumentStatus.QUEUED, "stored", 0), run=document.run + 1)
             await repository.put_version(tenant_id, document)
-            await _ingest(repository, document)
+            await ingest(repository, document)
+        return document
+
+    async def describe(self, tenant_id: str, document_id: str, metadata: Mapping[str, Any]) -> Document:
+        """Gives the latest version other metadata. It is ingested anew, and embeds nothing that stays; searches see the
+        change when that has ended. DocumentNotFound.
+        """
+        async with self._store.transaction(tenant_id) as repository:
+            held = await _locked(repository, tenant_id, document_id)
+            described = replace(held.latest, metadata=metadata)
+            if described == held.latest:
+                return held
+            visible = held.ready_version > 0
+            document = replace(
+                held.at(DocumentStatus.QUEUED, "stored", 0),
+                run=held.run + 1,
+                described=held.described if visible else described,
+                coming=described if visible else None,
+            )
+            await repository.put_version(tenant_id, document)
+            await ingest(repository, document)
         return document
 
     async def _same(self, tenant_id: str, collection: Collection, described: Description) -> Document | None:
@@ -236,7 +261,8 @@ class Documents:
             chunking=collection.chunking,
         )
 
-    def _metadata(self, text: str) -> Mapping[str, Any]:
+    def metadata(self, text: str) -> Mapping[str, Any]:
+        """Out of JSON. BadRequest."""
         if not text:
             return {}
         if len(text.encode()) > self._max_metadata_bytes:
@@ -257,7 +283,8 @@ async def _locked(repository: Repository, tenant_id: str, document_id: str) -> D
     return document
 
 
-async def _ingest(repository: Repository, document: Document) -> None:
+async def ingest(repository: Repository, document: Document) -> None:
+    """Asks for it."""
     payload = {"document_id": document.id, "run": document.run}
     await repository.enqueue(INGEST, payload, name=document.id)
 
@@ -267,6 +294,11 @@ def new_id() -> str:
     number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | (0x7 << 76)
     return str(uuid.UUID(int=number & ~(0x3 << 62) | (0x2 << 62)))
+
+
+async def measured(path: Path) -> tuple[int, str]:
+    """A file's bytes and SHA-256, in hex."""
+    return await asyncio.to_thread(_measure, path)
 
 
 def _measure(path: Path) -> tuple[int, str]:

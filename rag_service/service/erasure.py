@@ -1,4 +1,5 @@
-"""Erasure: documents are hidden at once, removed with everything that was made of them, and then looked for.
+"""Erasure: documents are hidden at once, removed with everything that was made of them, and then looked for; behind
+them go the files that they were made of, or their collection, where that was asked for.
 
 Removed are original and text, chunks and their words, vectors, cached vectors, quotes in answers' receipts, what
 conversations and stored answers keep of it. The probes are searches of the store with the deleted vectors. A worker
@@ -15,9 +16,16 @@ import structlog
 from chassis.errors import Unavailable
 from chassis.job import Job
 from rag_service.domain.chunks import TextMark
-from rag_service.domain.documents import ObjectStore, folder
+from rag_service.domain.collections import DEFAULT_COLLECTION, Collection
+from rag_service.domain.documents import Doomed, ObjectStore, folder
 from rag_service.domain.erasures import PLACES, ErasedDocument, Erasure, StoredAnswers
-from rag_service.domain.errors import DocumentNotFound, ErasureNotFound
+from rag_service.domain.errors import (
+    CollectionNotFound,
+    DefaultCollectionStays,
+    DocumentNotFound,
+    ErasureNotFound,
+    FileNotThere,
+)
 from rag_service.domain.filters import Filter
 from rag_service.domain.jobs import ERASE, INGEST
 from rag_service.domain.store import Store
@@ -50,9 +58,39 @@ class Erasures:
 
     async def delete(self, tenant_id: str, document_id: str) -> Erasure:
         """One document; returns when it is gone, or after a while anyway: it is hidden at once. DocumentNotFound."""
-        erasure = await self._begin(tenant_id, [document_id], "", None)
+        erasure = await self._begin(tenant_id, Doomed(ids=[document_id]))
         if not erasure.documents:
             raise DocumentNotFound
+        return await self._ended(erasure)
+
+    async def delete_file(self, tenant_id: str, file_id: str) -> Erasure:
+        """A file and the documents that were made of it, or a document that is one itself; as above. FileNotThere."""
+        async with self._store.transaction(tenant_id) as repository:
+            found = await repository.get_file(tenant_id, file_id)
+        if found is None:
+            raise FileNotThere
+        return await (
+            self.delete(tenant_id, file_id) if found.status else self.begin_file(tenant_id, file_id, wait=True)
+        )
+
+    async def begin_file(self, tenant_id: str, file_id: str, *, wait: bool = False) -> Erasure:
+        """An uploaded file; hidden at once. FileNotThere, if there is nothing to hide (any more)."""
+        erasure = await self._begin(tenant_id, Doomed(file_id=file_id))
+        return await self._ended(erasure) if wait else erasure
+
+    async def delete_collection(self, tenant_id: str, collection: Collection) -> Erasure:
+        """A collection and all that it has; hidden at once. CollectionNotFound, DefaultCollectionStays."""
+        if collection.name == DEFAULT_COLLECTION:
+            raise DefaultCollectionStays
+        return await self._begin(tenant_id, Doomed(collection_id=collection.id), whole=True)
+
+    async def empty(self, tenant_id: str, collection_id: str) -> Erasure:
+        """The documents of a collection, which stays."""
+        return await self._begin(tenant_id, Doomed(collection_id=collection_id))
+
+    async def _ended(self, erasure: Erasure) -> Erasure:
+        """When it is done, or after a while anyway."""
+        tenant_id = erasure.tenant_id
         deadline = asyncio.get_running_loop().time() + self._wait_seconds
         while erasure.ended_at is None and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(LOOK_SECONDS / 2)
@@ -67,8 +105,10 @@ class Erasures:
             raise bad("id", "or a collection, or a filter must be given, and ids alone")
         if len(ids) > MAX_IDS:
             raise bad("id", f"must be at most {MAX_IDS}")
-        collection_id = "" if ids else (await self._collections.find(tenant_id, collection)).id
-        return await self._begin(tenant_id, ids, collection_id, wanted)
+        if ids:
+            return await self._begin(tenant_id, Doomed(ids=ids))
+        collection_id = (await self._collections.find(tenant_id, collection)).id
+        return await self._begin(tenant_id, Doomed(collection_id=collection_id, wanted=wanted))
 
     async def get(self, tenant_id: str, erasure_id: str) -> Erasure:
         """ErasureNotFound."""
@@ -78,13 +118,19 @@ class Erasures:
             raise ErasureNotFound
         return found
 
-    async def _begin(self, tenant_id: str, ids: Sequence[str], collection_id: str, wanted: Filter | None) -> Erasure:
+    async def _begin(self, tenant_id: str, which: Doomed, *, whole: bool = False) -> Erasure:
+        """`whole`: with the collection itself."""
         erasure_id = new_id()
         async with self._store.transaction(tenant_id) as repository:
-            hidden = await repository.mark_erased(tenant_id, erasure_id, ids, collection_id, wanted)
+            # First what they belong to: whoever adds to it waits for this, and sees that it is gone.
+            if which.file_id and not await repository.mark_file_erased(tenant_id, erasure_id, which.file_id):
+                raise FileNotThere
+            if whole and not await repository.mark_collection_erased(tenant_id, erasure_id, which.collection_id):
+                raise CollectionNotFound
+            hidden = await repository.mark_erased(tenant_id, erasure_id, which)
             one = hidden[0] if len(hidden) == 1 else ""
             erasure = Erasure(erasure_id, tenant_id, self._clock(), len(hidden), one)
-            if hidden or not ids:
+            if hidden or not which.ids:
                 await repository.add_erasure(tenant_id, erasure)
                 await repository.enqueue(ERASE, {"erasure_id": erasure_id}, name=erasure_id)
         return erasure
@@ -124,6 +170,10 @@ class Eraser:
             if document is None:
                 break
             await self._erase(document, erasure_id)
+        await self._erase_files(tenant_id, erasure_id)
+        async with self._store.transaction(tenant_id) as repository:
+            if not await repository.remove_collections(tenant_id, erasure_id):
+                raise Unavailable("Documents of the collection are still being erased.", retry_after=1)
         async with self._store.transaction(tenant_id) as repository:
             await repository.end_erasure(tenant_id, erasure_id, self._clock())
             erasure = await repository.get_erasure(tenant_id, erasure_id)
@@ -138,7 +188,7 @@ class Eraser:
         counts["cached"], counts["found_cached"] = await self._forget_cached(document)
         await store.delete_document(document.tenant_id, document.id)
         counts["chunks"] = counts["vectors"] = await self._delete_chunks(document)
-        counts["bytes"], counts["objects"] = await self._delete_objects(document)
+        counts["bytes"], counts["objects"] = await self._delete_objects(document.tenant_id, document.id)
         counts["answers"] = await self._answers.forget(document.tenant_id, document.id)
         async with self._store.transaction(document.tenant_id) as repository:
             quotes, messages = await repository.erase_quotes(document.tenant_id, document.id)
@@ -150,6 +200,20 @@ class Eraser:
                 await repository.add_counts(document.tenant_id, erasure_id, counts)
         if counts["found"]:
             log.error("erased documents are still found", erasure_id=erasure_id, document_id=document.id, **counts)
+
+    async def _erase_files(self, tenant_id: str, erasure_id: str) -> None:
+        """Behind the documents that were made of them: those of other erasures are waited for."""
+        async with self._store.transaction(tenant_id) as repository:
+            file_ids = await repository.erased_files(tenant_id, erasure_id)
+        for file_id in file_ids:
+            async with self._store.transaction(tenant_id) as repository:
+                if await repository.count_made(tenant_id, file_id):
+                    raise Unavailable("Documents of the file are still being erased.", retry_after=1)
+            counts = dict(zip(("bytes", "objects"), await self._delete_objects(tenant_id, file_id), strict=True))
+            counts["answers"] = await self._answers.forget(tenant_id, file_id)
+            async with self._store.transaction(tenant_id) as repository:
+                if await repository.remove_file(tenant_id, file_id):
+                    await repository.add_counts(tenant_id, erasure_id, counts)
 
     async def _let_go(self, document: ErasedDocument) -> None:
         """Until no worker ingests it any more: what it still wrote would stay behind. Unavailable."""
@@ -199,11 +263,11 @@ class Eraser:
                 return removed
             removed += some
 
-    async def _delete_objects(self, document: ErasedDocument) -> tuple[int, int]:
-        """Bytes given back, and objects removed."""
-        keys = await self._objects.list(folder(document.tenant_id, document.id))
-        async with self._store.transaction(document.tenant_id) as repository:
-            originals = await repository.originals_of(document.tenant_id, document.id)
+    async def _delete_objects(self, tenant_id: str, owner_id: str) -> tuple[int, int]:
+        """Bytes given back, and objects removed, of a document or a file."""
+        keys = await self._objects.list(folder(tenant_id, owner_id))
+        async with self._store.transaction(tenant_id) as repository:
+            originals = await repository.originals_of(tenant_id, owner_id)
         for original in originals:
             await self._originals.release(original)
         await self._objects.delete(keys)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from rag_service.domain.collections import CollectionChange
 from rag_service.domain.evaluation import Evaluation, JudgedQuery, Quality
 from rag_service.domain.search import SearchMode, Seeking
 from rag_service.domain.usage import Tally
@@ -57,5 +58,5 @@ class Evaluations:
             measured.append((mode, mean([task.result() for task in tasks])))
         measured.sort(key=lambda row: -row[1].ndcg_at_10)
         if apply:
-            found = await self._collections.change(tenant_id, collection, default_mode=measured[0][0])
+            found = await self._collections.change(tenant_id, collection, CollectionChange(default_mode=measured[0][0]))
         return Evaluation(measured, found.vector_store, found.embedding_model, found.default_mode)

@@ -82,7 +82,7 @@ class Ingestion:
                 async with self._watch.over(document):
                     await self._ingest(await self._claimed(document))
         except ExtractionFailed as error:
-            await self._fail(document, str(error))
+            await self._fail(document, str(error), error.fault)
         except ResourceExhausted as error:
             if await self._waits(document, f"{error.message} It goes on by itself as soon as that allows it."):
                 raise
@@ -120,6 +120,8 @@ class Ingestion:
             for original in await repository.originals_of(document.tenant_id, document.id):
                 if original.version < ready.version:
                     await release(repository, document.id, original.version)
+            if ready.file_id and ready.version > 1:
+                await release(repository, document.id, 1)
         told = {"version": ready.version, "chunks": ready.chunks, "swap_seconds": round(time.monotonic() - began, 3)}
         log.info("document ready", document_id=document.id, **told)
 
@@ -193,11 +195,11 @@ class Ingestion:
             await repository.set_progress(document.tenant_id, replace(waiting, waits_since=since))
             return True
 
-    async def _fail(self, document: Document, reason: str) -> None:
+    async def _fail(self, document: Document, reason: str, fault: str = "server_error") -> None:
         log.warning("document failed", document_id=document.id, why=reason)
         async with self._store.transaction(document.tenant_id) as repository:
             held = await repository.claim_document(document.tenant_id, document, str(uuid4()))
-            failed = (held or document).at(DocumentStatus.FAILED, "done", 100, reason[:MAX_REASON_CHARACTERS])
+            failed = (held or document).at(DocumentStatus.FAILED, "done", 100, reason[:MAX_REASON_CHARACTERS], fault)
             if await repository.set_progress(document.tenant_id, failed):
                 await announce(repository, failed)
 

@@ -50,14 +50,21 @@ class Originals:
         await repository.withdraw(RELEASE, _name(original.document_id, original.version))
 
     async def run(self, job: Job) -> None:
-        """Jobs of kind release: does nothing where a document has the version."""
+        """Jobs of kind release: does nothing where a document has the version, or a file is what was kept."""
         document_id, version = str(job.payload["document_id"]), int(job.payload["version"])
         async with self._store.transaction(job.tenant_id) as repository:
             document = await repository.get_document(job.tenant_id, document_id)
+            file = await repository.get_file(job.tenant_id, document_id)
             original = await repository.get_original(job.tenant_id, document_id, version)
-        wanted = document is not None and version in (document.version, document.ready_version)
-        if original is not None and not wanted:
+        if file is not None and document is None:
+            return
+        if document is not None and version in (document.version, document.ready_version):
+            return
+        if original is not None:
             await self.release(original)
+        elif document is not None:
+            # Made of a file, which keeps its bytes.
+            await self._objects.delete([text_key(job.tenant_id, document_id, version)])
 
     async def release(self, original: Original) -> None:
         """Removes it, with its text, and gives its bytes back: once, however often it is begun."""

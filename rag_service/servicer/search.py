@@ -10,8 +10,9 @@ from chassis import idempotency
 from rag_service.domain.evaluation import JudgedQuery
 from rag_service.domain.search import Passage, SearchMode, Seeking
 from rag_service.domain.usage import Tally
-from rag_service.policy import filters
+from rag_service.policy import attributes, filters
 from rag_service.service.evaluation import Evaluations
+from rag_service.service.file_search import DEFAULT_RESULTS, FileSearch, SeekingFiles
 from rag_service.service.search import Search
 from rag_service.servicer.wire import MODE_NUMBERS, MODES, scores, tenant, usage
 
@@ -23,6 +24,7 @@ class SearchServicer(RagServiceServicer):
     """Search, and how well it finds."""
 
     _search: Search
+    _file_search: FileSearch
     _evaluations: Evaluations
 
     async def SearchPassages(self, request: pb.SearchPassagesRequest, _: Any) -> pb.SearchPassagesResponse:
@@ -46,6 +48,23 @@ class SearchServicer(RagServiceServicer):
             usage=usage(tally.lines),
             query=found.query,
             mode=MODE_NUMBERS[found.mode],
+        )
+
+    async def SearchFiles(self, request: pb.SearchFilesRequest, _: Any) -> pb.SearchFilesResponse:
+        tally = Tally()
+        seeking = SeekingFiles(
+            collection_ids=request.collection_ids,
+            queries=request.queries,
+            top_k=request.top_k or DEFAULT_RESULTS,
+            filter=attributes.parse(request.filter_json),
+            score_threshold=request.score_threshold,
+            ranker=request.ranker,
+            rewrite=request.rewrite,
+        )
+        found = await self._file_search.find(tenant(), seeking, tally)
+        idempotency.about(row.document_id for row in found.passages)
+        return pb.SearchFilesResponse(
+            passages=[_passage(row) for row in found.passages], usage=usage(tally.lines), queries=found.queries
         )
 
     async def EvaluateSearch(self, request: pb.EvaluateSearchRequest, _: Any) -> pb.EvaluateSearchResponse:
@@ -79,4 +98,6 @@ def _passage(row: Passage) -> pb.Passage:
         end=row.end,
         metadata_json=json.dumps(dict(row.metadata)),
         scores=scores(row.scores),
+        file_id=row.file_id,
+        file_name=row.file_name,
     )

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from aisp.common.v1 import usage_pb2
+from aisp.rag.v1 import files_pb2
 from aisp.rag.v1 import rag_service_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import context
 from chassis.errors import Unauthenticated
+from rag_service.domain.documents import Counts
 from rag_service.domain.search import Scores, SearchMode
 
 MODES = {
@@ -54,3 +56,10 @@ def time_of(at: datetime) -> Timestamp:
 def scores(told: Scores) -> pb.StageScores:
     """Those that there are."""
     return pb.StageScores(dense=told.dense, lexical=told.lexical, fused=told.fused, reranked=told.reranked)
+
+
+def counts(told: Counts) -> files_pb2.DocumentCounts:
+    """On the wire."""
+    return files_pb2.DocumentCounts(
+        going_on=told.going_on, ready=told.ready, failed=told.failed, cancelled=told.cancelled
+    )

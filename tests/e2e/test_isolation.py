@@ -3,10 +3,11 @@
 The routes are those that the platform itself publishes, so a new one is covered, or fails here until it can be.
 """
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -117,6 +118,20 @@ def _alias(tenant: Tenant) -> str:
     return name
 
 
+def _file(tenant: Tenant) -> str:
+    file = {"file": ("a.txt", b"The warranty lasts two years.")}
+    made = tenant.client.post("/v1/files", files=file, data={"purpose": "user_data"})
+    return str(made.raise_for_status().json()["id"])
+
+
+def _store(tenant: Tenant) -> dict[str, str]:
+    """A vector store, a file in it, and the batch with which that came."""
+    post, file = tenant.client.post, _file(tenant)
+    store = str(post("/v1/vector_stores", json={}).raise_for_status().json()["id"])
+    batch = post(f"/v1/vector_stores/{store}/file_batches", json={"file_ids": [file]}).raise_for_status().json()
+    return {"vector_store_id": store, "file_id": file, "batch_id": str(batch["id"])}
+
+
 CREATORS: dict[str, Callable[[Tenant], str]] = {
     "document_id": _document,
     "key_id": _key,
@@ -132,6 +147,7 @@ CREATORS: dict[str, Callable[[Tenant], str]] = {
     "erasure_id": _erasure,
     "response_id": _response,
     "alias": _alias,
+    "file_id": _file,
 }
 """How a tenant comes to a thing that a parameter of a path names."""
 KEYLESS = ("SCOPE_MISSING", "SESSION_NEEDED")
@@ -139,12 +155,16 @@ KEYLESS = ("SCOPE_MISSING", "SESSION_NEEDED")
 NOT_A_TENANTS = {"name", "deletion_id"}
 """Parameters that name what is the same for all, or what whoever knows it may see."""
 
+SOME_FILE = f"file-{'0' * 32}"
+"""In the examples."""
 NAMES_ITSELF = ("PUT", "alias")
 """Makes what its path names, in the caller's own tenant."""
 
 
 def made(operation: "Operation", tenant: Tenant) -> dict[str, str]:
     """What the parameters of a path name, of a tenant."""
+    if "vector_store_id" in operation.parameters:
+        return {name: value for name, value in _store(tenant).items() if name in operation.parameters}
     creators = CREATORS | ({"key_id": _provider_key} if "/provider-keys/" in operation.path else {})
     return {name: creators[name](tenant) for name in operation.parameters}
 
@@ -158,6 +178,11 @@ class Operation:
 
     def at(self, ids: dict[str, str]) -> str:
         return self.path.format(**ids)
+
+
+def _with(body: Any, file_id: str) -> Any:
+    """An example with a file that there is."""
+    return json.loads(json.dumps(body).replace(SOME_FILE, file_id))
 
 
 def operations(platform: Platform) -> Iterator[Operation]:
@@ -245,7 +270,8 @@ def test_anothers_id_is_a_404_like_any_other(every: list[Operation], new_tenant:
                 expected = 403 if client is by_key and foreign.json().get("code") in KEYLESS else 404
                 assert foreign.status_code == expected, (operation, foreign.text)
                 assert told(foreign, theirs) == told(unknown, nobodys), operation
-        assert call(other.client, operation, theirs).status_code != 404, operation
+        body = _with(operation.body, _file(other)) if SOME_FILE in str(operation.body) else operation.body
+        assert call(other.client, replace(operation, body=body), theirs).status_code != 404, operation
         tried += 1
     assert tried >= 6
 

@@ -16,6 +16,7 @@ from chassis.pagination import PageRequest
 from chassis.settings import DatabaseSettings
 from rag_service.adapters.stores import Stores
 from rag_service.domain.answers import Answer, AnswerState, Grounding, Message, Question
+from rag_service.domain.collections import CollectionChange
 from rag_service.domain.documents import Description, Document, DocumentStatus
 from rag_service.domain.errors import AnswerNotFound, ConversationNotFound, ModelNotConfigured, TooManyConversations
 from rag_service.domain.search import SearchMode, Seeking
@@ -273,7 +274,7 @@ async def test_search_options(desk: Desk) -> None:
 
 async def test_a_collections_default_mode_is_how_it_is_searched(desk: Desk) -> None:
     tenant = desk.asker.tenant_id
-    await desk.collections.change(tenant, "default", default_mode=SearchMode.LEXICAL)
+    await desk.collections.change(tenant, "default", CollectionChange(default_mode=SearchMode.LEXICAL))
     told = await desk.search.find(tenant, Seeking("Zephyr pump"), Tally())
     assert told.mode is SearchMode.LEXICAL
     assert told.passages[0].scores.dense is None

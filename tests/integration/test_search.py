@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from rag_service.domain.collections import CollectionChange
 from rag_service.domain.errors import CollectionNotFound
 from rag_service.domain.search import SearchMode, Seeking
 from rag_service.domain.usage import Tally
@@ -56,7 +57,7 @@ async def test_what_is_searched_by_words_alone_pays_for_no_vector(desk: Desk) ->
     for _ in range(2):
         assert (await asked(desk, mode=SearchMode.LEXICAL))[1] == counted.asked == 0
     # What was begun for a default that has changed meanwhile is given up.
-    await desk.collections.change(desk.asker.tenant_id, "", default_mode=SearchMode.LEXICAL)
+    await desk.collections.change(desk.asker.tenant_id, "", CollectionChange(default_mode=SearchMode.LEXICAL))
     for _ in range(2):
         titles, paid = await asked(desk)
         assert titles[0] == "pump"

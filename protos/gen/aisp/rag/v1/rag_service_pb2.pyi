@@ -1,6 +1,7 @@
 import datetime
 
 from aisp.common.v1 import usage_pb2 as _usage_pb2
+from aisp.rag.v1 import files_pb2 as _files_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -60,6 +61,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_ANSWER_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_MANY_CONVERSATIONS: _ClassVar[ErrorReason]
+    ERROR_REASON_FILE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_FILE_BATCH_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_DEFAULT_COLLECTION_STAYS: _ClassVar[ErrorReason]
+    ERROR_REASON_COLLECTION_EXPIRED: _ClassVar[ErrorReason]
 SEARCH_MODE_UNSPECIFIED: SearchMode
 SEARCH_MODE_DENSE: SearchMode
 SEARCH_MODE_LEXICAL: SearchMode
@@ -95,32 +100,50 @@ ERROR_REASON_ERASURE_NOT_FOUND: ErrorReason
 ERROR_REASON_ANSWER_NOT_FOUND: ErrorReason
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason
 ERROR_REASON_TOO_MANY_CONVERSATIONS: ErrorReason
+ERROR_REASON_FILE_NOT_FOUND: ErrorReason
+ERROR_REASON_FILE_BATCH_NOT_FOUND: ErrorReason
+ERROR_REASON_DEFAULT_COLLECTION_STAYS: ErrorReason
+ERROR_REASON_COLLECTION_EXPIRED: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "description", "vector_store", "default_mode", "chunk_tokens", "chunk_overlap")
+    __slots__ = ("name", "description", "vector_store", "default_mode", "chunk_tokens", "chunk_overlap", "title", "metadata_json", "expire_days")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CHUNK_OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_DAYS_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     vector_store: str
     default_mode: SearchMode
     chunk_tokens: int
     chunk_overlap: int
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ...) -> None: ...
+    title: str
+    metadata_json: str
+    expire_days: int
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., title: _Optional[str] = ..., metadata_json: _Optional[str] = ..., expire_days: _Optional[int] = ...) -> None: ...
 
 class UpdateCollectionRequest(_message.Message):
-    __slots__ = ("name", "default_mode", "description")
+    __slots__ = ("name", "default_mode", "description", "id", "title", "metadata_json", "expire_days")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_DAYS_FIELD_NUMBER: _ClassVar[int]
     name: str
     default_mode: SearchMode
     description: str
-    def __init__(self, name: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., description: _Optional[str] = ...) -> None: ...
+    id: str
+    title: str
+    metadata_json: str
+    expire_days: int
+    def __init__(self, name: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., description: _Optional[str] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., metadata_json: _Optional[str] = ..., expire_days: _Optional[int] = ...) -> None: ...
 
 class UpdateCollectionResponse(_message.Message):
     __slots__ = ("collection",)
@@ -135,10 +158,26 @@ class CreateCollectionResponse(_message.Message):
     def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ...) -> None: ...
 
 class GetCollectionRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "id")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, name: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
+class DeleteCollectionRequest(_message.Message):
+    __slots__ = ("name", "id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    id: str
+    def __init__(self, name: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
+class DeleteCollectionResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: Erasure
+    def __init__(self, erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
 
 class GetCollectionResponse(_message.Message):
     __slots__ = ("collection",)
@@ -147,20 +186,24 @@ class GetCollectionResponse(_message.Message):
     def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ...) -> None: ...
 
 class ListCollectionsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "page")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    page: _files_pb2.IdPage
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., page: _Optional[_Union[_files_pb2.IdPage, _Mapping]] = ...) -> None: ...
 
 class ListCollectionsResponse(_message.Message):
-    __slots__ = ("collections", "next_page_token")
+    __slots__ = ("collections", "next_page_token", "more")
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     collections: _containers.RepeatedCompositeFieldContainer[Collection]
     next_page_token: str
-    def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    more: bool
+    def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., more: bool = ...) -> None: ...
 
 class UploadDocumentRequest(_message.Message):
     __slots__ = ("description", "content")
@@ -233,12 +276,18 @@ class RetryDocumentResponse(_message.Message):
     def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
 
 class GetDocumentRequest(_message.Message):
-    __slots__ = ("id", "wait_seconds")
+    __slots__ = ("id", "wait_seconds", "file_id", "collection_id", "batch_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     wait_seconds: int
-    def __init__(self, id: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
+    file_id: str
+    collection_id: str
+    batch_id: str
+    def __init__(self, id: _Optional[str] = ..., wait_seconds: _Optional[int] = ..., file_id: _Optional[str] = ..., collection_id: _Optional[str] = ..., batch_id: _Optional[str] = ...) -> None: ...
 
 class GetDocumentResponse(_message.Message):
     __slots__ = ("document",)
@@ -247,26 +296,66 @@ class GetDocumentResponse(_message.Message):
     def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
 
 class ListDocumentsRequest(_message.Message):
-    __slots__ = ("collection", "page_size", "page_token", "status", "filter_json")
+    __slots__ = ("collection", "page_size", "page_token", "status", "filter_json", "page", "collection_id", "batch_id", "statuses")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
     collection: str
     page_size: int
     page_token: str
     status: DocumentStatus
     filter_json: str
-    def __init__(self, collection: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., filter_json: _Optional[str] = ...) -> None: ...
+    page: _files_pb2.IdPage
+    collection_id: str
+    batch_id: str
+    statuses: _containers.RepeatedScalarFieldContainer[DocumentStatus]
+    def __init__(self, collection: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., filter_json: _Optional[str] = ..., page: _Optional[_Union[_files_pb2.IdPage, _Mapping]] = ..., collection_id: _Optional[str] = ..., batch_id: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[DocumentStatus, str]]] = ...) -> None: ...
 
 class ListDocumentsResponse(_message.Message):
-    __slots__ = ("documents", "next_page_token")
+    __slots__ = ("documents", "next_page_token", "more")
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     documents: _containers.RepeatedCompositeFieldContainer[Document]
     next_page_token: str
-    def __init__(self, documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    more: bool
+    def __init__(self, documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., more: bool = ...) -> None: ...
+
+class ChangeDocumentRequest(_message.Message):
+    __slots__ = ("id", "metadata_json", "wait_seconds")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    metadata_json: str
+    wait_seconds: int
+    def __init__(self, id: _Optional[str] = ..., metadata_json: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
+
+class ChangeDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+
+class AttachFileRequest(_message.Message):
+    __slots__ = ("collection_id", "file")
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    collection_id: str
+    file: _files_pb2.Attachment
+    def __init__(self, collection_id: _Optional[str] = ..., file: _Optional[_Union[_files_pb2.Attachment, _Mapping]] = ...) -> None: ...
+
+class AttachFileResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
 
 class ReadDocumentTextRequest(_message.Message):
     __slots__ = ("id",)
@@ -381,6 +470,34 @@ class SearchPassagesResponse(_message.Message):
     mode: SearchMode
     def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., query: _Optional[str] = ..., mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
 
+class SearchFilesRequest(_message.Message):
+    __slots__ = ("collection_ids", "queries", "top_k", "filter_json", "score_threshold", "ranker", "rewrite")
+    COLLECTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    FILTER_JSON_FIELD_NUMBER: _ClassVar[int]
+    SCORE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    RANKER_FIELD_NUMBER: _ClassVar[int]
+    REWRITE_FIELD_NUMBER: _ClassVar[int]
+    collection_ids: _containers.RepeatedScalarFieldContainer[str]
+    queries: _containers.RepeatedScalarFieldContainer[str]
+    top_k: int
+    filter_json: str
+    score_threshold: float
+    ranker: str
+    rewrite: bool
+    def __init__(self, collection_ids: _Optional[_Iterable[str]] = ..., queries: _Optional[_Iterable[str]] = ..., top_k: _Optional[int] = ..., filter_json: _Optional[str] = ..., score_threshold: _Optional[float] = ..., ranker: _Optional[str] = ..., rewrite: bool = ...) -> None: ...
+
+class SearchFilesResponse(_message.Message):
+    __slots__ = ("passages", "usage", "queries")
+    PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    passages: _containers.RepeatedCompositeFieldContainer[Passage]
+    usage: _usage_pb2.Usage
+    queries: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., queries: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class EvaluateSearchRequest(_message.Message):
     __slots__ = ("collection", "queries", "modes", "apply")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
@@ -428,7 +545,7 @@ class ModeQuality(_message.Message):
     def __init__(self, mode: _Optional[_Union[SearchMode, str]] = ..., ndcg_at_10: _Optional[float] = ..., recall_at_100: _Optional[float] = ..., mrr: _Optional[float] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json", "scores")
+    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json", "scores", "file_id", "file_name")
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -439,6 +556,8 @@ class Passage(_message.Message):
     END_FIELD_NUMBER: _ClassVar[int]
     METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     chunk_id: str
     title: str
@@ -449,7 +568,9 @@ class Passage(_message.Message):
     end: int
     metadata_json: str
     scores: StageScores
-    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ...) -> None: ...
+    file_id: str
+    file_name: str
+    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., file_id: _Optional[str] = ..., file_name: _Optional[str] = ...) -> None: ...
 
 class StageScores(_message.Message):
     __slots__ = ("dense", "lexical", "fused", "reranked")
@@ -730,7 +851,7 @@ class VectorStore(_message.Message):
     def __init__(self, name: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., health: _Optional[str] = ...) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model", "default_mode", "chunk_tokens", "chunk_overlap")
+    __slots__ = ("id", "name", "description", "documents", "create_time", "vector_store", "embedding_model", "default_mode", "chunk_tokens", "chunk_overlap", "title", "metadata_json", "expire_days", "active_time", "expire_time", "expired", "bytes", "counts")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -741,6 +862,14 @@ class Collection(_message.Message):
     DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CHUNK_OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     description: str
@@ -751,10 +880,18 @@ class Collection(_message.Message):
     default_mode: SearchMode
     chunk_tokens: int
     chunk_overlap: int
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ...) -> None: ...
+    title: str
+    metadata_json: str
+    expire_days: int
+    active_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    expired: bool
+    bytes: int
+    counts: _files_pb2.DocumentCounts
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., documents: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vector_store: _Optional[str] = ..., embedding_model: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., title: _Optional[str] = ..., metadata_json: _Optional[str] = ..., expire_days: _Optional[int] = ..., active_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expired: bool = ..., bytes: _Optional[int] = ..., counts: _Optional[_Union[_files_pb2.DocumentCounts, _Mapping]] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type", "ready_version", "sha256")
+    __slots__ = ("id", "title", "collection", "status", "stage", "progress", "error", "bytes", "chunks", "version", "metadata_json", "create_time", "file_name", "media_type", "ready_version", "sha256", "file_id", "collection_id", "chunk_tokens", "chunk_overlap", "fault")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
@@ -771,6 +908,11 @@ class Document(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     READY_VERSION_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     collection: str
@@ -787,4 +929,9 @@ class Document(_message.Message):
     media_type: str
     ready_version: int
     sha256: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., collection: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[int] = ..., error: _Optional[str] = ..., bytes: _Optional[int] = ..., chunks: _Optional[int] = ..., version: _Optional[int] = ..., metadata_json: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., ready_version: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
+    file_id: str
+    collection_id: str
+    chunk_tokens: int
+    chunk_overlap: int
+    fault: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., collection: _Optional[str] = ..., status: _Optional[_Union[DocumentStatus, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[int] = ..., error: _Optional[str] = ..., bytes: _Optional[int] = ..., chunks: _Optional[int] = ..., version: _Optional[int] = ..., metadata_json: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., file_name: _Optional[str] = ..., media_type: _Optional[str] = ..., ready_version: _Optional[int] = ..., sha256: _Optional[str] = ..., file_id: _Optional[str] = ..., collection_id: _Optional[str] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., fault: _Optional[str] = ...) -> None: ...

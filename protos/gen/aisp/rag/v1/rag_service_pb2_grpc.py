@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from aisp.rag.v1 import files_pb2 as aisp_dot_rag_dot_v1_dot_files__pb2
 from aisp.rag.v1 import rag_service_pb2 as aisp_dot_rag_dot_v1_dot_rag__service__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
@@ -55,6 +56,11 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsResponse.FromString,
                 _registered_method=True)
+        self.DeleteCollection = channel.unary_unary(
+                '/aisp.rag.v1.RagService/DeleteCollection',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteCollectionRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteCollectionResponse.FromString,
+                _registered_method=True)
         self.UploadDocument = channel.stream_unary(
                 '/aisp.rag.v1.RagService/UploadDocument',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UploadDocumentRequest.SerializeToString,
@@ -80,6 +86,11 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentResponse.FromString,
                 _registered_method=True)
+        self.ChangeDocument = channel.unary_unary(
+                '/aisp.rag.v1.RagService/ChangeDocument',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ChangeDocumentRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ChangeDocumentResponse.FromString,
+                _registered_method=True)
         self.ListDocuments = channel.unary_unary(
                 '/aisp.rag.v1.RagService/ListDocuments',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListDocumentsRequest.SerializeToString,
@@ -104,6 +115,56 @@ class RagServiceStub(object):
                 '/aisp.rag.v1.RagService/GetErasure',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureResponse.FromString,
+                _registered_method=True)
+        self.UploadFile = channel.stream_unary(
+                '/aisp.rag.v1.RagService/UploadFile',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.UploadFileRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.UploadFileResponse.FromString,
+                _registered_method=True)
+        self.GetFile = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetFile',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileResponse.FromString,
+                _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/aisp.rag.v1.RagService/ListFiles',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.ListFilesRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.ReadFile = channel.unary_stream(
+                '/aisp.rag.v1.RagService/ReadFile',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.ReadFileRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.ReadFileResponse.FromString,
+                _registered_method=True)
+        self.DeleteFile = channel.unary_unary(
+                '/aisp.rag.v1.RagService/DeleteFile',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.DeleteFileRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.DeleteFileResponse.FromString,
+                _registered_method=True)
+        self.AttachFile = channel.unary_unary(
+                '/aisp.rag.v1.RagService/AttachFile',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.AttachFileRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.AttachFileResponse.FromString,
+                _registered_method=True)
+        self.CreateFileBatch = channel.unary_unary(
+                '/aisp.rag.v1.RagService/CreateFileBatch',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.CreateFileBatchRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.CreateFileBatchResponse.FromString,
+                _registered_method=True)
+        self.GetFileBatch = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetFileBatch',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileBatchRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileBatchResponse.FromString,
+                _registered_method=True)
+        self.CancelFileBatch = channel.unary_unary(
+                '/aisp.rag.v1.RagService/CancelFileBatch',
+                request_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.CancelFileBatchRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.CancelFileBatchResponse.FromString,
+                _registered_method=True)
+        self.SearchFiles = channel.unary_unary(
+                '/aisp.rag.v1.RagService/SearchFiles',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchFilesRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchFilesResponse.FromString,
                 _registered_method=True)
         self.SearchPassages = channel.unary_unary(
                 '/aisp.rag.v1.RagService/SearchPassages',
@@ -189,6 +250,13 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteCollection(self, request, context):
+        """Deletes a collection with all that it has. It is hidden at once, and its name is free; default stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UploadDocument(self, request_iterator, context):
         """Takes a document, or a new version of one, in parts and queues its ingestion: first the description, then its bytes.
         What is there already with the same content, title and metadata is not ingested again.
@@ -225,6 +293,13 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeDocument(self, request, context):
+        """Changes a document's metadata. What searches saw before, they see until the change is in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDocuments(self, request, context):
         """Lists documents, newest first.
         """
@@ -255,6 +330,77 @@ class RagServiceServicer(object):
 
     def GetErasure(self, request, context):
         """Gets what a deletion removed, and what was found when it was looked for afterwards.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadFile(self, request_iterator, context):
+        """Keeps a file, in parts: first the description, then its bytes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFile(self, request, context):
+        """Gets a file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFiles(self, request, context):
+        """Lists files: those that were uploaded, and documents that were not made of one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadFile(self, request, context):
+        """Streams a file's bytes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFile(self, request, context):
+        """Deletes a file and all documents that were made of it. They are hidden at once; the answer waits a while for the rest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttachFile(self, request, context):
+        """Makes a document of a file: its bytes are kept once. A file that is in the collection already stays the document
+        that it is, with the metadata that is told now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateFileBatch(self, request, context):
+        """Makes documents of files, all or none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFileBatch(self, request, context):
+        """Gets a batch of files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelFileBatch(self, request, context):
+        """Ends the ingestion of what is not ready of a batch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchFiles(self, request, context):
+        """Finds passages by questions in the words of OpenAI's vector stores.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -353,6 +499,11 @@ def add_RagServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListCollectionsResponse.SerializeToString,
             ),
+            'DeleteCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCollection,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteCollectionRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteCollectionResponse.SerializeToString,
+            ),
             'UploadDocument': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadDocument,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.UploadDocumentRequest.FromString,
@@ -378,6 +529,11 @@ def add_RagServiceServicer_to_server(servicer, server):
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RetryDocumentResponse.SerializeToString,
             ),
+            'ChangeDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeDocument,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ChangeDocumentRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ChangeDocumentResponse.SerializeToString,
+            ),
             'ListDocuments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDocuments,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListDocumentsRequest.FromString,
@@ -402,6 +558,56 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.GetErasure,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureResponse.SerializeToString,
+            ),
+            'UploadFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadFile,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.UploadFileRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.UploadFileResponse.SerializeToString,
+            ),
+            'GetFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFile,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.ListFilesRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'ReadFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadFile,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.ReadFileRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'DeleteFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFile,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.DeleteFileRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.DeleteFileResponse.SerializeToString,
+            ),
+            'AttachFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttachFile,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.AttachFileRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.AttachFileResponse.SerializeToString,
+            ),
+            'CreateFileBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFileBatch,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.CreateFileBatchRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.CreateFileBatchResponse.SerializeToString,
+            ),
+            'GetFileBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFileBatch,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileBatchRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.GetFileBatchResponse.SerializeToString,
+            ),
+            'CancelFileBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelFileBatch,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_files__pb2.CancelFileBatchRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_files__pb2.CancelFileBatchResponse.SerializeToString,
+            ),
+            'SearchFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchFiles,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchFilesRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchFilesResponse.SerializeToString,
             ),
             'SearchPassages': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchPassages,
@@ -574,6 +780,33 @@ class RagService(object):
             _registered_method=True)
 
     @staticmethod
+    def DeleteCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/DeleteCollection',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteCollectionRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UploadDocument(request_iterator,
             target,
             options=(),
@@ -709,6 +942,33 @@ class RagService(object):
             _registered_method=True)
 
     @staticmethod
+    def ChangeDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/ChangeDocument',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.ChangeDocumentRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.ChangeDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListDocuments(request,
             target,
             options=(),
@@ -833,6 +1093,276 @@ class RagService(object):
             '/aisp.rag.v1.RagService/GetErasure',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetErasureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/aisp.rag.v1.RagService/UploadFile',
+            aisp_dot_rag_dot_v1_dot_files__pb2.UploadFileRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.UploadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetFile',
+            aisp_dot_rag_dot_v1_dot_files__pb2.GetFileRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.GetFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/ListFiles',
+            aisp_dot_rag_dot_v1_dot_files__pb2.ListFilesRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/ReadFile',
+            aisp_dot_rag_dot_v1_dot_files__pb2.ReadFileRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/DeleteFile',
+            aisp_dot_rag_dot_v1_dot_files__pb2.DeleteFileRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.DeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttachFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/AttachFile',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.AttachFileRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.AttachFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateFileBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/CreateFileBatch',
+            aisp_dot_rag_dot_v1_dot_files__pb2.CreateFileBatchRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.CreateFileBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFileBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetFileBatch',
+            aisp_dot_rag_dot_v1_dot_files__pb2.GetFileBatchRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.GetFileBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelFileBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/CancelFileBatch',
+            aisp_dot_rag_dot_v1_dot_files__pb2.CancelFileBatchRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_files__pb2.CancelFileBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/SearchFiles',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchFilesRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.SearchFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,160 @@
+"""Files as documents of collections: put in, one or many, listed, and taken back from the work. The bytes stay the
+file's; whatever else a document is and does, it does as any other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from chassis.pagination import IdPage
+from rag_service.domain.collections import Collection
+from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus
+from rag_service.domain.errors import (
+    CollectionNotFound,
+    DocumentNotFound,
+    FileBatchNotFound,
+    FileNotThere,
+    IngestionEnded,
+)
+from rag_service.domain.files import Attached, Attachment, FileBatch, StoredFile
+from rag_service.domain.store import Repository, Store
+from rag_service.service.collections import Collections, bad
+from rag_service.service.documents import Documents, ingest, new_id
+
+MAX_BATCH = 2000
+LEAST_TOKENS, MOST_TOKENS = 100, 4096
+
+
+class Attachments:
+    """The files of collections."""
+
+    def __init__(
+        self, store: Store, collections: Collections, documents: Documents, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._collections = collections
+        self._documents = documents
+        self._clock = clock
+
+    async def attach(self, tenant_id: str, collection_id: str, attachment: Attachment) -> Document:
+        """Makes a document of a file. A file that is there already stays the document that it is; its metadata are what
+        is told now. CollectionNotFound, CollectionExpired, FileNotThere, BadRequest.
+        """
+        document = (await self._attach(tenant_id, collection_id, [attachment], None))[0]
+        if document.status in (DocumentStatus.FAILED, DocumentStatus.CANCELLED):
+            # Whoever puts it in once more wants it.
+            return await self._documents.retry(tenant_id, document.id)
+        if attachment.metadata and document.latest.metadata != attachment.metadata:
+            return await self._documents.describe(tenant_id, document.id, attachment.metadata)
+        return document
+
+    async def attach_many(self, tenant_id: str, collection_id: str, wanted: Sequence[Attachment]) -> FileBatch:
+        """All of them or none; as above."""
+        if not 1 <= len(wanted) <= MAX_BATCH:
+            raise bad("file_ids", f"must be 1 to {MAX_BATCH}")
+        unique = {one.file_id: one for one in wanted}
+        batch = FileBatch(new_id(), tenant_id, collection_id, self._clock())
+        await self._attach(tenant_id, collection_id, list(unique.values()), batch)
+        return await self.batch(tenant_id, collection_id, batch.id)
+
+    async def get(self, tenant_id: str, collection_id: str, file_id: str, batch_id: str = "") -> Document:
+        """The document that a collection has of a file. CollectionNotFound, DocumentNotFound."""
+        await self._collections.by_id(tenant_id, collection_id)
+        async with self._store.transaction(tenant_id) as repository:
+            found = await repository.attached(tenant_id, collection_id, file_id, batch_id)
+        if found is None:
+            raise DocumentNotFound("There is no such file in this collection.")
+        return found
+
+    async def list(self, tenant_id: str, which: Attached, page: IdPage) -> tuple[Sequence[Document], bool]:
+        """And whether there are more. CollectionNotFound, FileBatchNotFound, InvalidCursor."""
+        if which.batch_id:
+            await self.batch(tenant_id, which.collection_id, which.batch_id)
+        await self._collections.by_id(tenant_id, which.collection_id)
+        async with self._store.transaction(tenant_id) as repository:
+            return await repository.page_of_attached(tenant_id, which, page)
+
+    async def batch(self, tenant_id: str, collection_id: str, batch_id: str) -> FileBatch:
+        """FileBatchNotFound."""
+        async with self._store.transaction(tenant_id) as repository:
+            collection = await repository.get_collection(tenant_id, collection_id)
+            found = await repository.get_batch(tenant_id, collection_id, batch_id)
+        if found is None or collection is None:
+            raise FileBatchNotFound
+        return found
+
+    async def cancel(self, tenant_id: str, collection_id: str, batch_id: str) -> FileBatch:
+        """Ends what is not ready. FileBatchNotFound."""
+        batch = await self.batch(tenant_id, collection_id, batch_id)
+        async with self._store.transaction(tenant_id) as repository:
+            going_on = await repository.cancel_batch(tenant_id, batch.id)
+        for document_id in going_on:
+            try:
+                await self._documents.cancel(tenant_id, document_id)
+            except (IngestionEnded, DocumentNotFound):
+                continue  # it was quicker, or is gone
+        return await self.batch(tenant_id, collection_id, batch_id)
+
+    async def _attach(
+        self, tenant_id: str, collection_id: str, wanted: Sequence[Attachment], batch: FileBatch | None
+    ) -> Sequence[Document]:
+        collection = await self._collections.usable(tenant_id, collection_id)
+        for one in wanted:
+            _check(one)
+        async with self._store.transaction(tenant_id) as repository:
+            if not await repository.hold_collection(tenant_id, collection_id):
+                raise CollectionNotFound
+            await repository.one_at_a_time(tenant_id, collection_id, "files")
+            files = await repository.hold_files(tenant_id, [one.file_id for one in wanted])
+            made = [await self._one(repository, collection, one, files.get(one.file_id)) for one in wanted]
+            if batch:
+                await repository.add_batch(batch, [document.id for document in made])
+            await repository.set_active(tenant_id, collection_id, self._clock())
+        return made
+
+    async def _one(
+        self, repository: Repository, collection: Collection, wanted: Attachment, file: StoredFile | None
+    ) -> Document:
+        there = await repository.attached(collection.tenant_id, collection.id, wanted.file_id)
+        if there is not None:
+            return there
+        if file is None:
+            raise FileNotThere(f"There is no file {wanted.file_id[:64]}.", metadata={"param": "file_id"})
+        document = Document(
+            id=new_id(),
+            tenant_id=collection.tenant_id,
+            collection_id=collection.id,
+            collection=collection.name,
+            described=Description(
+                title=file.file_name,
+                file_name=file.file_name,
+                media_type=file.media_type,
+                metadata=wanted.metadata,
+                bytes=file.bytes,
+                sha256=file.sha256,
+            ),
+            status=DocumentStatus.QUEUED,
+            stage="stored",
+            created_at=self._clock(),
+            vector_store=collection.vector_store,
+            embedding_model=collection.embedding_model,
+            chunking=wanted.chunking or collection.chunking,
+            own_chunking=wanted.chunking,
+            file_id=file.id,
+        )
+        await repository.add_document(document)
+        await ingest(repository, document)
+        return document
+
+
+def chunking_of(tokens: int, overlap: int) -> Chunking | None:
+    """None where no tokens are told."""
+    return replace(Chunking(), tokens=tokens, overlap=overlap) if tokens else None
+
+
+def _check(wanted: Attachment) -> None:
+    cut = wanted.chunking
+    if cut and not LEAST_TOKENS <= cut.tokens <= MOST_TOKENS:
+        raise bad("chunking_strategy.static.max_chunk_size_tokens", f"must be from {LEAST_TOKENS} to {MOST_TOKENS}")
+    if cut and not 0 <= cut.overlap <= cut.tokens // 2:
+        raise bad("chunking_strategy.static.chunk_overlap_tokens", "must be at most half of max_chunk_size_tokens")
