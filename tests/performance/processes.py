@@ -17,7 +17,7 @@ def processor_seconds(pid: int) -> float:
 def stat(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ["0"] * 20
 
 
