@@ -18,7 +18,7 @@ import orjson
 import structlog
 
 from chassis.errors import PlatformError
-from gateway.limits.quotas import Quota, parse
+from gateway.limits.quotas import ROW, Quota, after, parse
 from gateway.limits.refusals import UnpricedModel, limited
 from gateway.limits.resp import ReplyError, RespClient, StoreUnavailable
 from gateway.limits.settlements import Settlement, Settlements
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 PARTITIONS = 256
 PREFIX = "aisp_v3_"
 LEASE_SECONDS = 60.0
+FRESH_SECONDS = 1.0
+"""So long what was told at admission is the state of the limits: others go on using them."""
 RENEW_BATCH = 100
 ENSURE_ATTEMPTS = 3
 FUNCTION_GONE = "Function not found"
@@ -81,7 +83,13 @@ class Lease:
     id: str
     admission: Admission
     rows: Sequence[Any]
-    """The state of the limits as the store last told it: after admission, then after the settlement."""
+    """The state of the limits: after admission, then after the settlement."""
+    reserved: int = -1
+    """Tokens. -1: the store has to take its end before anybody hears of it, since before that there is no room for
+    another call like it, or since the store alone knows what it comes to.
+    """
+    since: float = 0.0
+    """When it was admitted, in seconds of a clock that only goes forward."""
     lines: Sequence[Line] = ()
     """What was used so far, for checkpoints."""
     exhausted: tuple[Quota, ...] = ()
@@ -121,9 +129,10 @@ class Meter:
         self._lease_ms = int(lease_seconds * 1000)
         self._ensuring: dict[tuple[str, int, str, int, str], asyncio.Task[None]] = {}
         self._open: dict[str, Lease] = {}
+        self._asking = 0
         self._calm = False
         """Whether the last call came when nothing else was under way, and was admitted."""
-        self.settlements = Settlements(self._call, partition_of)
+        self.settlements = Settlements(self._call, self._send, partition_of)
 
     async def reserve(self, admission: Admission, meanwhile: Meanwhile | None = None) -> Lease:
         """Admits, all limits or none. RateLimited, StoreUnavailable.
@@ -133,12 +142,16 @@ class Meter:
         """
         lease_id = "" if admission.kind == "management" else new_lease_id(self._clock)
         for _ in range(ENSURE_ATTEMPTS):
-            quiet = not self._open and self._client.idle
+            quiet = not (self._open or self._asking)
             alone = quiet and self._calm
-            reply = self._ask("reserve", admission, lease_id, at_once=alone)
-            if meanwhile is not None and alone:
-                meanwhile(lease_id)
-            answer = await _answer(reply)
+            self._asking += 1
+            try:
+                reply = self._ask("reserve", admission, lease_id, at_once=alone)
+                if meanwhile is not None and alone:
+                    meanwhile(lease_id)
+                answer = await _answer(reply)
+            finally:
+                self._asking -= 1
             self._calm = quiet and answer is not None and answer[0] == b"OK"
             if answer is None:
                 await self._ensure_once(admission)
@@ -150,7 +163,7 @@ class Meter:
             if answer[0] == b"DUPLICATE":
                 lease_id = new_lease_id(self._clock)
                 continue
-            lease = Lease(lease_id, admission, answer[1:])
+            lease = _lease(lease_id, admission, answer)
             if lease_id:
                 self._open[lease_id] = lease
             return lease
@@ -173,7 +186,9 @@ class Meter:
     async def settle(self, lease: Lease, lines: Sequence[Line], status: str = "settled", *, told: bool = False) -> None:
         """Ends the lease. Never fails: what the store does not take now is repeated until it does.
 
-        `told`: the lease's quotas then say what is left after it, where the store takes it now.
+        Where the lease leaves room for another like it, the system has its end when this returns, and the store soon
+        after, before whatever is asked from then on. Else the store has it, if it takes it now.
+        `told`: the lease's rows then say what is left after it; of one that was long under way the store does.
         """
         if not lease.id or self._open.pop(lease.id, None) is None:
             return
@@ -181,6 +196,12 @@ class Meter:
         settlement = Settlement(
             lease.id, asked.tenant_id, status, _text(lines), asked.key_id, asked.user_id, asked.kind, _descriptor(asked)
         )
+        fresh = not told or time.monotonic() - lease.since < FRESH_SECONDS
+        if lease.reserved >= 0 and fresh and status != "replayed":
+            await self._sent(settlement)
+            if told:
+                lease.rows = after(lease.rows, sum(line.amount for line in lines if _is_tokens(line)) - lease.reserved)
+            return
         try:
             rows = await self.settlements.add(settlement, told=told)
         except asyncio.CancelledError:
@@ -189,6 +210,16 @@ class Meter:
             raise
         if rows:
             lease.rows = rows
+
+    async def _sent(self, settlement: Settlement) -> None:
+        """Sends it: the system has it then, and delivers it even if this process is killed; else the store has."""
+        reply = self.settlements.send(settlement)
+        if reply is None or self._client.written:
+            return
+        # What is sent in this turn goes out before this goes on in the next.
+        await asyncio.sleep(0)
+        if not self._client.written:
+            await asyncio.wait((reply,))
 
     async def checkpoint(self, lease: Lease) -> None:
         """Renews the lease, and tells the store what was used so far: see `lease.exhausted`. StoreUnavailable."""
@@ -223,7 +254,7 @@ class Meter:
             admission.key_version, admission.user_id, lease_id, admission.kind, int(admission.kind != "effect"),
             admission.model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
             admission.characters, admission.audio_milliseconds, admission.storage_bytes, self._lease_ms,
-            _descriptor(admission), orjson.dumps(fallback if admission.tokens else []), at_once=at_once,
+            _descriptor(admission), orjson.dumps(fallback if admission.tokens else []), 1, at_once=at_once,
         )  # fmt: skip
 
     async def _ensure_once(self, asked: Admission) -> None:
@@ -252,13 +283,17 @@ class Meter:
         except (PlatformError, ReplyError) as error:
             log.warning("a lease was not renewed", lease_id=lease.id, error=repr(error))
 
-    def _send(self, function: str, tenant_id: str, *arguments: str | bytes | int, at_once: bool) -> Awaitable[Any]:
+    def _send(
+        self, function: str, tenant_id: str, *arguments: str | bytes | int, at_once: bool | None = None
+    ) -> Awaitable[Any]:
         key = _partition_key(tenant_id)
+        if at_once is None:
+            at_once = self._calm and not self._open
         return self._client.call("FCALL", PREFIX + function, 1, key, *arguments, at_once=at_once)
 
     async def _call(self, function: str, tenant_id: str, *arguments: str | bytes | int) -> Any:
         try:
-            return await self._send(function, tenant_id, *arguments, at_once=self._calm and not self._open)
+            return await self._send(function, tenant_id, *arguments)
         except ReplyError as error:
             _check_away(error)
             raise
@@ -281,6 +316,16 @@ async def _answer(reply: Awaitable[Any]) -> list[Any] | None:
         _check_away(error)
         raise
     return None if answer[0] == b"NEED_LIMITS" else answer
+
+
+def _lease(lease_id: str, admission: Admission, answer: Sequence[Any]) -> Lease:
+    # A store of an older revision does not say what is reserved.
+    says = len(answer) % ROW != 1
+    return Lease(lease_id, admission, answer[1 + says :], reserved=answer[1] if says else -1, since=time.monotonic())
+
+
+def _is_tokens(line: Line) -> bool:
+    return line.unit.endswith("_tokens")
 
 
 @lru_cache(10_000)

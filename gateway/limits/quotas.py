@@ -58,6 +58,21 @@ def parse(flat: Sequence[Any]) -> tuple[Quota, ...]:
     )
 
 
+def after(rows: Sequence[Any], tokens: int) -> Sequence[Any]:
+    """The rows once so many more tokens were used, and the call that they tell of has ended."""
+    changed = list(rows)
+    for place, by_tokens in _changing(tuple(rows[1::ROW])):
+        changed[place] += tokens if by_tokens else -1
+    return changed
+
+
+@lru_cache(1000)
+def _changing(names: Sequence[bytes]) -> list[tuple[int, bool]]:
+    """Where rows tell how many tokens were used (true), or how many calls are at work."""
+    found = [(ROW * number + 3, name) for number, name in enumerate(names)]
+    return [(at, name != b"concurrent_requests") for at, name in found if name.startswith((b"tokens", b"concurrent"))]
+
+
 _MARK = MARK.encode()
 _text = lru_cache(1000)(bytes.decode)
 """Of scopes and names, which are few."""

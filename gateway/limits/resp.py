@@ -50,9 +50,9 @@ class RespClient:
         return connection.call(command, at_once=at_once)
 
     @property
-    def idle(self) -> bool:
-        """Whether a command that is sent now is the only one that the server has of us."""
-        return self._connection is not None and self._connection.idle
+    def written(self) -> bool:
+        """Whether all that was asked so far is with the system: the server gets it, even if this process is killed."""
+        return self._connection is not None and self._connection.written
 
     def close(self) -> None:
         """Closes the connection."""
@@ -117,9 +117,10 @@ class _Connection(asyncio.Protocol):
         return reply
 
     @property
-    def idle(self) -> bool:
-        """Whether no reply is awaited."""
-        return not self._waiting and not self.closed
+    def written(self) -> bool:
+        """Whether the system has all commands."""
+        transport = self._transport
+        return transport is not None and not (self.closed or self._outgoing or transport.get_write_buffer_size())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.

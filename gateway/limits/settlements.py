@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,9 +26,13 @@ KEPT = Gauge("aisp_gateway_settlements_kept", "Settlements that the store has ta
 MAX_KEPT = 100_000
 BATCH = 200
 PAUSE_SECONDS = 0.5
+TAKEN = (b"OK", b"CLOSED")
+"""Answers of a store that has it."""
 
 Call = Callable[..., Awaitable[Any]]
 """Calls a function of the meter: its name, the tenant, arguments."""
+Ask = Callable[..., Awaitable[Any]]
+"""The same, asked when it returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +63,22 @@ class _Kept:
 class Settlements:
     """Delivers settlements. Run `run()` beside it."""
 
-    def __init__(self, call: Call, partition: Callable[[str], int]) -> None:
+    def __init__(self, call: Call, ask: Ask, partition: Callable[[str], int]) -> None:
         self._call = call
+        self._ask = ask
         self._partition = partition
         self._waiting: deque[Settlement] = deque()
         self._kept: dict[int, deque[_Kept]] = defaultdict(deque)
+        self._sent = 0
         self._count = 0
         self._lost = 0
-        WAITING.set_function(lambda: len(self._waiting))
+        WAITING.set_function(lambda: self.waiting)
         KEPT.set_function(lambda: self._count)
 
     @property
     def waiting(self) -> int:
-        """How many the store has not taken yet."""
-        return len(self._waiting)
+        """How many the store has not taken yet, as far as it has said."""
+        return len(self._waiting) + self._sent
 
     @property
     def kept(self) -> int:
@@ -90,6 +97,17 @@ class Settlements:
             return rows
         self.later(settlement)
         return ()
+
+    def send(self, settlement: Settlement) -> asyncio.Future[Any] | None:
+        """Sends it, and hears later whether the store took it. The reply; None where it cannot be sent now."""
+        try:
+            reply = asyncio.ensure_future(self._ask(*_asked(settlement), 0))
+        except StoreUnavailable:
+            self.later(settlement)
+            return None
+        self._sent += 1
+        reply.add_done_callback(partial(self._heard, settlement))
+        return reply
 
     def later(self, settlement: Settlement) -> None:
         """Delivers it with the next of those that wait, whether or not it has arrived by then."""
@@ -134,9 +152,7 @@ class Settlements:
             return ()
 
     async def _settle(self, item: Settlement, told: int) -> Sequence[Any]:
-        answer = await self._call(
-            "settle", item.tenant_id, item.lease_id, item.tenant_id, item.status, item.lines, told
-        )  # fmt: skip
+        answer = await self._call(*_asked(item), told)
         if answer[0] == b"UNKNOWN":
             LOST_LEASES.inc()
             log.error("the meter has lost a lease: its settlement is booked all the same", lease_id=item.lease_id)
@@ -147,10 +163,21 @@ class Settlements:
             )  # fmt: skip
         if answer[0] == b"NOT_OPEN":
             raise StoreUnavailable(retry_after=1)
-        if answer[0] == b"OK":
-            self._keep(_Kept(item, _ordinal(answer[1]), answer[2]))
+        self._took(item, answer)
         rows: Sequence[Any] = answer[3:]
         return rows
+
+    def _heard(self, settlement: Settlement, reply: asyncio.Future[Any]) -> None:
+        self._sent -= 1
+        if reply.cancelled() or reply.exception() is not None or not self._took(settlement, reply.result()):
+            # Whatever it was: what is delivered again has a word for each answer.
+            self.later(settlement)
+
+    def _took(self, item: Settlement, answer: Sequence[Any]) -> bool:
+        """Whether the store has it, as its answer says. Then it is kept."""
+        if answer[0] == b"OK":
+            self._keep(_Kept(item, _ordinal(answer[1]), answer[2]))
+        return answer[0] in TAKEN
 
     def _give_up(self) -> None:
         self._lost += 1
@@ -188,6 +215,10 @@ class Settlements:
             self._kept[number] = left
         else:
             del self._kept[number]
+
+
+def _asked(item: Settlement) -> tuple[str, ...]:
+    return "settle", item.tenant_id, item.lease_id, item.tenant_id, item.status, item.lines
 
 
 def _ordinal(entry: bytes) -> tuple[int, int]:

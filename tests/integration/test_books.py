@@ -29,6 +29,7 @@ from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve
+from tests.integration.meter_heard import HeardMeter
 from tests.promptness import PATIENCE
 from usage_service.app import Worker, compose, compose_worker
 from usage_service.settings import Settings, UsageSection
@@ -153,7 +154,7 @@ async def books(
             request = pb.EnsureLimitsRequest(plan=admission.plan, tenant_version=1, key_id=admission.key_id)
             await stub.EnsureLimits(request, context=asking)
 
-        yield Books(stub, worker, Meter(resp, ensure), listener)
+        yield Books(stub, worker, HeardMeter(resp, ensure), listener)
 
 
 async def test_the_starter_table_prices_the_default_catalogue(books: Books) -> None:

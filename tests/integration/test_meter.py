@@ -14,6 +14,7 @@ from gateway.limits.quotas import headers
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
+from tests.integration.meter_heard import HeardMeter
 from usage_service.adapters.stream import ValkeyEvents
 from usage_service.adapters.valkey import PREFIX, ValkeyMeter, number_of, partition_of
 from usage_service.domain.ledger import START, Entry
@@ -29,12 +30,13 @@ class Bench:
         password = settings.password.get_secret_value()
         self.redis = Redis(host=settings.host, port=settings.port, password=password)
         self.functions = ValkeyMeter(self.redis)
-        self.resp = RespClient(settings.host, settings.port, password)
+        self.place = settings.host, settings.port, password
+        self.resp = RespClient(*self.place)
         self.limits: dict[str, int] = {}
-        self.meter = Meter(self.resp, self._ensure)
+        self.meter: Meter = HeardMeter(self.resp, self.ensure)
         self.tenant = str(uuid4())
 
-    async def _ensure(self, admission: Admission) -> None:
+    async def ensure(self, admission: Admission) -> None:
         subjects = [Subject("tenant", admission.tenant_id, admission.tenant_version, self.limits)]
         if admission.key_version:
             subjects.append(Subject("key", admission.key_id, admission.key_version, admission.key_limits))
@@ -282,8 +284,8 @@ async def test_a_settlement_appends_one_event_with_its_lines(bench: Bench) -> No
 
 @pytest.mark.parametrize("turns", [0, 1])
 async def test_who_is_cancelled_while_it_settles_is_booked_once(bench: Bench, turns: int) -> None:
-    """Before the command was sent, or while its reply is awaited."""
-    bench.limits = {"tokens_per_day": 1000, "concurrent_requests": 2}
+    """Before the command was sent, or while its reply is awaited: there is no room for another like it before."""
+    bench.limits = {"tokens_per_day": 1000, "concurrent_requests": 1}
     lease = await bench.meter.reserve(bench.admission(tokens=100, output_bounded=True))
     settling = asyncio.create_task(bench.meter.settle(lease, [tokens(90)]))
     await asyncio.sleep(0)

@@ -21,6 +21,7 @@ from gateway.limits.resp import RespClient
 from tests.integration.meter_clock import NOON, NOW
 from tests.integration.meter_counters import MEASURES, meaning
 from tests.integration.meter_gateways import SKEWS, Gateways, admission, never
+from tests.integration.meter_heard import HeardMeter
 from usage_service.adapters.valkey import ValkeyMeter, number_of
 from usage_service.domain.ledger import START
 from usage_service.domain.limits import Standing, Subject
@@ -67,7 +68,7 @@ class Store:
 
     def client(self, skew: float = 0.0) -> tuple[Meter, RespClient]:
         resp = RespClient(self.settings.host, self.settings.port, self.settings.password.get_secret_value())
-        return Meter(resp, never, clock=lambda: self.ms / 1000 + skew), resp
+        return HeardMeter(resp, never, clock=lambda: self.ms / 1000 + skew), resp
 
     async def _loaded(self) -> None:
         return

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Lease, Meter
+from gateway.limits.meter import Lease
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
+from tests.integration.meter_heard import HeardMeter
 from tests.integration.test_meter import Bench, tokens
 from usage_service.adapters import library
 from usage_service.adapters.stream import ValkeyEvents
@@ -44,7 +45,7 @@ class Rollout(Bench):
     def __init__(self, settings: RedisSettings) -> None:
         super().__init__(settings)
         self.next = NextGateway(settings.host, settings.port, settings.password.get_secret_value())
-        self.meters = [self.meter, Meter(self.next, self._ensure)]
+        self.meters = [self.meter, HeardMeter(self.next, self.ensure)]
         self.services = [self.functions, NextService(self.redis)]
 
     async def admit(self, count: int, **asked: object) -> list[tuple[int, Lease]]:

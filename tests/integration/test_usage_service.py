@@ -24,6 +24,7 @@ from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve
+from tests.integration.meter_heard import HeardMeter
 from usage_service.adapters.valkey import number_of, partition
 from usage_service.app import Worker, compose, compose_worker
 from usage_service.repository.store import PostgresStore
@@ -77,7 +78,7 @@ async def platform(
 
         database = await stack.enter_async_context(Database(settings.database, "usage"))
         store = PostgresStore(database, Jobs(jobs, settings.keyring("usage_service")))
-        yield Platform(stub, worker, Meter(resp, ensure), store)
+        yield Platform(stub, worker, HeardMeter(resp, ensure), store)
         resp.close()
 
 

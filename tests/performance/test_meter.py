@@ -107,6 +107,8 @@ class Store:
             leases = await asyncio.gather(*asking)
             between = cpu_of(server)
             await asyncio.gather(*(self.meter.settle(lease, LINES, told=True) for lease in leases))
+            # Replies come in order: all of them are settled then.
+            await self.meter.ping()
             spent += (between - began, cpu_of(server) - between, own_cpu() - own, AT_ONCE)
         return spent
 

@@ -4,7 +4,7 @@ import hashlib
 
 from usage_service.adapters import library
 
-DIGEST = "6fff617cf69d580a"
+DIGEST = "efeb89b990b22023"
 
 
 def test_another_text_is_another_revision() -> None:

@@ -26,7 +26,8 @@ local function refusal(word, rows, count, subjects, clock)
   return answer
 end
 
--- KEYS[1] partition. ARGV: see read_request.
+-- KEYS[1] partition. ARGV: see read_request, then 1 to be told, before the rows, how many tokens are reserved, or -1 where
+-- they do not leave room (see leaves_room).
 local function reserve(keys, argv)
   local partition, asked = keys[1], read_request(argv)
   local found = read_all(partition, asked.tenant, asked.key, asked.user, swept_name(partition, asked.lease))
@@ -44,7 +45,9 @@ local function reserve(keys, argv)
   for _, subject in ipairs(subjects) do charge(subject, costs, clock.second) end
   save_all(subjects)
   forget_others(found, subjects)
-  return report_all({'OK'}, subjects, clock)
+  local answer = {'OK'}
+  if argv[19] == '1' then answer[2] = leaves_room(subjects, costs) and costs.k or -1 end
+  return report_all(answer, subjects, clock)
 end
 
 -- KEYS[1] partition. ARGV: as for reserve. What reserve would answer, and the estimated cost; admits and counts nothing.

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 3
-REVISION = 7
+REVISION = 8
 NAME = f"aisp_meter_v{VERSION}"
 
 
