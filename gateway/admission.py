@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -234,6 +235,12 @@ class Admitted(AbstractAsyncContextManager[Call, None]):
             call.replayed = True
         # Whose answer has not begun is told what is left now; a stream's headers tell what was left when it began.
         await self._gate.settle(call, told=not self._state.get("answering"))
+
+
+def ahead(method: Any, request: Any) -> Begin | None:
+    """How a call is begun before it is admitted; None for a method over gRPC."""
+    begin = getattr(method, "ahead", None)
+    return partial(begin, request) if begin is not None else None
 
 
 def publish_event(clients: Clients) -> Publish:

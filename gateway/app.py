@@ -58,6 +58,7 @@ from gateway.routes import (
     receipts,
     rerank,
     responses,
+    search,
     sessions,
     signing,
     store_files,
@@ -169,7 +170,8 @@ class Lifespan:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._state: dict[str, Any] = {}
-        self.hot = {path: _Late(self._state, path) for path in (*generation.PATHS, counting.PATH, embeddings.PATH)}
+        hot = (*generation.PATHS, counting.PATH, embeddings.PATH, search.PATH)
+        self.hot = {path: _Late(self._state, path) for path in hot}
         self.readiness = Readiness()
 
     def __call__(self, _api: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
@@ -205,6 +207,7 @@ class Lifespan:
                 "throttle": Throttle(section.attempts_per_minute),
                 embeddings.PATH: embeddings.EmbeddingsRoute(gate, clients, section),
                 counting.PATH: counting.CountingRoute(gate, clients, section),
+                search.PATH: search.SearchRoute(gate, clients, section),
                 **generation.routes(gate, clients, section),
             }
             # From here on the edge reaches them themselves.

@@ -8,10 +8,11 @@ from pydantic import BaseModel
 
 from gateway.edge import GUARDED, is_open
 from gateway.errors import ANTHROPIC, OVERLOADED
+from gateway.routes import search
 from gateway.routes.auth import TokenRequest
 from gateway.routes.common import Problem
 from gateway.routes.intake import NewDocument
-from gateway.routes.rag import ChatRequest, GenerateRequest, SearchRequest
+from gateway.routes.rag import ChatRequest, GenerateRequest
 
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
 SCHEMES = {
@@ -28,7 +29,7 @@ ERROR_TEXTS = {
     503: "Not available at the moment",
 }
 MODELS: tuple[type[BaseModel], ...] = (
-    Problem, TokenRequest, NewDocument, SearchRequest, GenerateRequest, ChatRequest,
+    Problem, TokenRequest, NewDocument, search.SearchRequest, GenerateRequest, ChatRequest,
 )  # fmt: skip
 OPENAI_ERROR = {
     "type": "object",
@@ -145,6 +146,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         paths["/v1/embeddings"] = {"post": _raw("embeddings", "embeddings", "EmbeddingRequest")}
         paths["/v1/messages/count_tokens"] = {"post": _raw("countTokens", "language models", "CountTokensRequest")}
         paths["/v1/messages"] = {"post": _raw("messages", "language models", "MessagesRequest")}
+        paths[search.PATH] = {"post": search.operation()}
         for path, operations in paths.items():
             for operation in operations.values():
                 _finish(path, operation)

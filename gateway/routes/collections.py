@@ -22,7 +22,7 @@ from gateway.routes.common import (
     problems,
 )
 from gateway.routes.lifecycle import EFFECT, erasure_of
-from gateway.routes.rag import MODE_NAMES, MODES
+from gateway.routes.search import MODE_NAMES, MODES
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["documents"])
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from gateway.admission import Work
 from gateway.routes.common import AUTHENTICATED, Admission, Body, Services, StrictRoute, marks, problems
-from gateway.routes.rag import MODE_NAMES, MODES
+from gateway.routes.search import MODE_NAMES, MODES
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
 

@@ -12,7 +12,7 @@ from aisp.llm.v1 import llm_service_pb2 as pb
 from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
-from gateway.admission import Begin, Gate, Work, bare_context, fingerprint, idempotency_key
+from gateway.admission import Gate, Work, ahead, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
@@ -137,12 +137,6 @@ def dialect(scope: Scope) -> tuple[str, list[str]]:
     """The version of the format and its trial features, as the client's headers say. BadBody beyond their bounds."""
     version, *_ = raw.listed_header(scope, VERSION, 1, MAX_VERSION_CHARACTERS) or ("",)
     return version, raw.listed_header(scope, FEATURES, MAX_FEATURES, MAX_FEATURE_CHARACTERS)
-
-
-def ahead(method: Any, request: Any) -> Begin | None:
-    """How a call is begun before it is admitted; None for a method over gRPC."""
-    begin = getattr(method, "ahead", None)
-    return partial(begin, request) if begin is not None else None
 
 
 def routes(gate: Gate, clients: Clients, settings: GatewaySection) -> dict[str, GenerationRoute]:

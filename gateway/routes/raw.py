@@ -8,10 +8,15 @@ from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """The whole body. BodyTooLarge, as soon as it is known; UnsupportedMediaType for what is not JSON."""
+    """As `read_bytes`. UnsupportedMediaType for what is not JSON."""
     media_type = _header(scope, b"content-type").split(b";")[0].strip().lower()
     if media_type not in (b"", b"application/json"):
         raise UnsupportedMediaType("The body must be application/json.")
+    return await read_bytes(scope, receive, most)
+
+
+async def read_bytes(scope: Scope, receive: Receive, most: int) -> bytes:
+    """The whole body, whatever it is. BodyTooLarge, as soon as it is known."""
     declared = _header(scope, b"content-length")
     if declared.isdigit() and int(declared) > most:
         raise BodyTooLarge(f"The body is larger than {most} bytes.")

@@ -16,7 +16,8 @@ from chassis.errors import PlatformError
 from gateway.admission import UNITS, Call
 from gateway.clients import Clients
 from gateway.routes.common import AUTHENTICATED, Services, StrictRoute, iso, managed, problems
-from gateway.routes.rag import MODE_NAMES, STATES, citation_of
+from gateway.routes.rag import STATES, citation_of
+from gateway.routes.search import MODE_NAMES
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag/answers", tags=["retrieval"])
 

@@ -13,7 +13,7 @@ from gateway.admission import MANAGEMENT, Call, Work
 from gateway.audit import Audited, audited
 from gateway.clients import Clients
 from gateway.routes.common import AUTHENTICATED, Admission, Services, StrictRoute, managed, marks, problems
-from gateway.routes.rag import BYTES_OF_A_TOKEN, RERANKED_TOKENS, REWRITTEN_TOKENS
+from gateway.routes.search import BYTES_OF_A_TOKEN, RERANKED_TOKENS, REWRITTEN_TOKENS
 from gateway.routes.stores import (
     EFFECT,
     FILE,

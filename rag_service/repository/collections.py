@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from chassis.database import Query
 from chassis.pagination import IdPage
 from rag_service.domain.collections import Collection, CollectionChange
 from rag_service.domain.documents import Chunking, Counts
@@ -26,7 +27,12 @@ _counted = (
 THERE = collections.c.tenant_id == sa.bindparam("tenant"), collections.c.erasure_id.is_(None)
 COUNTED = sa.select(collections, *_counted.c).join(_counted, sa.true()).where(*THERE)
 NAMED = collections.c.name == sa.bindparam("name")
-FIND = sa.select(collections).where(*THERE, NAMED)
+FIND = Query(sa.select(collections).where(*THERE, NAMED))
+SWAPS = Query(
+    sa.select(collections.c.swaps).where(
+        collections.c.tenant_id == sa.bindparam("tenant"), collections.c.id == sa.bindparam("collection")
+    )
+)
 FIND_COUNTED = COUNTED.where(NAMED)
 
 
@@ -44,9 +50,9 @@ class CollectionRows(Rows):
             raise CollectionExists from error
 
     async def find_collection(self, tenant_id: str, name: str, *, counted: bool = False) -> Collection | None:
-        query = FIND_COUNTED if counted else FIND
-        row = (await self._db.execute(query, {"tenant": tenant_id, "name": name})).one_or_none()
-        return _collection(row, counted=counted) if row else None
+        named = {"tenant": tenant_id, "name": name}
+        rows = (await self._db.execute(FIND_COUNTED, named)).all() if counted else await FIND.rows(self._db, named)
+        return _collection(rows[0], counted=counted) if rows else None
 
     async def get_collection(self, tenant_id: str, collection_id: str) -> Collection | None:
         query = COUNTED.where(sa.cast(collections.c.id, sa.Text) == collection_id.lower())
@@ -80,10 +86,8 @@ class CollectionRows(Rows):
         return bool((await self._db.execute(change)).rowcount)
 
     async def swaps(self, tenant_id: str, collection_id: str) -> int:
-        query = sa.select(collections.c.swaps).where(
-            collections.c.tenant_id == tenant_id, collections.c.id == collection_id
-        )
-        return int((await self._db.execute(query)).scalar_one_or_none() or 0)
+        rows = await SWAPS.rows(self._db, {"tenant": tenant_id, "collection": collection_id})
+        return int(rows[0].swaps) if rows else 0
 
     async def list_collections(
         self, tenant_id: str, size: int, after: tuple[str | int, ...] | None
@@ -104,8 +108,8 @@ def counts_of(row: Any) -> Counts:
 
 def _collection(row: Any, *, counted: bool) -> Collection:
     return Collection(
-        id=row.id,
-        tenant_id=row.tenant_id,
+        id=str(row.id),
+        tenant_id=str(row.tenant_id),
         name=row.name,
         description=row.description,
         vector_store=row.vector_store,

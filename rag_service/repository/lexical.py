@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA, UUID
+from sqlalchemy.dialects.postgresql import UUID
 
+from chassis.database import Query
 from rag_service.domain.filters import Filter
 from rag_service.domain.search import Gleaned, Passage, Size
 from rag_service.policy.bm25 import POSTING_BYTES, Numbers, Scores, best, gains, summed
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.postings import RUN
-from rag_service.repository.rows import Rows, uuids
+from rag_service.repository.rows import Rows
 from rag_service.repository.tables import chunks, documents, runs
 
 FILTERED_TIMES = 2
@@ -52,10 +53,21 @@ _TYPES = (
     sa.bindparam("rare", type_=sa.ARRAY(sa.Text)),
     sa.bindparam("most", type_=sa.BigInteger),
 )
-READ = sa.text(_MOMENT + _POSTINGS).bindparams(_TYPES[0]).columns(data=BYTEA)
-READ_RARE = sa.text(_MOMENT + _POSTINGS + _RARE).bindparams(*_TYPES).columns(data=BYTEA)
-NAMED = sa.text(f"SELECT number, id::text AS id FROM chunks WHERE {_PLACE} AND number = ANY(:numbers)").bindparams(  # noqa: S608  # a constant
-    sa.bindparam("numbers", type_=sa.ARRAY(sa.Integer))
+READ = Query(sa.text(_MOMENT + _POSTINGS).bindparams(_TYPES[0]))
+READ_RARE = Query(sa.text(_MOMENT + _POSTINGS + _RARE).bindparams(*_TYPES))
+NAMED = Query(
+    sa.text(f"SELECT number, id::text AS id FROM chunks WHERE {_PLACE} AND number = ANY(:numbers)").bindparams(  # noqa: S608  # a constant
+        sa.bindparam("numbers", type_=sa.ARRAY(sa.Integer))
+    )
+)
+SIZE = Query(
+    sa.text(f"SELECT sum(alive) AS chunks, sum(words) AS words FROM runs WHERE {_PLACE} AND hidden_of IS NULL")  # noqa: S608  # a constant
+)
+NUMBERS = Query(
+    sa.select(sa.func.array_agg(chunks.c.number).label("numbers")).where(
+        chunks.c.tenant_id == sa.bindparam("tenant"),
+        chunks.c.document_id == sa.any_(sa.bindparam("documents", type_=sa.ARRAY(UUID(as_uuid=False)))),
+    )
 )
 _HIDDEN = sa.select(runs.c.run).where(
     runs.c.tenant_id == chunks.c.tenant_id,
@@ -63,16 +75,11 @@ _HIDDEN = sa.select(runs.c.run).where(
     runs.c.run == chunks.c.number // RUN,
     runs.c.hidden_of.is_not(None),
 )
+_OF_CHUNKS = [chunks.c[name] for name in ("document_id", "text", "page", "start", "end", "heading")]
+_OF_DOCUMENTS = [documents.c[name] for name in ("title", "file_name", "file_id", "ready_version", "metadata")]
 # What is being erased is not shown any more.
-PASSAGES = (
-    sa.select(
-        chunks,
-        documents.c.title,
-        documents.c.file_name,
-        documents.c.file_id,
-        documents.c.ready_version,
-        documents.c.metadata.label("about"),
-    )
+PASSAGES = Query(
+    sa.select(sa.cast(chunks.c.id, sa.Text).label("id"), *_OF_CHUNKS, *_OF_DOCUMENTS)
     .join(documents, documents.c.id == chunks.c.document_id)
     .where(
         chunks.c.tenant_id == sa.bindparam("tenant"),
@@ -89,20 +96,20 @@ class SearchRows(Rows):
     async def passages(self, tenant_id: str, chunk_ids: Sequence[str]) -> dict[str, Passage]:
         return {
             row.id: Passage(
-                document_id=row.document_id,
+                document_id=str(row.document_id),
                 chunk_id=row.id,
                 title=row.title,
                 text=row.text,
                 page=row.page,
                 start=row.start,
                 end=row.end,
-                metadata=row.about,
+                metadata=row.metadata,
                 heading=row.heading,
                 version=row.ready_version,
-                file_id=row.file_id or row.document_id,
+                file_id=str(row.file_id or row.document_id),
                 file_name=row.file_name or row.title,
             )
-            for row in await self._db.execute(PASSAGES, {"tenant": tenant_id, "ids": list(chunk_ids)})
+            for row in await PASSAGES.rows(self._db, {"tenant": tenant_id, "ids": list(chunk_ids)})
         }
 
     async def search_terms(
@@ -143,11 +150,8 @@ class SearchRows(Rows):
             numbers, told = await asyncio.to_thread(best, found, scores, most)
 
     async def collection_size(self, tenant_id: str, collection_id: str) -> Size:
-        query = sa.select(sa.func.sum(runs.c.alive), sa.func.sum(runs.c.words)).where(
-            runs.c.tenant_id == tenant_id, runs.c.collection_id == collection_id, runs.c.hidden_of.is_(None)
-        )
-        alive, words = (await self._db.execute(query)).one()
-        return Size(int(alive or 0), int(words or 0))
+        (row,) = await SIZE.rows(self._db, {"tenant": tenant_id, "collection": collection_id})
+        return Size(int(row.chunks or 0), int(row.words or 0))
 
     async def _read(
         self, place: Mapping[str, str], terms: Collection[str], held: Gleaned, rare: AbstractSet[str]
@@ -160,7 +164,7 @@ class SearchRows(Rows):
             asked |= {"rare": few, "most": held.common * POSTING_BYTES}
         lists: dict[str, list[bytes]] = defaultdict(list)
         moment: tuple[int, ...] = ()
-        for term, data, *rest in await self._db.execute(READ_RARE if few else READ, asked):
+        for term, data, *rest in await (READ_RARE if few else READ).rows(self._db, asked):
             if term is None:
                 moment = tuple(int(number or 0) for number in rest)
             else:
@@ -174,17 +178,14 @@ class SearchRows(Rows):
 
     async def _numbers(self, tenant_id: str, document_ids: Sequence[str]) -> Numbers:
         """Of the documents' chunks."""
-        query = sa.select(sa.func.array_agg(chunks.c.number)).where(
-            chunks.c.tenant_id == tenant_id,
-            chunks.c.document_id == sa.any_(uuids(document_ids)),
-        )
-        return np.array((await self._db.execute(query)).scalar_one() or [], np.int64)
+        (row,) = await NUMBERS.rows(self._db, {"tenant": tenant_id, "documents": document_ids})
+        return np.array(row.numbers or [], np.int64)
 
     async def _named(self, place: Mapping[str, str], numbers: Numbers, wanted: Filter | None) -> dict[int, str]:
         """The ids of the chunks of these numbers that the filter lets through."""
         if wanted is None:
-            rows = await self._db.execute(NAMED, dict(place) | {"numbers": numbers.tolist()})
-            return {row.number: row.id for row in rows}
+            rows = await NAMED.rows(self._db, dict(place) | {"numbers": numbers.tolist()})
+            return dict(rows)
         query: sa.Select[Any] = sa.select(chunks.c.number, chunks.c.id, chunks.c.document_id).where(
             chunks.c.tenant_id == place["tenant"],
             chunks.c.collection_id == place["collection"],

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database, DatabaseUnavailable
+from chassis.database import Database, DatabaseUnavailable, Query
 from chassis.settings import ConfigurationError
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
@@ -38,9 +38,10 @@ SCANNED_ROWS = 20_000
 MOVE_SECONDS = 3600
 REMEMBERED_LANES = 10_000
 PLACE = ("tenant", "collection")
-LANE = sa.select(vector_lanes.c.lane).where(
+_OWN = sa.select(vector_lanes.c.lane).where(
     vector_lanes.c.tenant_id == sa.bindparam("tenant"), vector_lanes.c.collection_id == sa.bindparam("collection")
 )
+LANE = Query(_OWN)
 
 
 async def has_pgvector(database: Database) -> bool:
@@ -131,9 +132,8 @@ class PgVectorStore(PostgresVectors):
     async def _lane(self, connection: AsyncConnection, place: tuple[str, str]) -> int:
         """The collection's. One of its own is its own for good: it is asked for once."""
         if place not in self._own_lanes:
-            lane = int(
-                (await connection.execute(LANE, dict(zip(PLACE, place, strict=True)))).scalar_one_or_none() or SHARED
-            )
+            rows = await LANE.rows(connection, dict(zip(PLACE, place, strict=True)))
+            lane = int(rows[0].lane) if rows else SHARED
             if lane == SHARED:
                 return SHARED
             if len(self._own_lanes) >= REMEMBERED_LANES:
@@ -171,11 +171,13 @@ class PgVectorStore(PostgresVectors):
         wanted: Filter | None,
     ) -> list[tuple[str, float]]:
         """By the index. Its expression must be met to the letter; a second key to order by would sort everything."""
-        told = dict(zip((*PLACE, "lane"), place, strict=True)) | {"vector": _text(vector), "most": limit}
-        query = _nearest(len(vector) // 4)
-        if wanted is not None:
-            query = query.where(compile_filter(wanted, vectors.c.metadata))
-        rows = await connection.execute(query, told)
+        told = dict(zip((*PLACE, "lane"), place, strict=True)) | {"vector": numbers(vector), "most": limit}
+        size = len(vector) // 4
+        if wanted is None:
+            rows = await _nearest_of_all(size).rows(connection, told)
+        else:
+            query = _nearest(size).where(compile_filter(wanted, vectors.c.metadata))
+            rows = (await connection.execute(query, told)).all()
         return sorted(((name, cosine) for name, cosine in rows), key=lambda row: (-row[1], row[0]))
 
     async def _move(self, tenant_id: str, collection_id: str) -> None:
@@ -194,16 +196,15 @@ class PgVectorStore(PostgresVectors):
     def _value(self, vector: bytes) -> str:
         return _text(vector)
 
-    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
-        sought = sa.cast(sa.literal(_text(vector), sa.Text), vectors.c.embedding.type)
-        return vectors.c.embedding.op("<=>", return_type=sa.Float)(sought)
+    def _distance(self, sought: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+        return vectors.c.embedding.op("<=>", return_type=sa.Float)(sa.cast(sought, vectors.c.embedding.type))
 
 
 @cache
 def _nearest(size: int) -> sa.Select[Any]:
-    """The query of the index of vectors of so many numbers: made once."""
+    """What the index of vectors of so many numbers answers."""
     kind = Vector(f"{'vector' if size <= WHOLE_LENGTH else 'halfvec'}({size})")
-    sought = sa.cast(sa.bindparam("vector", type_=sa.Text), kind)
+    sought = sa.cast(sa.bindparam("vector", type_=sa.ARRAY(sa.REAL)), kind)
     distance = sa.cast(vectors.c.embedding, kind).op("<=>", return_type=sa.Float)(sought)
     query = sa.select(sa.cast(vectors.c.chunk_id, sa.Text), (1 - distance).label("cosine")).where(
         vectors.c.lane == sa.bindparam("lane"),
@@ -211,6 +212,11 @@ def _nearest(size: int) -> sa.Select[Any]:
         vectors.c.collection_id == sa.bindparam("collection"),
     )
     return query.order_by(distance).limit(sa.bindparam("most"))
+
+
+@cache
+def _nearest_of_all(size: int) -> Query:
+    return Query(_nearest(size))
 
 
 def _text(vector: bytes) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import InvalidCursor
@@ -56,8 +55,3 @@ def page_of(query: sa.Select[Any], table: sa.Table, size: int, after: tuple[str 
         position = sa.tuple_(sa.literal(int(after[0])), sa.literal(str(after[1])))
         query = query.where(sa.tuple_(micros, key) < position)
     return query.order_by(micros.desc(), key.desc()).limit(size + 1)
-
-
-def uuids(ids: Sequence[str]) -> sa.ColumnElement[Any]:
-    """An array of them, sent as one text: thousands cost less to send than to convert one by one."""
-    return sa.cast(sa.literal(f"{{{','.join(ids)}}}", sa.Text), sa.ARRAY(UUID(as_uuid=False)))

@@ -11,14 +11,13 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, UUID, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database import Database, Query
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
 from rag_service.repository.filters import compile_filter
-from rag_service.repository.rows import uuids
 from rag_service.repository.tables import vector_lanes, vectors
 
 DELETE_ROWS = 10_000
@@ -35,6 +34,15 @@ UPSERT = """
         embedding = excluded.embedding, metadata = excluded.metadata, collection_id = excluded.collection_id
 """
 
+HELD = Query(
+    sa.select(sa.cast(vectors.c.embedding, ARRAY(REAL))).where(
+        vectors.c.lane == sa.any_(sa.bindparam("lanes", type_=ARRAY(sa.Integer))),
+        vectors.c.tenant_id == sa.bindparam("tenant"),
+        vectors.c.collection_id == sa.bindparam("collection"),
+        vectors.c.chunk_id == sa.any_(sa.bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
+    )
+)
+
 
 class PostgresVectors(ABC):
     """A tenant's rows are told apart by row-level security and, for the planner, by an explicit predicate."""
@@ -45,6 +53,7 @@ class PostgresVectors(ABC):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._all = [Query(self._exactly(among=among)) for among in (False, True)]
 
     async def upsert(self, tenant_id: str, collection_id: str, rows: Sequence[ChunkVector]) -> None:
         if not rows:
@@ -75,14 +84,9 @@ class PostgresVectors(ABC):
 
     async def vectors(self, tenant_id: str, collection_id: str, chunk_ids: Sequence[str]) -> list[bytes]:
         async with self._database.transaction(tenant_id) as connection:
-            query = sa.select(sa.cast(vectors.c.embedding, ARRAY(REAL))).where(
-                vectors.c.lane.in_(await self._lanes(connection, tenant_id, collection_id)),
-                vectors.c.tenant_id == tenant_id,
-                vectors.c.collection_id == collection_id,
-                vectors.c.chunk_id.in_(chunk_ids),
-            )
-            found = (await connection.execute(query)).scalars().all()
-        return [array.array("f", told).tobytes() for told in found]
+            lanes = await self._lanes(connection, tenant_id, collection_id)
+            told = {"tenant": tenant_id, "collection": collection_id, "lanes": lanes, "ids": list(chunk_ids)}
+            return [array.array("f", numbers).tobytes() for (numbers,) in await HELD.rows(connection, told)]
 
     async def visible(self, _tenant_id: str, _collection_id: str, _rows: Sequence[ChunkVector]) -> None:
         return  # they are already
@@ -122,18 +126,29 @@ class PostgresVectors(ABC):
         wanted: Filter | None,
         among: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
-        tenant_id, collection_id, lane = place
-        distance = self._distance(vector)
-        query = sa.select(vectors.c.chunk_id, (1 - distance).label("cosine")).where(
-            vectors.c.lane == lane,
-            vectors.c.tenant_id == tenant_id,
-            vectors.c.collection_id == collection_id,
-            compile_filter(wanted, vectors.c.metadata),
+        told = dict(zip(("tenant", "collection", "lane"), place, strict=True)) | {"most": limit}
+        told |= {"vector": numbers(vector), "among": among}
+        if wanted is None or among is not None:
+            # What documents are let through, has been asked.
+            rows = await self._all[among is not None].rows(connection, told)
+        else:
+            query = self._exactly(among=False).where(compile_filter(wanted, vectors.c.metadata))
+            rows = (await connection.execute(query, told)).all()
+        return [(name, float(cosine)) for name, cosine in rows]
+
+    def _exactly(self, *, among: bool) -> sa.Select[str, float]:
+        """The nearest of all, or of those of some documents."""
+        distance = self._distance(sa.bindparam("vector", type_=ARRAY(REAL)))
+        query = sa.select(sa.cast(vectors.c.chunk_id, sa.Text), (1 - distance).label("cosine")).where(
+            vectors.c.lane == sa.bindparam("lane"),
+            vectors.c.tenant_id == sa.bindparam("tenant"),
+            vectors.c.collection_id == sa.bindparam("collection"),
         )
-        if among is not None:
-            query = query.where(vectors.c.document_id == sa.any_(uuids(among)))
-        query = query.order_by(distance, vectors.c.chunk_id).limit(limit)
-        return [(row.chunk_id, float(row.cosine)) for row in await connection.execute(query)]
+        if among:
+            query = query.where(
+                vectors.c.document_id == sa.any_(sa.bindparam("among", type_=ARRAY(UUID(as_uuid=False))))
+            )
+        return query.order_by(distance, vectors.c.chunk_id).limit(sa.bindparam("most"))
 
     async def _lane_to_write(self, connection: AsyncConnection, tenant_id: str, collection_id: str) -> int:
         """The collection's lane, which stays its lane until the transaction ends."""
@@ -179,8 +194,8 @@ class PostgresVectors(ABC):
         """The vector as the column's type reads it."""
 
     @abstractmethod
-    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
-        """One less the cosine, of each row."""
+    def _distance(self, sought: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+        """One less the cosine, of each row, with a vector that is given as an array."""
 
 
 class ArrayVectorStore(PostgresVectors):
@@ -196,11 +211,8 @@ class ArrayVectorStore(PostgresVectors):
     def _value(self, vector: bytes) -> str:
         return "{" + ",".join(map(repr, numbers(vector))) + "}"
 
-    def _distance(self, vector: bytes) -> sa.ColumnElement[float]:
-        product: sa.ColumnElement[float] = sa.func.dot_product(
-            vectors.c.embedding, sa.literal(numbers(vector), ARRAY(REAL)), type_=sa.Float
-        )
-        return 1 - product
+    def _distance(self, sought: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+        return 1 - sa.func.dot_product(vectors.c.embedding, sought, type_=sa.Float)
 
 
 def numbers(vector: bytes) -> list[float]:

@@ -145,22 +145,25 @@ class Collections:
 
     async def find(self, tenant_id: str, name: str) -> Collection:
         """By name; the default one is made when it is first asked for. CollectionNotFound."""
-        name = name or DEFAULT_COLLECTION
-        async with self._store.transaction(tenant_id) as repository:
-            found = await repository.find_collection(tenant_id, name)
+        found = await self.there(tenant_id, name)
         if found is not None:
             return found
+        name = name or DEFAULT_COLLECTION
         if name != DEFAULT_COLLECTION:
             raise CollectionNotFound(f"There is no collection {name[:64]}.")
         try:
             return await self._add(tenant_id, Wish(name))
         except CollectionExists:
             # Two first calls at once.
-            async with self._store.transaction(tenant_id) as repository:
-                found = await repository.find_collection(tenant_id, name)
+            found = await self.there(tenant_id, name)
             if found is None:
                 raise CollectionNotFound from None
             return found
+
+    async def there(self, tenant_id: str, name: str) -> Collection | None:
+        """By name, if it is there: only read."""
+        async with self._store.transaction(tenant_id) as repository:
+            return await repository.find_collection(tenant_id, name or DEFAULT_COLLECTION)
 
     async def _add(self, tenant_id: str, wish: Wish) -> Collection:
         now = self._clock()

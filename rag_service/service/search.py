@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from chassis.flow import Hold
 from rag_service.domain.collections import Collection
 from rag_service.domain.errors import ModelNotConfigured
 from rag_service.domain.filters import Filter
@@ -100,23 +101,29 @@ class Search:
         self._rules = rules
         self._known: dict[tuple[str, str], Collection] = {}
 
-    async def find(self, tenant_id: str, seeking: Seeking, tally: Tally) -> Found:
-        """BadRequest, CollectionNotFound, ModelNotConfigured, or what the models fail with."""
+    async def find(self, tenant_id: str, seeking: Seeking, tally: Tally, admission: Hold = None) -> Found:
+        """BadRequest, CollectionNotFound, ModelNotConfigured, or what the models fail with. `admission`: until then
+        nothing is asked but the service's own tables for the collection.
+        """
         self._check(seeking)
         tally.stage = "search"
-        with self._embedding(tenant_id, seeking) as begun:
-            collection = await self._collections.find(tenant_id, seeking.collection)
+        there = None
+        if admission is not None:
+            there = await self._collections.there(tenant_id, seeking.collection)
+            await admission
+        with self._embedding(tenant_id, seeking, there) as begun:
+            collection = there or await self._collections.find(tenant_id, seeking.collection)
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[tenant_id, seeking.collection] = collection
             return await self._find(collection, seeking, tally, begun)
 
     @contextmanager
-    def _embedding(self, tenant_id: str, seeking: Seeking) -> Iterator[Begun | None]:
+    def _embedding(self, tenant_id: str, seeking: Seeking, there: Collection | None) -> Iterator[Begun | None]:
         """The question's vector, begun while its collection is looked up, where that was met before: what embeds its
         questions stays. It costs the caller nothing until somebody wants it.
         """
-        known = self._known.get((tenant_id, seeking.collection))
+        known = there or self._known.get((tenant_id, seeking.collection))
         mode = seeking.mode or (known and known.default_mode)
         if known is None or seeking.rewrite or seeking.filter or mode is SearchMode.LEXICAL:
             yield None

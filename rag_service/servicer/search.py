@@ -7,6 +7,7 @@ from aisp.rag.v1 import rag_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
 from chassis import idempotency
+from chassis.flow import admission
 from rag_service.domain.evaluation import JudgedQuery
 from rag_service.domain.search import Passage, SearchMode, Seeking
 from rag_service.domain.usage import Tally
@@ -27,7 +28,7 @@ class SearchServicer(RagServiceServicer):
     _file_search: FileSearch
     _evaluations: Evaluations
 
-    async def SearchPassages(self, request: pb.SearchPassagesRequest, _: Any) -> pb.SearchPassagesResponse:
+    async def SearchPassages(self, request: pb.SearchPassagesRequest, context: Any) -> pb.SearchPassagesResponse:
         tally = Tally()
         seeking = Seeking(
             query=request.query,
@@ -41,7 +42,7 @@ class SearchServicer(RagServiceServicer):
             rewrite=request.rewrite,
             rerank=request.rerank,
         )
-        found = await self._search.find(tenant(), seeking, tally)
+        found = await self._search.find(tenant(), seeking, tally, admission(context))
         idempotency.about(row.document_id for row in found.passages)
         return pb.SearchPassagesResponse(
             passages=[_passage(row) for row in found.passages],

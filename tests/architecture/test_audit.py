@@ -28,7 +28,6 @@ SILENT_ROUTES = {
     "previewUsage": "reads",
     "testGuardrails": "reads",
     "cancelResponse": "changes nothing: it is refused",
-    "ragSearch": "reads",
     "rerank": "reads",
     "ragGenerate": "reads",
     "ragChat": "reads",

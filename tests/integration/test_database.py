@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import PLATFORM, Database
+from chassis.database import PLATFORM, Database, DatabaseUnavailable, Query
 from chassis.settings import DatabaseSettings
+
+Migrated = Callable[[str], DatabaseSettings]
 
 AT_ONCE = 4
 END_OTHERS = sa.text(
@@ -106,7 +109,7 @@ async def test_settings_hold_for_their_transaction_alone(single: Database) -> No
 
 async def test_a_transaction_that_could_not_begin_is_nobody_elses(single: Database) -> None:
     for _ in range(2):
-        with pytest.raises(DBAPIError):
+        with pytest.raises(asyncpg.InvalidParameterValueError):
             async with single.transaction(PLATFORM, settings={"work_mem": "nonsense"}) as connection:
                 await connection.execute(sa.text("SELECT 1"))
     async with single.platform() as connection:
@@ -124,3 +127,50 @@ async def test_what_is_no_setting_reaches_no_statement(single: Database, told: t
     with pytest.raises(ValueError, match="setting"):
         async with single.transaction(PLATFORM, settings=dict([told])):
             pass
+
+
+IDENTITY = sa.bindparam("tenant", type_=sa.UUID(as_uuid=False))
+TOLD = Query(sa.select(sa.literal_column("tenant_id::text").label("tenant"), sa.literal(7)).where(
+    sa.literal_column("tenant_id") == IDENTITY
+).select_from(sa.table("stale_vectors")))  # fmt: skip
+
+
+async def test_what_is_asked_of_the_driver_is_in_the_same_transaction(single: Database) -> None:
+    """It sees what was written in it, and its tenant alone; values that stand in the statement go with it."""
+    tenant, other = str(uuid4()), str(uuid4())
+
+    async def told(connection: AsyncConnection, whose: str) -> list[tuple[str, int]]:
+        return [tuple(row) for row in await TOLD.rows(connection, {"tenant": whose})]
+
+    async def give_up() -> None:
+        async with single.transaction(tenant) as connection:
+            assert await told(connection, tenant) == []
+            await write(connection, tenant)
+            assert await told(connection, tenant) == [(tenant, 7)]
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await give_up()
+    async with single.transaction(tenant) as connection:
+        assert await told(connection, tenant) == []
+        await write(connection, tenant)
+    async with single.transaction(other) as connection:
+        assert await told(connection, tenant) == []
+    async with single.transaction(tenant, snapshot=True) as connection:
+        assert await told(connection, tenant) == [(tenant, 7)]
+
+
+async def test_a_server_that_goes_away_is_unavailable_to_who_asks_the_driver(migrated: Migrated) -> None:
+    settings = migrated("rag_service")
+    async with Database(settings, "rag") as database, Database(settings, "rag") as other:
+
+        async def ended() -> None:
+            async with database.platform() as connection:
+                async with other.platform() as ending:
+                    await ending.execute(END_OTHERS)
+                await TOLD.rows(connection, {"tenant": str(uuid4())})
+
+        with pytest.raises(DatabaseUnavailable):
+            await ended()
+        async with database.platform() as connection:
+            assert await TOLD.rows(connection, {"tenant": str(uuid4())}) == []

@@ -1,6 +1,7 @@
 """A question is embedded while its collection is looked up: once, and paid where its vector was used."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -72,3 +73,37 @@ async def test_what_fails_fails_the_same_where_it_was_begun_before(desk: Desk) -
             await asked(desk, query="refuse this", mode=SearchMode.DENSE)
     with pytest.raises(CollectionNotFound):
         await asked(desk, collection="nowhere")
+
+
+async def test_until_it_is_admitted_a_search_reads_its_collection_and_asks_nobody(desk: Desk) -> None:  # noqa: F811
+    counted = Counted(desk)
+    for mode in SearchMode:
+        before, tally = counted.asked, Tally()
+        admission = asyncio.get_running_loop().create_future()
+        seeking = Seeking(QUESTION, mode=mode)
+        searching = asyncio.create_task(desk.search.find(desk.asker.tenant_id, seeking, tally, admission))
+        await looked_up(desk)
+        assert not searching.done()
+        assert (counted.asked, tally.lines) == (before, [])
+        admission.set_result(None)
+        assert (await searching).passages[0].title == "pump"
+        assert counted.asked == before + (mode is not SearchMode.LEXICAL)
+
+
+async def test_a_search_that_is_refused_leaves_nothing(desk: Desk) -> None:  # noqa: F811
+    """The collection that every tenant has is made for who is admitted."""
+    counted, stranger = Counted(desk), str(uuid4())
+    admission = asyncio.get_running_loop().create_future()
+    searching = asyncio.create_task(desk.search.find(stranger, Seeking(QUESTION), Tally(), admission))
+    await looked_up(desk)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    assert counted.asked == 0
+    assert await desk.collections.there(stranger, "") is None
+
+
+async def looked_up(desk: Desk) -> None:  # noqa: F811
+    """Long enough for whoever began before to have read, too."""
+    for _ in range(3):
+        await desk.collections.there(desk.asker.tenant_id, "")
