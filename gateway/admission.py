@@ -26,6 +26,7 @@ from gateway.limits.exhausted import ExhaustedLimits, Publish
 from gateway.limits.meter import Admission, Lease, Line, Meanwhile, Meter, Preview
 from gateway.limits.refusals import RateLimited
 from gateway.pace import Pace
+from gateway.tenant_models import TenantModels
 from gateway.verdicts import Caller
 
 log = structlog.get_logger()
@@ -122,9 +123,16 @@ class Call:
 class Gate:
     """Admits calls."""
 
-    def __init__(self, meter: Meter, exhausted: ExhaustedLimits, hit_plans: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        exhausted: ExhaustedLimits,
+        models: TenantModels,
+        hit_plans: Collection[str] = (),
+    ) -> None:
         """`hit_plans`: plans for which an answer out of the cache has a price of its own."""
         self._meter = meter
+        self.models = models
         self._exhausted = exhausted
         self._hit_plans = frozenset(hit_plans)
 
@@ -144,7 +152,7 @@ class Gate:
 
         `state`: the request's (caller, request_id, address). `idempotency`: key and fingerprint. `begin`: begins the
         service's call while the meter is asked, where that gains time.
-        ScopeMissing, RateLimited, StoreUnavailable.
+        ScopeMissing, ModelNotAllowed, ModelNotFound, RateLimited, StoreUnavailable.
         """
         return Admitted(self, state, scope, work, idempotency, begin)
 
@@ -158,6 +166,9 @@ class Gate:
             caller.require(scope)
         if caller.models and work.kind == "ai":
             caller.require_model(work.model, answers=bool(work.output_tokens))
+        if work.kind == "ai" and work.service != "llm" and (work.model or work.service != "rag"):
+            # llm_service judges its own calls by itself.
+            await self.models.check(bare_context(state), work.model, language=work.service == "rag")
         try:
             return await self._meter.reserve(_admission(caller, state["request_id"], work), meanwhile)
         except RateLimited as error:

@@ -69,6 +69,7 @@ from gateway.routes import (
 )
 from gateway.server import Server, listen
 from gateway.settings import GatewaySection, Settings
+from gateway.tenant_models import TenantModels
 from gateway.throttle import Throttle
 from gateway.tokens import PublishedKeys, SharedSecret, TokenKeys, TokenRules, TokenVerifier
 
@@ -191,14 +192,15 @@ class Lifespan:
     @contextlib.asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
         settings = self._settings
-        section, store = settings.gateway, settings.redis
+        section = settings.gateway
         # A secret that is missing or weak stops the process before anything is opened.
         settings.secret("AI_PLATFORM_JWT__SECRET_KEY", settings.jwt.secret_key)
         async with connect(settings) as clients:
-            resp = RespClient(store.host, store.port, store.password.get_secret_value())
+            resp = RespClient(settings.redis)
             meter = Meter(resp, ensure_limits(clients))
             authenticator = make_authenticator(settings, clients)
-            gate = Gate(meter, ExhaustedLimits(publish_event(clients)), settings.gateway.cache_priced_plans)
+            told, models = ExhaustedLimits(publish_event(clients)), TenantModels(clients)
+            gate = Gate(meter, told, models, settings.gateway.cache_priced_plans)
             self._state |= {
                 "clients": clients,
                 "gate": gate,

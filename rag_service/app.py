@@ -207,7 +207,7 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
         Erasures(parts.store, collections, now, rag.erasure_wait_seconds),
         search,
         FileSearch(search, collections),
-        Evaluations(search, collections, rag.max_evaluated_queries),
+        Evaluations(parts.store, search, collections, rag.max_evaluated_queries),
         answers,
     )
     return RagServicer(cases, parts.vectors, Receiving(rag.max_document_bytes, parts.scratch))

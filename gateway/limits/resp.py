@@ -12,6 +12,7 @@ from typing import Any, cast
 import hiredis
 
 from chassis.errors import Unavailable
+from chassis.settings import RedisSettings
 
 MAX_IN_FLIGHT = 10_000
 CONNECT_SECONDS = 3.0
@@ -29,11 +30,8 @@ class StoreUnavailable(Unavailable):
 class RespClient:
     """One connection, opened when needed, to one server."""
 
-    def __init__(self, host: str, port: int, password: str = "") -> None:
-        """`host`: or the path of a Unix socket."""
-        self._host = host
-        self._port = port
-        self._password = password
+    def __init__(self, store: RedisSettings) -> None:
+        self._store = store
         self._connection: _Connection | None = None
         self._opening: asyncio.Lock = asyncio.Lock()
         self._not_before = 0.0
@@ -69,14 +67,15 @@ class RespClient:
             loop = asyncio.get_running_loop()
             if loop.time() < self._not_before:
                 raise StoreUnavailable(retry_after=1)
+            store = self._store
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    if self._host.startswith("/"):
-                        _, connection = await loop.create_unix_connection(_Connection, self._host)
+                    if store.socket:
+                        _, connection = await loop.create_unix_connection(_Connection, store.socket)
                     else:
-                        _, connection = await loop.create_connection(_Connection, self._host, self._port)
-                    if self._password:
-                        await connection.call(("AUTH", self._password))
+                        _, connection = await loop.create_connection(_Connection, store.host, store.port)
+                    if password := store.password.get_secret_value():
+                        await connection.call(("AUTH", password))
             except (OSError, TimeoutError, ReplyError) as error:
                 self._not_before = loop.time() + RECONNECT_PAUSE_SECONDS
                 raise StoreUnavailable(retry_after=1) from error

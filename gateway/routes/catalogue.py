@@ -1,11 +1,13 @@
 """What there is: models of every kind, providers, prices, vector stores."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from aisp.embedding.v1 import embedding_service_pb2 as embedding_pb
 from aisp.llm.v1 import llm_service_pb2 as llm_pb
+from aisp.llm.v1.catalogue_pb2 import CheckModelsRequest
 from aisp.rag.v1 import rag_service_pb2 as rag_pb
 from aisp.speech.v1 import speech_service_pb2 as speech_pb
 from aisp.usage.v1 import prices_pb2
@@ -83,14 +85,27 @@ async def _models(services: Clients, calling: RequestContext) -> tuple[list[dict
     answers, prices = await asyncio.gather(asked, _prices(services, calling))
     found: list[dict[str, Any]] = []
     down = []
+    rest = [model.name for answer in answers[1:] if not isinstance(answer, BaseException) for model in answer.models]
+    permitted = await _permitted_of(services, calling, rest)
     for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, PlatformError):
             down.append(name)
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            found += [_model(name, model, prices) for model in answer.models]
+            # What llm_service tells is what the tenant may use.
+            offered = [model for model in answer.models if name == "llm" or model.name in permitted]
+            found += [_model(name, model, prices) for model in offered]
     return found, down
+
+
+async def _permitted_of(services: Clients, calling: RequestContext, names: list[str]) -> Collection[str]:
+    """Those that the tenant may use; none while nobody can say."""
+    try:
+        found = await services.llm.CheckModels(CheckModelsRequest(models=names), context=calling)
+    except PlatformError:
+        return ()
+    return frozenset(found.allowed)
 
 
 def _model(service: str, model: Any, prices: Prices) -> dict[str, Any]:

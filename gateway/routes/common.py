@@ -176,17 +176,24 @@ class Part:
     limit: Annotated[int | None, Query(ge=1, le=200, description="How many items; all, if it is not given")] = None
     cursor: Cursor = ""
 
-    def of(self, items: list[dict[str, Any]], *key: str) -> dict[str, Any]:
-        """The page of a list that comes whole; `key`: the fields by which its items differ. InvalidCursor."""
-        names: list[tuple[str | int, ...]] = [tuple(str(item[field]) for field in key) for item in items]
-        start = 0
+    def of(self, items: list[dict[str, Any]], *key: str, newest_first: bool = False) -> dict[str, Any]:
+        """The page of a list that comes whole, in the order of `key`: fields (texts, whole numbers) by which its items
+        differ. A page begins behind the place where the one before ended, whether that item is still there or not.
+        InvalidCursor.
+        """
+
+        def place(item: dict[str, Any]) -> tuple[str | int, ...]:
+            return tuple(item[field] for field in key)
+
+        rows = sorted(items, key=place, reverse=newest_first)
         if self.cursor:
             last = decode_cursor(self.cursor, len(key))
-            if last not in names:
-                raise InvalidCursor
-            start = names.index(last) + 1
-        end = len(items) if self.limit is None else start + self.limit
-        return page(items[start:end], encode_cursor(names[end - 1]) if end < len(items) else "")
+            try:
+                rows = [row for row in rows if (place(row) < last if newest_first else place(row) > last)]
+            except TypeError as error:
+                raise InvalidCursor from error
+        some = rows if self.limit is None else rows[: self.limit]
+        return page(some, encode_cursor(place(some[-1])) if len(some) < len(rows) else "")
 
 
 Paged = Annotated[Part, Depends()]

@@ -69,7 +69,7 @@ async def create(
 async def list_guardrails(services: Services, part: Paged, call: Call = managed("tenant:manage")) -> dict[str, Any]:
     """All of the tenant's, in the order in which they are asked."""
     found = await services.llm.ListGuardrails(pb.ListGuardrailsRequest(), context=call.context)
-    return part.of([_guardrail(row) for row in found.guardrails], "id")
+    return part.of([_guardrail(row) for row in found.guardrails], "position", "id")
 
 
 @router.post("/test", responses=AUTHENTICATED | problems(400, 422), operation_id="testGuardrails")

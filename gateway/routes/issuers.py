@@ -60,7 +60,7 @@ async def create(body: NewProvider, services: Services, call: Call = managed("te
 async def list_providers(services: Services, part: Paged, call: Call = managed("tenant:manage")) -> dict[str, Any]:
     """All that the tenant trusts, newest first."""
     found = await services.auth.ListIssuers(pb.ListIssuersRequest(), context=call.context)
-    return part.of([_provider(issuer) for issuer in found.issuers], "id")
+    return part.of([_provider(issuer) for issuer in found.issuers], "created_at", "id", newest_first=True)
 
 
 @router.delete(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -52,13 +53,14 @@ async def preview(
     """What the call would cost at most, by its estimate; the limit that would bind, and when the call would pass: in
     `retry_after` seconds; where that is null and it is not allowed, never: less must be asked for, or the limit raised.
     """
-    del call
     path = asked.path.removeprefix("/api") if asked.path.startswith("/api/v1/") else asked.path
     estimate = ESTIMATES.get(path)
     if estimate is None:
         known = sorted(f"/api{one}" if one.startswith(OURS) else one for one in ESTIMATES)
         raise NotPreviewed(f"path: choose from {', '.join(known)}.", violations=[Violation("path", "unknown")])
     work = estimate(asked.body, options)
+    if estimate is _answer and not work.model:
+        work = replace(work, model=await gate.models.answering(call.context))
     found = await gate.preview(request.scope["state"], work)
     waits = {quota: _wait(quota, work, found.cost_nano_usd) for quota in found.binding}
     longest = max(waits, key=waits.__getitem__, default=None)
@@ -154,10 +156,21 @@ def _answer(body: Mapping[str, Any], _: GatewaySection) -> Work:
     return Work(
         "rag",
         model=model if isinstance(model, str) else "",
-        tokens=_tokens(body) + passages * PASSAGE_TOKENS,
+        tokens=_spoken(body) // BYTES_OF_A_TOKEN + passages * PASSAGE_TOKENS,
         output_tokens=ANSWER_TOKENS,
         output_bounded=True,
     )
+
+
+def _spoken(body: Mapping[str, Any]) -> int:
+    """Characters of a question, or of the messages of a conversation."""
+    messages = body.get("messages")
+    said = (
+        [message.get("content") for message in messages if isinstance(message, dict)]
+        if isinstance(messages, list)
+        else []
+    )
+    return sum(len(text) for text in (body.get("query"), *said) if isinstance(text, str))
 
 
 def _tokens(body: Mapping[str, Any]) -> int:

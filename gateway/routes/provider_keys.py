@@ -12,6 +12,8 @@ from pydantic import Field, SecretStr
 from gateway.admission import Call
 from gateway.routes.common import AUTHENTICATED, Body, Paged, Services, StrictRoute, iso, managed, problems
 
+ORDER = ("provider", "name", "id")
+
 router = APIRouter(route_class=StrictRoute, tags=["provider keys"])
 
 OWN = "/api/v1/provider-keys"
@@ -56,7 +58,7 @@ async def create(
 @router.get(OWN, responses=AUTHENTICATED | problems(400), operation_id="listProviderKeys")
 async def list_keys(services: Services, part: Paged, call: Call = managed("tenant:manage")) -> dict[str, Any]:
     """The tenant's keys, without their secrets."""
-    return part.of(await _list(services, call, platform=False), "id")
+    return part.of(await _list(services, call, platform=False), *ORDER)
 
 
 @router.post(OWN + "/{key_id}/rotate", responses=AUTHENTICATED | problems(404, 422), operation_id="rotateProviderKey")
@@ -93,7 +95,7 @@ async def create_for_platform(
 @router.get(PLATFORM, responses=AUTHENTICATED | problems(400), operation_id="adminListProviderKeys")
 async def list_of_platform(services: Services, part: Paged, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """The platform's keys, without their secrets."""
-    return part.of(await _list(services, call, platform=True), "id")
+    return part.of(await _list(services, call, platform=True), *ORDER)
 
 
 @router.post(

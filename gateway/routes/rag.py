@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from chassis.errors import PlatformError
-from gateway.admission import Call, Work
+from gateway.admission import Call, Gate, Work, bare_context
 from gateway.errors import render_event
 from gateway.routes.common import (
     AUTHENTICATED,
@@ -22,7 +22,7 @@ from gateway.routes.common import (
     marks,
     problems,
 )
-from gateway.routes.search import Filter, Name, body_of, filter_json, read, reranking, used
+from gateway.routes.search import Filter, Name, body_of, check_reranker, filter_json, read, reranking, used
 from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
@@ -121,11 +121,7 @@ async def _respond(
     *,
     with_answer: bool,
 ) -> dict[str, Any] | StreamingResponse:
-    spoken = sum(len(message.content) for message in question.messages) // BYTES_OF_A_TOKEN
-    work = Work(
-        "rag", model=asked.model or "", tokens=spoken + asked.top_k * PASSAGE_TOKENS,
-        output_tokens=ANSWER_TOKENS, output_bounded=True,
-    )  # fmt: skip
+    work = await _asked_of(request, gate, question, asked)
     state, key = request.scope["state"], await marks(request)
     if not asked.stream:
         async with gate.admitted(state, "", work, key) as call:
@@ -161,6 +157,18 @@ async def _respond(
                 yield item
 
     return StreamingResponse(body(), media_type=MEDIA_TYPE, headers=HEADERS)
+
+
+async def _asked_of(request: Request, gate: Gate, question: pb.Question, asked: Asking) -> Work:
+    """What an answer will take. ModelNotAllowed for a reranker that the tenant may not use."""
+    spoken = sum(len(message.content) for message in question.messages) // BYTES_OF_A_TOKEN
+    calling = bare_context(request.scope["state"])
+    model = asked.model or await gate.models.answering(calling)
+    await check_reranker(gate, calling, reranking(asked.rerank))
+    return Work(
+        "rag", model=model, tokens=spoken + asked.top_k * PASSAGE_TOKENS,
+        output_tokens=ANSWER_TOKENS, output_bounded=True,
+    )  # fmt: skip
 
 
 def _question(asked: GenerateRequest | ChatRequest, messages: list[pb.Message]) -> pb.Question:

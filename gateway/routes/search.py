@@ -9,7 +9,8 @@ import orjson
 from aisp.rag.v1 import rag_service_pb2 as pb
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from gateway.admission import Call, Gate, Work, ahead, fingerprint, idempotency_key
+from chassis.context import RequestContext
+from gateway.admission import Call, Gate, Work, ahead, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import BadBody, bad_body
@@ -20,6 +21,7 @@ from gateway.sse import until_disconnect
 
 PATH = "/api/v1/services/rag/search"
 BYTES_OF_A_TOKEN = 4
+DEFAULT_RERANKER = "default"
 RERANKED_TOKENS = 10_000
 """What fifty passages have, roughly, that a model orders anew."""
 REWRITTEN_TOKENS = 64
@@ -88,6 +90,7 @@ class SearchRoute:
         asked: SearchRequest = read(SearchRequest, dict(given), body)
         marks = (key, fingerprint("POST", PATH, body, urlencode(given).encode())) if key else ("", "")
         request, search = _request(asked), self._clients.rag.SearchPassages
+        await check_reranker(self._gate, bare_context(state), request.rerank)
 
         async def serve() -> None:
             begin = ahead(search, request)
@@ -124,7 +127,13 @@ def reranking(asked: bool | str) -> str:
     """The model that is asked for. In a query true and false are texts."""
     if isinstance(asked, str) and asked.lower() not in ("true", "false"):
         return asked
-    return "default" if str(asked).lower() == "true" else ""
+    return DEFAULT_RERANKER if str(asked).lower() == "true" else ""
+
+
+async def check_reranker(gate: Gate, calling: RequestContext, named: str) -> None:
+    """ModelNotAllowed for one that is named and that the tenant may not use."""
+    if named not in ("", DEFAULT_RERANKER):
+        await gate.models.check(calling, named)
 
 
 def used(call: Call) -> dict[str, int]:

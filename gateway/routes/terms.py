@@ -15,6 +15,7 @@ from gateway.routes.raw import wrong
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/admin", tags=["operator"])
 
 UNIT_NUMBERS = {name: number for number, name in UNITS.items()}
+PRICE_ORDER = ("provider", "model", "unit", "effective_at", "version")
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Id = Annotated[str, Field(max_length=64)]
 Word = Annotated[str, Query(max_length=200)]
@@ -79,7 +80,7 @@ class NewMarkup(Body):
 async def list_plans(services: Services, part: Paged, call: Call = managed("", operator=True)) -> dict[str, Any]:
     """The plans. A limit that is absent does not limit."""
     found = await services.usage.ListPlans(pb.ListPlansRequest(), context=call.context)
-    return part.of([_plan(plan) for plan in found.plans], "name")
+    return part.of([_plan(plan) for plan in found.plans], "position", "name")
 
 
 @router.put("/plans/{name}", responses=AUTHENTICATED | problems(400, 422), operation_id="adminPutPlan")
@@ -113,7 +114,7 @@ async def list_prices(
     """The prices in force for everybody; every version with `history`; a tenant's own terms with `tenant_id`."""
     request = prices_pb2.ListPricesRequest(provider=provider, model=model, tenant_id=tenant_id, history=history)
     found = await services.usage.ListPrices(request, context=call.context)
-    document = part.of([_price(price) for price in found.prices], "version")
+    document = part.of([_price(price) for price in found.prices], *PRICE_ORDER)
     return document | ({"markups": [_markup(markup) for markup in found.markups]} if tenant_id else {})
 
 
@@ -180,6 +181,7 @@ def _plan(plan: pb.Plan) -> dict[str, Any]:
         "support": plan.support,
         "sla_percent": plan.sla_basis_points / 100 or None,
         "version": plan.version,
+        "position": plan.position,
     }
 
 

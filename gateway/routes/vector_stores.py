@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 
 from chassis.errors import PlatformError
-from gateway.admission import MANAGEMENT, Call, Work
+from gateway.admission import MANAGEMENT, Call, Work, bare_context
 from gateway.audit import Audited, audited
 from gateway.clients import Clients
 from gateway.routes.common import AUTHENTICATED, Admission, Services, StrictRoute, managed, marks, problems
-from gateway.routes.search import BYTES_OF_A_TOKEN, RERANKED_TOKENS, REWRITTEN_TOKENS
+from gateway.routes.search import BYTES_OF_A_TOKEN, RERANKED_TOKENS, REWRITTEN_TOKENS, check_reranker
 from gateway.routes.stores import (
     EFFECT,
     FILE,
@@ -183,7 +183,9 @@ async def search(
         ranker=ranking.ranker,
         rewrite=body.rewrite_query,
     )
-    judged = 0 if ranking.ranker in OWN_RANKERS else RERANKED_TOKENS
+    named = "" if ranking.ranker in OWN_RANKERS else ranking.ranker
+    await check_reranker(gate, bare_context(request.scope["state"]), named)
+    judged = RERANKED_TOKENS if named else 0
     tokens = sum(len(query) // BYTES_OF_A_TOKEN + 1 + judged for query in queries)
     written = REWRITTEN_TOKENS * len(queries) if body.rewrite_query else 0
     work = Work("rag", tokens=tokens, output_tokens=written, output_bounded=True)

@@ -1,7 +1,7 @@
 """From the name in a call to the deployments that can take it, in the order in which they are tried."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -86,6 +86,16 @@ class Router:
         model = self._named(tenancy, asked)
         self._check(tenancy, tenant_id, asked, model)
         return model
+
+    async def permitted(self, tenant_id: str, names: Sequence[str], *, language: bool) -> list[str]:
+        """Those of some models, of any service, that a tenant's rules name. `language` models can all be called, else
+        ModelNotFound, ModelNotAllowed.
+        """
+        tenancy = await self._tenancies.of(tenant_id)
+        if language:
+            for name in names:
+                places(self.resolve(tenancy, tenant_id, name), tenancy, ANY)
+        return [name for name in names if allowed(tenancy.rules, name, tenancy.aliases.get(name, name))]
 
     def _named(self, tenancy: Tenancy, asked: str) -> Model:
         opened = self._open.union(tenancy.keys) if tenancy.keys else self._open

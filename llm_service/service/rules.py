@@ -1,5 +1,6 @@
 """Which models a tenant may use, and how it calls them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from llm_service.domain.store import Store
@@ -20,6 +21,10 @@ class Rules:
         """What a tenant has of its own."""
         async with self._store.transaction(tenant_id) as repository:
             return await repository.tenancy(tenant_id)
+
+    async def permitted(self, tenant_id: str, names: Sequence[str], *, language: bool) -> list[str]:
+        """Those that a tenant may use, as calls see it. `language`: ModelNotFound, ModelNotAllowed."""
+        return await self._router.permitted(tenant_id, names, language=language)
 
     async def allow(self, tenant_id: str, allowed: tuple[str, ...] | None) -> tuple[Tenancy, Tenancy]:
         """By the tenant's admin. As it is, and as it was. BadRules."""

@@ -13,6 +13,7 @@ from llm_service.service.provider_keys import ProviderKeys
 from llm_service.service.rules import Rules
 from llm_service.servicer.catalogue import stamp
 
+MOST_CHECKED = 1000
 PLAIN = ("id", "provider", "name", "hint", "base_url", "api_version", "falls_back")
 
 
@@ -51,6 +52,12 @@ class TenancyServicer(LlmServiceServicer):
 
     async def GetModelRules(self, request: pb.GetModelRulesRequest, _: Any) -> pb.GetModelRulesResponse:
         return pb.GetModelRulesResponse(rules=_told_rules(await self._rules.of(_whose(request.tenant_id))))
+
+    async def CheckModels(self, request: pb.CheckModelsRequest, _: Any) -> pb.CheckModelsResponse:
+        if len(request.models) > MOST_CHECKED:
+            raise InvalidArgument(f"models: at most {MOST_CHECKED}.")
+        found = await self._rules.permitted(_whose(""), request.models, language=request.language)
+        return pb.CheckModelsResponse(allowed=found)
 
     async def SetModelRules(self, request: pb.SetModelRulesRequest, _: Any) -> pb.SetModelRulesResponse:
         told, tenant_id = request.rules, _whose(request.tenant_id)

@@ -235,6 +235,9 @@ class DocumentQueries(Protocol):
     async def set_progress(self, tenant_id: str, document: Document) -> bool:
         """Writes its state; False if its run is over."""
 
+    async def of_collection(self, tenant_id: str, collection_id: str, names: Sequence[str]) -> set[str]:
+        """Those of some names, in small letters, that are ids of documents of the collection."""
+
     async def present_runs(self, tenant_id: str, document_ids: Sequence[str]) -> dict[str, int]:
         """The present runs of documents that are there. `tenant_id` may be the platform's."""
 

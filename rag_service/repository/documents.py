@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.database import PLATFORM
 from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus, Doomed, Listing
@@ -93,6 +94,15 @@ class DocumentRows(Rows):
         if tenant_id != PLATFORM:
             query = query.where(documents.c.tenant_id == tenant_id)
         return {row.id: row.run for row in await self._db.execute(query)}
+
+    async def of_collection(self, tenant_id: str, collection_id: str, names: Sequence[str]) -> set[str]:
+        query = sa.select(documents.c.id).where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.collection_id == collection_id,
+            documents.c.erasure_id.is_(None),
+            sa.cast(documents.c.id, sa.Text) == sa.any_(sa.cast(list(names), ARRAY(sa.Text))),
+        )
+        return set((await self._db.execute(query)).scalars())
 
     async def mark_erased(self, tenant_id: str, erasure_id: str, which: Doomed) -> list[str]:
         mine = [documents.c.tenant_id == tenant_id, documents.c.erasure_id.is_(None)]

@@ -113,6 +113,11 @@ class Answers:
         await self._keep(asker, question, answer, basis, prompt_hash)
         yield answer
 
+    @property
+    def model(self) -> str:
+        """The one that answers where a question names none."""
+        return self._rules.model
+
     async def answer(self, asker: Asker, question: Question) -> Answer:
         """The whole answer."""
         async with aclosing(self.stream(asker, question)) as events:

@@ -37,6 +37,9 @@ class AnswersServicer(RagServiceServicer):
                     citations = pb.Citations(citations=[_citation(row) for row in event])
                     yield pb.StreamAnswerResponse(citations=citations)
 
+    async def GetAnsweringModel(self, _request: pb.GetAnsweringModelRequest, _: Any) -> pb.GetAnsweringModelResponse:
+        return pb.GetAnsweringModelResponse(model=self._answers.model)
+
     async def GetAnswer(self, request: pb.GetAnswerRequest, _: Any) -> pb.GetAnswerResponse:
         return pb.GetAnswerResponse(receipt=_receipt(await self._answers.receipt(tenant(), request.id)))
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
+from pydantic import SecretStr
 
 from chassis.client import Channel, read_service_config
 from chassis.errors import PlatformError
-from chassis.settings import load
+from chassis.settings import RedisSettings, load
 from gateway.admission import ensure_limits
 from gateway.limits.meter import Admission, Line, Meter
 from gateway.limits.resp import RespClient
@@ -51,7 +52,8 @@ async def work(meter: Meter, tenant: str, journal: TextIO, stop: asyncio.Event) 
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    resp = RespClient("127.0.0.1", int(os.environ["CHAOS_METER_PORT"]), os.environ["CHAOS_METER_PASSWORD"])
+    port, password = int(os.environ["CHAOS_METER_PORT"]), SecretStr(os.environ["CHAOS_METER_PASSWORD"])
+    resp = RespClient(RedisSettings(host="127.0.0.1", port=port, password=password))
     keyring = load(Settings).keyring("gateway")
     channel = Channel(
         os.environ["AI_PLATFORM_USAGE__ADDRESS"], keyring=keyring, callee="usage_service",

@@ -58,6 +58,11 @@ def test_a_preview_says_what_would_be_and_consumes_nothing(tenant: Tenant) -> No
     after = tenant.client.get("/api/v1/usage/limits").json()["data"]
     spent = {row["name"]: row["used"] for row in after if row["name"].startswith(("requests", "tokens"))}
     assert spent == {row["name"]: row["used"] for row in before if row["name"] in spent}
+    # Without a model the one that answers by default has its price.
+    unnamed = {"path": "/api/v1/services/rag/generate", "body": {"query": "x" * 4000}}
+    named = unnamed | {"body": {"query": "x" * 4000, "model": "local/smollm2-135m-instruct"}}
+    costs = [tenant.client.post("/api/v1/usage/preview", json=one).json()["cost_nano_usd"] for one in (unnamed, named)]
+    assert costs[0] == costs[1] > 0
     unknown = tenant.client.post("/api/v1/usage/preview", json={"path": "/v1/models", "body": {}})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "NOT_PREVIEWED")
     assert "/api/v1/services/rag/chat" in unknown.json()["detail"]

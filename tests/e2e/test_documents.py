@@ -203,10 +203,17 @@ def test_search_is_measured_on_questions_with_known_answers(tenant: Tenant) -> N
     assert found["queries"] == 3
     assert {row["mode"] for row in found["modes"]} == {"hybrid", "dense", "lexical"}
     assert found["modes"][0]["ndcg_at_10"] == found["modes"][0]["recall_at_100"] == found["modes"][0]["mrr"] == 1.0
-    wrong = [{"query": golden[0]["query"], "relevant": ["00000000-0000-4000-8000-000000000000"]}]
-    only = {"queries": wrong, "modes": ["lexical"]}
+    miss = [{"query": "zebra", "relevant": [ids["warranty"].upper()]}]
+    only = {"queries": miss, "modes": ["lexical"]}
     assert tenant.client.post("/api/v1/services/rag/evaluations", json=only).json()["modes"] == [
         {"mode": "lexical", "ndcg_at_10": 0.0, "recall_at_100": 0.0, "mrr": 0.0}
     ]
+    # A golden set that has grown old is told so: its misses would say nothing of the search.
+    gone = ["00000000-0000-4000-8000-000000000000", "no-id"]
+    old = tenant.client.post(
+        "/api/v1/services/rag/evaluations", json={"queries": [golden[0], {"query": "x", "relevant": gone}]}
+    )
+    assert (old.status_code, old.json()["errors"][0]["field"]) == (422, "queries")
+    assert all(name in old.json()["detail"] for name in gone)
     refused = tenant.client.post("/api/v1/services/rag/evaluations", json={"queries": []})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "queries")

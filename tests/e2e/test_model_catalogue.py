@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -38,6 +39,10 @@ def eventually(found: Callable[[], bool], seconds: float = PROMPT) -> None:
     while not found():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def refused_with(tenant: Tenant, status: int, path: str, body: dict[str, Any]) -> bool:
+    return tenant.client.post(path, json=body).status_code == status
 
 
 def ask(tenant: Tenant, model: str) -> httpx.Response:
@@ -128,8 +133,22 @@ def test_aliases_and_allow_lists_are_a_tenants_own(
     refused = ask(tenant, model).json()["error"]
     assert (refused["code"], refused["type"], refused["param"]) == ("model_not_allowed", "permission_error", "model")
     assert ask(tenant, "team/fast").status_code == 200
-    named = {row["id"] for row in tenant.client.get("/v1/models").json()["data"] if row["service"] == "llm"}
-    assert named == {"team/fast"}
+    # Every model, of whichever service: the list binds what a tenant can call, and is all that it is shown.
+    assert {row["id"] for row in tenant.client.get("/v1/models").json()["data"]} == {"team/fast"}
+    embed = {"model": "local/all-minilm-l6-v2", "input": "x"}
+    for path, body in (
+        ("/v1/embeddings", embed),
+        ("/v1/rerank", {"query": "x", "documents": ["y"]}),
+        ("/v1/audio/speech", {"model": "local/piper", "input": "x"}),
+        ("/api/v1/services/rag/generate", {"query": "x", "model": model}),
+        # The one that the platform would choose.
+        ("/api/v1/services/rag/generate", {"query": "x"}),
+    ):
+        eventually(partial(refused_with, tenant, 403, path, body))
+    unknown = tenant.client.post("/api/v1/services/rag/generate", json={"query": "x", "model": "no-such-model"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "MODEL_NOT_FOUND")
+    assert tenant.client.put("/api/v1/models/allowed", json={"models": ["local/*", "team/*"]}).status_code == 200
+    eventually(lambda: tenant.client.post("/v1/embeddings", json=embed).status_code == 200)
     assert tenant.client.delete("/api/v1/models/aliases/team/fast").status_code == 204
     assert tenant.client.delete("/api/v1/models/aliases/team/fast").status_code == 404
 

@@ -33,11 +33,11 @@ def admission(tenant: str, changes: Mapping[str, Any]) -> Admission:
     return Admission(**(given | {"service": "llm"} | dict(changes)))
 
 
-def compete(place: tuple[str, int, str], skew: float, tenant: str, count: int, changes: Mapping[str, Any]) -> int:
+def compete(place: RedisSettings, skew: float, tenant: str, count: int, changes: Mapping[str, Any]) -> int:
     """In a process: `count` requests at once; how many were admitted."""
 
     async def run() -> int:
-        resp = RespClient(*place)
+        resp = RespClient(place)
         meter = Meter(resp, never, clock=lambda: time.time() + skew)
         calls = (meter.reserve(admission(tenant, changes)) for _ in range(count))
         found = await asyncio.gather(*calls, return_exceptions=True)
@@ -53,7 +53,7 @@ class Gateways:
     """Three processes."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        self._place = (settings.host, settings.port, settings.password.get_secret_value())
+        self._place = settings
         self._pool = ProcessPoolExecutor(GATEWAYS, mp_context=get_context("spawn"))
 
     async def compete(self, tenant: str, count: int, **changes: Any) -> int:

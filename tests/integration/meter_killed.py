@@ -9,7 +9,9 @@ import signal
 import sys
 
 import uvloop
+from pydantic import SecretStr
 
+from chassis.settings import RedisSettings
 from gateway.limits.meter import Lease, Line, Meter
 from gateway.limits.resp import RespClient
 from tests.integration.meter_gateways import admission, never
@@ -20,7 +22,8 @@ LINES = [Line("llm", "m", "local", "input_tokens", 7), Line("llm", "m", "local",
 
 async def main() -> None:
     tenant = os.environ["METER_TENANT"]
-    meter = Meter(RespClient(sys.argv[1], int(sys.argv[2]), os.environ["METER_PASSWORD"]), never)
+    at = RedisSettings(host=sys.argv[1], port=int(sys.argv[2]), password=SecretStr(os.environ["METER_PASSWORD"]))
+    meter = Meter(RespClient(at), never)
 
     async def reserve() -> Lease:
         return await meter.reserve(admission(tenant, {"tokens": 100, "output_bounded": True}))

@@ -146,7 +146,7 @@ async def books(
         told = Notified(worker._dsn, CHANNEL, worker._jobs.told)
         for work in (worker._jobs.run(), told.run()):
             stack.callback(asyncio.create_task(work).cancel)
-        resp = RespClient(valkey.host, valkey.port, valkey.password.get_secret_value())
+        resp = RespClient(valkey)
         stack.callback(resp.close)
 
         async def ensure(admission: Admission) -> None:

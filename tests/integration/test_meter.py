@@ -30,8 +30,8 @@ class Bench:
         password = settings.password.get_secret_value()
         self.redis = Redis(host=settings.host, port=settings.port, password=password)
         self.functions = ValkeyMeter(self.redis)
-        self.place = settings.host, settings.port, password
-        self.resp = RespClient(*self.place)
+        self.place = settings
+        self.resp = RespClient(settings)
         self.limits: dict[str, int] = {}
         self.meter: Meter = HeardMeter(self.resp, self.ensure)
         self.tenant = str(uuid4())

@@ -67,7 +67,7 @@ class Store:
         return tenant
 
     def client(self, skew: float = 0.0) -> tuple[Meter, RespClient]:
-        resp = RespClient(self.settings.host, self.settings.port, self.settings.password.get_secret_value())
+        resp = RespClient(self.settings)
         return HeardMeter(resp, never, clock=lambda: self.ms / 1000 + skew), resp
 
     async def _loaded(self) -> None:

@@ -106,7 +106,7 @@ async def test_a_store_of_an_older_revision_is_waited_for(bench: Bench) -> None:
             return super().call(*asked, at_once=at_once)
 
     bench.limits = ROOM
-    older = Older(*bench.place)
+    older = Older(bench.place)
     meter = Meter(older, bench.ensure)
     lease = await meter.reserve(bench.admission(tokens=100, output_bounded=True))
     assert (lease.reserved, len(lease.rows)) == (-1, 5 * len(ROOM))
@@ -146,7 +146,7 @@ async def test_what_the_store_does_not_take_is_told_again(bench: Bench) -> None:
 async def test_a_gateway_that_is_killed_has_lost_nothing_that_it_answered(bench: Bench) -> None:
     bench.limits = {"requests_per_day": 1000, "tokens_per_day": 10**6}
     await bench.compile(Subject("tenant", bench.tenant, 1, bench.limits))
-    host, port, password = bench.place
+    host, port, password = bench.place.host, bench.place.port, bench.place.password.get_secret_value()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.integration.meter_killed", host, str(port),
         env=os.environ | {"METER_TENANT": bench.tenant, "METER_PASSWORD": password}, stdout=asyncio.subprocess.PIPE,

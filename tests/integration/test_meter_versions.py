@@ -44,7 +44,7 @@ class Rollout(Bench):
 
     def __init__(self, settings: RedisSettings) -> None:
         super().__init__(settings)
-        self.next = NextGateway(settings.host, settings.port, settings.password.get_secret_value())
+        self.next = NextGateway(settings)
         self.meters = [self.meter, HeardMeter(self.next, self.ensure)]
         self.services = [self.functions, NextService(self.redis)]
 

@@ -29,11 +29,11 @@ async def test_both_clients_take_it(server: Valkey) -> None:
     client = valkey.connect(place, connect_seconds=3, reply_seconds=3)
     await client.set("a", "1")
     await client.aclose()
-    lean = RespClient(server.host, 1, "secret")
+    lean = RespClient(place)
     assert await lean.call("GET", "a") == b"1"
     lean.close()
 
 
 async def test_a_socket_that_is_not_there_is_a_store_that_is_away(short_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
-        await RespClient(str(short_path / "none.sock"), 1, "secret").call("PING")
+        await RespClient(RedisSettings(host=str(short_path / "none.sock"))).call("PING")

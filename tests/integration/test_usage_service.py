@@ -69,7 +69,7 @@ async def platform(
         worker = await stack.enter_async_context(compose_worker(settings))
         await worker._open()
         await worker._ledger.ensure_partitions()
-        resp = RespClient(valkey.host, valkey.port, valkey.password.get_secret_value())
+        resp = RespClient(valkey)
 
         async def ensure(admission: Admission) -> None:
             asking = RequestContext(admission.request_id, tenant_id=admission.tenant_id)

@@ -8,7 +8,9 @@ import time
 from uuid import UUID
 
 import uvloop
+from pydantic import SecretStr
 
+from chassis.settings import RedisSettings
 from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from tests.integration.meter_gateways import never
@@ -18,7 +20,8 @@ AT_ONCE = 32
 
 
 async def main() -> None:
-    meter = Meter(RespClient(sys.argv[1], int(sys.argv[2]), os.environ["METER_PASSWORD"]), never)
+    at = RedisSettings(host=sys.argv[1], port=int(sys.argv[2]), password=SecretStr(os.environ["METER_PASSWORD"]))
+    meter = Meter(RespClient(at), never)
     until = time.monotonic() + float(os.environ["METER_SECONDS"])
 
     async def work() -> None:

@@ -81,7 +81,7 @@ class Store:
         password = settings.password.get_secret_value()
         self.redis = Redis(host=settings.host, port=settings.port, password=password)
         self.functions = ValkeyMeter(self.redis)
-        self.resp = RespClient(settings.host, settings.port, password)
+        self.resp = RespClient(settings)
         self.meter = Meter(self.resp, never)
 
     async def tenants(self, first: int, count: int, limits: Sequence[str]) -> list[str]:

@@ -208,5 +208,5 @@ class TestServiceConfig:
             if "retryPolicy" in row
             for named in row["name"]
         }
-        harmless = ("Get", "List", "Verify", "Embed", "Rerank", "Forget", "*")
+        harmless = ("Check", "Get", "List", "Verify", "Embed", "Rerank", "Forget", "*")
         assert all(method.startswith(harmless) for method in retried), retried

@@ -12,6 +12,7 @@ from gateway.admission import Gate, Work
 from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.meter import Admission, Lease, Meter
 from gateway.limits.resp import StoreUnavailable
+from gateway.tenant_models import TenantModels
 from gateway.verdicts import Caller
 
 CALLER = Caller(tenant_id="t", user_id="u", key_id="k", scopes=frozenset(("inference",)), plan="free")
@@ -57,7 +58,7 @@ class Call:
 
 
 def gate(meter: AtTheMeter) -> Gate:
-    return Gate(cast(Meter, meter), cast(ExhaustedLimits, None))
+    return Gate(cast(Meter, meter), cast(ExhaustedLimits, None), cast(TenantModels, None))
 
 
 def state() -> dict[str, Any]:

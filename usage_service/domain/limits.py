@@ -17,6 +17,8 @@ class Plan:
     support: str
     sla_basis_points: int
     version: int = 1
+    position: int = 0
+    """Among the plans: the first is the smallest."""
 
 
 @dataclass(frozen=True, slots=True)

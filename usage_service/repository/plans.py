@@ -59,4 +59,4 @@ class PlanRows(Rows):
 
 
 def _plan(row: Any) -> Plan:
-    return Plan(row.name, row.limits, row.support, row.sla_basis_points, row.version)
+    return Plan(row.name, row.limits, row.support, row.sla_basis_points, row.version, row.position)

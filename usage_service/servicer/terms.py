@@ -90,6 +90,7 @@ def _plan(plan: Plan) -> pb.Plan:
         support=plan.support,
         sla_basis_points=plan.sla_basis_points,
         version=plan.version,
+        position=plan.position,
     )
 
 

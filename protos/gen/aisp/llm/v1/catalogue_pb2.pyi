@@ -236,6 +236,20 @@ class GetModelRulesResponse(_message.Message):
     rules: ModelRules
     def __init__(self, rules: _Optional[_Union[ModelRules, _Mapping]] = ...) -> None: ...
 
+class CheckModelsRequest(_message.Message):
+    __slots__ = ("models", "language")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedScalarFieldContainer[str]
+    language: bool
+    def __init__(self, models: _Optional[_Iterable[str]] = ..., language: bool = ...) -> None: ...
+
+class CheckModelsResponse(_message.Message):
+    __slots__ = ("allowed",)
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    allowed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, allowed: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class SetModelRulesRequest(_message.Message):
     __slots__ = ("rules", "tenant_id")
     RULES_FIELD_NUMBER: _ClassVar[int]

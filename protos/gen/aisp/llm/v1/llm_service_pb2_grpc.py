@@ -148,6 +148,11 @@ class LlmServiceStub(object):
                 request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesRequest.SerializeToString,
                 response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesResponse.FromString,
                 _registered_method=True)
+        self.CheckModels = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/CheckModels',
+                request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CheckModelsRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CheckModelsResponse.FromString,
+                _registered_method=True)
         self.SetModelRules = channel.unary_unary(
                 '/aisp.llm.v1.LlmService/SetModelRules',
                 request_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.SetModelRulesRequest.SerializeToString,
@@ -324,6 +329,13 @@ class LlmServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckModels(self, request, context):
+        """Tells which of some models the calling tenant may use, of any service: for who does not call them here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetModelRules(self, request, context):
         """Sets which models a tenant may use.
         """
@@ -457,6 +469,11 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.GetModelRules,
                     request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesRequest.FromString,
                     response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesResponse.SerializeToString,
+            ),
+            'CheckModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckModels,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CheckModelsRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_catalogue__pb2.CheckModelsResponse.SerializeToString,
             ),
             'SetModelRules': grpc.unary_unary_rpc_method_handler(
                     servicer.SetModelRules,
@@ -1070,6 +1087,33 @@ class LlmService(object):
             '/aisp.llm.v1.LlmService/GetModelRules',
             aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesRequest.SerializeToString,
             aisp_dot_llm_dot_v1_dot_catalogue__pb2.GetModelRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/CheckModels',
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.CheckModelsRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_catalogue__pb2.CheckModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -834,6 +834,16 @@ class ListVectorStoresRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class GetAnsweringModelRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetAnsweringModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
 class ListVectorStoresResponse(_message.Message):
     __slots__ = ("vector_stores",)
     VECTOR_STORES_FIELD_NUMBER: _ClassVar[int]

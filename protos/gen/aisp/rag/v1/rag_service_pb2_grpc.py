@@ -211,6 +211,11 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationResponse.FromString,
                 _registered_method=True)
+        self.GetAnsweringModel = channel.unary_unary(
+                '/aisp.rag.v1.RagService/GetAnsweringModel',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnsweringModelRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnsweringModelResponse.FromString,
+                _registered_method=True)
         self.ListVectorStores = channel.unary_unary(
                 '/aisp.rag.v1.RagService/ListVectorStores',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.ListVectorStoresRequest.SerializeToString,
@@ -469,6 +474,13 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAnsweringModel(self, request, context):
+        """Tells which model answers where a question names none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVectorStores(self, request, context):
         """Lists the vector stores that can be chosen.
         """
@@ -653,6 +665,11 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.DeleteConversation,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationResponse.SerializeToString,
+            ),
+            'GetAnsweringModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnsweringModel,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnsweringModelRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnsweringModelResponse.SerializeToString,
             ),
             'ListVectorStores': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVectorStores,
@@ -1606,6 +1623,33 @@ class RagService(object):
             '/aisp.rag.v1.RagService/DeleteConversation',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.DeleteConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnsweringModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/GetAnsweringModel',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnsweringModelRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnsweringModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -418,7 +418,7 @@ class ListPlansResponse(_message.Message):
     def __init__(self, plans: _Optional[_Iterable[_Union[Plan, _Mapping]]] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("name", "limits", "support", "sla_basis_points", "version")
+    __slots__ = ("name", "limits", "support", "sla_basis_points", "version", "position")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -431,12 +431,14 @@ class Plan(_message.Message):
     SUPPORT_FIELD_NUMBER: _ClassVar[int]
     SLA_BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     name: str
     limits: _containers.ScalarMap[str, int]
     support: str
     sla_basis_points: int
     version: int
-    def __init__(self, name: _Optional[str] = ..., limits: _Optional[_Mapping[str, int]] = ..., support: _Optional[str] = ..., sla_basis_points: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+    position: int
+    def __init__(self, name: _Optional[str] = ..., limits: _Optional[_Mapping[str, int]] = ..., support: _Optional[str] = ..., sla_basis_points: _Optional[int] = ..., version: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
 
 class PutPlanRequest(_message.Message):
     __slots__ = ("plan",)

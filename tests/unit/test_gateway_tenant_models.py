@@ -1,0 +1,120 @@
+"""Which models a tenant may use, as the gateway hears it of llm_service and remembers it for a moment."""
+
+from typing import Any, cast
+
+import pytest
+from aisp.llm.v1 import catalogue_pb2 as llm_pb
+from aisp.rag.v1 import rag_service_pb2 as rag_pb
+
+from chassis.context import RequestContext
+from chassis.errors import NotFound, PlatformError, Unavailable
+from gateway.admission import Gate, Work
+from gateway.clients import Clients
+from gateway.limits.exhausted import ExhaustedLimits
+from gateway.limits.meter import Meter
+from gateway.tenant_models import DEFAULT_SECONDS, FRESH_SECONDS, TenantModels
+from gateway.verdicts import Caller, ModelNotAllowed
+
+CALLING = RequestContext("r", tenant_id="t")
+
+
+class Services:
+    """llm_service and rag_service, and a clock."""
+
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = set(allowed)
+        self.error: PlatformError | None = None
+        self.asked: list[tuple[str, str, bool]] = []
+        self.answering = "default-model"
+        self.now = 0.0
+        self.llm = self.rag = self
+
+    async def CheckModels(self, request: llm_pb.CheckModelsRequest, *, context: RequestContext) -> Any:  # noqa: N802
+        (model,) = request.models
+        self.asked.append((context.tenant_id, model, request.language))
+        if self.error is not None:
+            raise self.error
+        return llm_pb.CheckModelsResponse(allowed=[name for name in request.models if name in self.allowed])
+
+    async def GetAnsweringModel(self, _: Any, *, context: RequestContext) -> Any:  # noqa: N802
+        del context
+        return rag_pb.GetAnsweringModelResponse(model=self.answering)
+
+    def models(self) -> TenantModels:
+        return TenantModels(cast(Clients, self), lambda: self.now)
+
+
+async def test_what_is_heard_holds_for_a_moment() -> None:
+    services = Services("m")
+    models = services.models()
+    for _ in range(3):
+        await models.check(CALLING, "m")
+        with pytest.raises(ModelNotAllowed, match="may not use the model other"):
+            await models.check(CALLING, "other")
+    assert services.asked == [("t", "m", False), ("t", "other", False)]
+    services.allowed = {"other"}
+    services.now += FRESH_SECONDS
+    await models.check(CALLING, "other")
+    with pytest.raises(ModelNotAllowed):
+        await models.check(CALLING, "m")
+
+
+async def test_another_tenant_is_asked_for_by_itself() -> None:
+    services = Services("m")
+    models = services.models()
+    await models.check(CALLING, "m")
+    await models.check(CALLING._replace(tenant_id="other"), "m")
+    assert [tenant for tenant, *_ in services.asked] == ["t", "other"]
+
+
+async def test_while_nobody_can_say_what_was_last_heard_holds() -> None:
+    services = Services("m")
+    models = services.models()
+    await models.check(CALLING, "m")
+    services.now, services.error = services.now + FRESH_SECONDS, Unavailable()
+    await models.check(CALLING, "m")
+    with pytest.raises(Unavailable):
+        await models.check(CALLING, "never heard of")
+
+
+async def test_a_name_that_is_no_models_is_told_so_each_time() -> None:
+    services = Services()
+    services.error = NotFound()
+    models = services.models()
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await models.check(CALLING, "no-such-model", language=True)
+
+
+async def test_the_default_model_is_asked_for_now_and_then() -> None:
+    services = Services()
+    models = services.models()
+    assert await models.answering(CALLING) == "default-model"
+    services.answering = "another"
+    assert await models.answering(CALLING) == "default-model"
+    services.now += DEFAULT_SECONDS
+    assert await models.answering(CALLING) == "another"
+
+
+@pytest.mark.parametrize(
+    ("work", "asked"),
+    [
+        (Work("llm", model="m"), []),
+        (Work("embedding", model="m"), [("t", "m", False)]),
+        (Work("embedding"), [("t", "", False)]),
+        (Work("speech", model="m"), [("t", "m", False)]),
+        (Work("rag", model="m"), [("t", "m", True)]),
+        (Work("rag"), []),
+        (Work("rag", "effect", model="m"), []),
+    ],
+)
+async def test_work_elsewhere_is_bound_before_the_meter_is_asked(
+    work: Work, asked: list[tuple[str, str, bool]]
+) -> None:
+    services = Services()
+    gate = Gate(cast(Meter, None), cast(ExhaustedLimits, None), services.models())
+    caller = Caller(tenant_id="t", user_id="u", key_id="", scopes=frozenset(("inference",)), plan="free")
+    # Nobody is at the meter: who comes so far fails otherwise.
+    with pytest.raises(ModelNotAllowed if asked else AttributeError):
+        await gate.reserve({"caller": caller, "request_id": "r"}, "inference", work)
+    assert services.asked == asked
