@@ -23,7 +23,8 @@ from gateway.auth import MissingCredentials
 from gateway.clients import Clients
 from gateway.errors import BadIdempotencyKey
 from gateway.limits.exhausted import ExhaustedLimits, Publish
-from gateway.limits.meter import Admission, Lease, Line, Meanwhile, Meter, Preview
+from gateway.limits.leases import Admission, Lease, Line, Preview
+from gateway.limits.meter import Meanwhile, Meter
 from gateway.limits.refusals import RateLimited
 from gateway.pace import Pace
 from gateway.tenant_models import TenantModels

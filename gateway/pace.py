@@ -6,7 +6,8 @@ from typing import Self
 import structlog
 
 from chassis.errors import PlatformError
-from gateway.limits.meter import Lease, Meter
+from gateway.limits.leases import Lease
+from gateway.limits.meter import Meter
 
 log = structlog.get_logger()
 

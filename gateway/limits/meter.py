@@ -6,19 +6,17 @@ and says NEED_LIMITS when it has not; then the usage service is asked to compile
 
 import asyncio
 import binascii
-import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import structlog
 
 from chassis.errors import PlatformError
-from gateway.limits.quotas import ROW, Quota, after, parse
+from gateway.limits.leases import Admission, Lease, Line, Preview, admitted, as_json, new_lease_id, tokens_of
+from gateway.limits.quotas import after, parse
 from gateway.limits.refusals import UnpricedModel, limited
 from gateway.limits.resp import ReplyError, RespClient, StoreUnavailable
 from gateway.limits.settlements import Settlement, Settlements
@@ -33,82 +31,11 @@ FRESH_SECONDS = 1.0
 RENEW_BATCH = 100
 ENSURE_ATTEMPTS = 3
 FUNCTION_GONE = "Function not found"
-_chance = random.Random()  # noqa: S311  # an id is no secret; the system's randomness would be a call of it each time
 AWAY = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY")
 """A store that answers so cannot admit now; it may soon."""
 
-
-class Line(NamedTuple):
-    """An amount of one unit: input_tokens, cached_input_tokens, output_tokens, characters, audio_milliseconds,
-    stored_bytes.
-    """
-
-    service: str
-    model: str
-    provider: str
-    unit: str
-    amount: int
-    attempt: int = 1
-    estimated: bool = False
-
-
-class Admission(NamedTuple):
-    """What asks to be admitted. `kind`: ai, management (no lease) or effect (a management call with metered effect)."""
-
-    tenant_id: str
-    plan: str
-    tenant_version: int
-    request_id: str
-    kind: str = "ai"
-    user_id: str = ""
-    key_id: str = ""
-    key_version: int = 0
-    key_limits: Mapping[str, int] = MappingProxyType({})
-    service: str = ""
-    model: str = ""
-    tokens: int = 0
-    """Estimated input."""
-    output_tokens: int = 0
-    output_bounded: bool = False
-    """Whether the client bounded the output; else the store bounds what is reserved for it."""
-    characters: int = 0
-    audio_milliseconds: int = 0
-    storage_bytes: int = 0
-
-
-@dataclass(slots=True)
-class Lease:
-    """An admission. `id` is empty for a management call."""
-
-    id: str
-    admission: Admission
-    rows: Sequence[Any]
-    """The state of the limits: after admission, then after the settlement."""
-    reserved: int = -1
-    """Tokens. -1: the store has to take its end before anybody hears of it, since before that there is no room for
-    another call like it, or since the store alone knows what it comes to.
-    """
-    since: float = 0.0
-    """When it was admitted, in seconds of a clock that only goes forward."""
-    lines: Sequence[Line] = ()
-    """What was used so far, for checkpoints."""
-    exhausted: tuple[Quota, ...] = ()
-    """Limits that what was used so far is beyond: the work should end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a call would cost at most by its estimate, the limits that would refuse it, and the state of all."""
-
-    cost_nano_usd: int
-    binding: tuple[Quota, ...]
-    quotas: tuple[Quota, ...]
-
-
 Ensure = Callable[[Admission], Awaitable[None]]
 """Has the usage service compile the limits of the tenant, the key and the user into the store."""
-
-
 Meanwhile = Callable[[str], None]
 """Takes the id of a lease that is asked for."""
 
@@ -163,7 +90,7 @@ class Meter:
             if answer[0] == b"DUPLICATE":
                 lease_id = new_lease_id(self._clock)
                 continue
-            lease = _lease(lease_id, admission, answer)
+            lease = admitted(lease_id, admission, answer)
             if lease_id:
                 self._open[lease_id] = lease
             return lease
@@ -194,13 +121,20 @@ class Meter:
             return
         asked = lease.admission
         settlement = Settlement(
-            lease.id, asked.tenant_id, status, _text(lines), asked.key_id, asked.user_id, asked.kind, _descriptor(asked)
+            lease.id,
+            asked.tenant_id,
+            status,
+            as_json(lines),
+            asked.key_id,
+            asked.user_id,
+            asked.kind,
+            _descriptor(asked),
         )
         fresh = not told or time.monotonic() - lease.since < FRESH_SECONDS
         if lease.reserved >= 0 and fresh and status != "replayed":
             await self._sent(settlement)
             if told:
-                lease.rows = after(lease.rows, sum(line.amount for line in lines if _is_tokens(line)) - lease.reserved)
+                lease.rows = after(lease.rows, tokens_of(lines) - lease.reserved)
             return
         try:
             rows = await self.settlements.add(settlement, told=told)
@@ -223,7 +157,7 @@ class Meter:
 
     async def checkpoint(self, lease: Lease) -> None:
         """Renews the lease, and tells the store what was used so far: see `lease.exhausted`. StoreUnavailable."""
-        text = _text(lease.lines) if lease.lines else ""
+        text = as_json(lease.lines) if lease.lines else ""
         tenant_id = lease.admission.tenant_id
         answer = await self._call("checkpoint", tenant_id, lease.id, tenant_id, self._lease_ms, text)
         if answer[0] == b"EXHAUSTED":
@@ -318,16 +252,6 @@ async def _answer(reply: Awaitable[Any]) -> list[Any] | None:
     return None if answer[0] == b"NEED_LIMITS" else answer
 
 
-def _lease(lease_id: str, admission: Admission, answer: Sequence[Any]) -> Lease:
-    # A store of an older revision does not say what is reserved.
-    says = len(answer) % ROW != 1
-    return Lease(lease_id, admission, answer[1 + says :], reserved=answer[1] if says else -1, since=time.monotonic())
-
-
-def _is_tokens(line: Line) -> bool:
-    return line.unit.endswith("_tokens")
-
-
 @lru_cache(10_000)
 def partition_of(tenant_id: str) -> int:
     """The number of the tenant's partition."""
@@ -337,19 +261,6 @@ def partition_of(tenant_id: str) -> int:
 @lru_cache(10_000)
 def _partition_key(tenant_id: str) -> str:
     return f"m:{{p{partition_of(tenant_id)}}}"
-
-
-def new_lease_id(clock: Callable[[], float] = time.time) -> str:
-    """A UUIDv7: its first 48 bits are the time, out of which the ledger derives the day."""
-    number = (int(clock() * 1000) << 80) | _chance.getrandbits(80)
-    number = number & ~(0xF << 76) | (0x7 << 76)
-    text = f"{number & ~(0x3 << 62) | (0x2 << 62):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def _text(lines: Sequence[Line]) -> str:
-    # The mark of an estimate stands only where there is one.
-    return orjson.dumps([row[: 6 + row.estimated] for row in lines]).decode()
 
 
 def _descriptor(admission: Admission) -> bytes:

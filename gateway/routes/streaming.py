@@ -14,7 +14,7 @@ from chassis.errors import PlatformError
 from chassis.flow import Enough, Hold, pour
 from gateway.admission import Call, Work
 from gateway.errors import render_event
-from gateway.limits.meter import Line
+from gateway.limits.leases import Line
 from gateway.pace import Pace
 from gateway.routes.faces.face import Asked, Face, Used, documents_of
 from gateway.sse import Departure

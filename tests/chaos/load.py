@@ -18,7 +18,8 @@ from chassis.client import Channel, read_service_config
 from chassis.errors import PlatformError
 from chassis.settings import RedisSettings, load
 from gateway.admission import ensure_limits
-from gateway.limits.meter import Admission, Line, Meter
+from gateway.limits.leases import Admission, Line
+from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from gateway.settings import Settings
 

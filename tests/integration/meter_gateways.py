@@ -8,7 +8,8 @@ from multiprocessing import get_context
 from typing import Any
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Admission, Lease, Meter
+from gateway.limits.leases import Admission, Lease
+from gateway.limits.meter import Meter
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway.limits.meter import Lease, Line, Meter
+from gateway.limits.leases import Lease, Line
+from gateway.limits.meter import Meter
 
 
 class HeardMeter(Meter):

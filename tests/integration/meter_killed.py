@@ -12,7 +12,8 @@ import uvloop
 from pydantic import SecretStr
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Lease, Line, Meter
+from gateway.limits.leases import Lease, Line
+from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from tests.integration.meter_gateways import admission, never
 

@@ -25,7 +25,8 @@ from chassis.errors import AlreadyExists, InvalidArgument, PermissionDenied
 from chassis.jobs import CHANNEL
 from chassis.notifications import Listener as Notified
 from chassis.settings import DatabaseSettings, OutboundSettings, RedisSettings, WireSettings
-from gateway.limits.meter import Admission, Line, Meter
+from gateway.limits.leases import Admission, Line
+from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve

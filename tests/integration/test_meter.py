@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from chassis.errors import LASTING
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Admission, Lease, Line, Meter
+from gateway.limits.leases import Admission, Lease, Line
+from gateway.limits.meter import Meter
 from gateway.limits.quotas import headers
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient

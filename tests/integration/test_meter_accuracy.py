@@ -15,7 +15,8 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Lease, Line, Meter
+from gateway.limits.leases import Lease, Line
+from gateway.limits.meter import Meter
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.integration.meter_clock import NOON, NOW

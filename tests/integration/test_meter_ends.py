@@ -11,7 +11,8 @@ import pytest
 
 from chassis.settings import RedisSettings
 from gateway.limits import meter as meters
-from gateway.limits.meter import Lease, Meter
+from gateway.limits.leases import Lease
+from gateway.limits.meter import Meter
 from gateway.limits.quotas import headers
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.limits.meter import Lease, Line
+from gateway.limits.leases import Lease, Line
 from gateway.limits.quotas import parse
 from gateway.limits.refusals import RateLimited, UnpricedModel
 from tests.conftest import BOTH_SERVERS

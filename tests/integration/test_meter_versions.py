@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Lease
+from gateway.limits.leases import Lease
 from gateway.limits.refusals import RateLimited
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS

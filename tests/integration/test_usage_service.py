@@ -20,7 +20,8 @@ from chassis.database import Database
 from chassis.errors import LASTING, InvalidArgument, PermissionDenied, PlatformError, ResourceExhausted
 from chassis.jobs import Jobs
 from chassis.settings import DatabaseSettings, RedisSettings, WireSettings
-from gateway.limits.meter import Admission, Line, Meter
+from gateway.limits.leases import Admission, Line
+from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.conftest import ROOT, Serve

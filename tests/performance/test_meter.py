@@ -21,7 +21,8 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.settings import RedisSettings
-from gateway.limits.meter import Admission, Line, Meter
+from gateway.limits.leases import Admission, Line
+from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
 from tests.conftest import SERVERS, store_of
 from tests.integration.meter_gateways import never

@@ -10,7 +10,8 @@ from chassis.errors import Internal, PlatformError
 from chassis.relay.calls import Begun
 from gateway.admission import Gate, Work
 from gateway.limits.exhausted import ExhaustedLimits
-from gateway.limits.meter import Admission, Lease, Meter
+from gateway.limits.leases import Admission, Lease
+from gateway.limits.meter import Meter
 from gateway.limits.resp import StoreUnavailable
 from gateway.tenant_models import TenantModels
 from gateway.verdicts import Caller

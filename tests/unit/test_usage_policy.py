@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.limits import meter
+from gateway.limits import leases
 from usage_service.adapters.lines import decode_lines, encode_lines
 from usage_service.domain.budgets import Budget, Measure, Period, Scope
 from usage_service.domain.errors import BadBudget, BadTerms, UnknownLimit
@@ -208,4 +208,4 @@ def test_lines_come_through_the_meter_as_they_were(rows: list[tuple[str, str, st
     lines = tuple(Line(*row) for row in rows)
     text = encode_lines(lines)
     assert decode_lines(text) == lines
-    assert meter._text([meter.Line(*row[:3], row[3].value, *row[4:]) for row in rows]) == text
+    assert leases.as_json([leases.Line(*row[:3], row[3].value, *row[4:]) for row in rows]) == text
