@@ -33,7 +33,7 @@ from rag_service.adapters.extraction import ExtractionLimits, ProcessExtractor
 from rag_service.adapters.object_store import Objects
 from rag_service.adapters.registry import VECTOR_STORES
 from rag_service.adapters.stores import Stores
-from rag_service.adapters.upstream import EmbeddingUpstream, LlmUpstream, UsageUpstream, WebhookHerald
+from rag_service.adapters.upstream import EmbeddingUpstream, ResponsesUpstream, UsageUpstream, WebhookHerald
 from rag_service.domain.jobs import ANNOUNCE, ERASE, EXPIRE, INGEST, RELEASE
 from rag_service.domain.vectors import VectorStore
 from rag_service.repository.pgvector import has_pgvector
@@ -55,6 +55,7 @@ from rag_service.service.file_search import FileSearch
 from rag_service.service.files import Files
 from rag_service.service.ingestion import Ingestion, IngestionRules
 from rag_service.service.originals import Originals
+from rag_service.service.responding import Responding, RespondingRules
 from rag_service.service.rewriting import Rewriting
 from rag_service.service.search import Models, Search, SearchRules
 from rag_service.service.texts import Texts
@@ -84,7 +85,7 @@ class Parts:
     objects: Objects
     vectors: Stores
     embedder: EmbeddingUpstream
-    answerer: LlmUpstream
+    answerer: ResponsesUpstream
     meter: UsageUpstream
     herald: WebhookHerald
     originals: Originals
@@ -122,7 +123,7 @@ async def connect(settings: Settings) -> AsyncIterator[Parts]:
             embedder=EmbeddingUpstream(
                 EmbeddingServiceStub(await channel(settings.embedding.address, "embedding_service"))
             ),
-            answerer=LlmUpstream(LlmServiceStub(await channel(settings.llm.address, "llm_service"))),
+            answerer=ResponsesUpstream(LlmServiceStub(await channel(settings.llm.address, "llm_service"))),
             meter=meter,
             herald=WebhookHerald(usage),
             originals=Originals(store, objects, meter, now),
@@ -169,15 +170,8 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
     """The use cases, wired."""
     collections = Collections(parts.store, now, parts.vectors, rag.embedding_model)
     rewriting = Rewriting(parts.answerer, rag.rewrite_model, rag.rewrite_tokens)
-    rules = SearchRules(
-        max_query=rag.max_query_characters,
-        max_top_k=rag.max_top_k,
-        candidates=rag.candidates,
-        reranked=rag.rerank_candidates,
-        rerank_model=rag.rerank_model,
-    )
     models = Models(parts.embedder, parts.embedder, rewriting)
-    search = Search(parts.store, parts.vectors, models, collections, rules)
+    search = Search(parts.store, parts.vectors, models, collections, _search_rules(rag))
     conversations = Conversations(parts.store, now, rag.max_conversations)
     answers = Answers(
         parts.store,
@@ -186,17 +180,14 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
         conversations,
         (parts.answerer, parts.embedder),
         now,
-        AnswerRules(
-            model=rag.answer_model,
-            judge_model=rag.embedding_model,
-            answer_tokens=rag.answer_tokens,
-            context_tokens=rag.context_tokens,
-            max_context_tokens=rag.max_context_tokens,
-            max_query=rag.max_query_characters,
-            receipt_days=rag.receipt_days,
-            kept_messages=rag.max_conversation_messages,
-            candidates=min(rag.answer_candidates, rag.max_top_k),
-        ),
+        _answer_rules(rag),
+    )
+    file_search = FileSearch(search, collections)
+    responding = Responding(
+        file_search,
+        rewriting,
+        parts.answerer,
+        RespondingRules(rag.context_tokens, rag.max_context_tokens, rag.max_query_characters),
     )
     documents = Documents(parts.store, parts.objects, parts.originals, collections, now, rag.max_metadata_bytes)
     cases = UseCases(
@@ -206,11 +197,36 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
         Attachments(parts.store, collections, documents, now),
         Erasures(parts.store, collections, now, rag.erasure_wait_seconds),
         search,
-        FileSearch(search, collections),
+        file_search,
         Evaluations(parts.store, search, collections, rag.max_evaluated_queries),
         answers,
+        responding,
     )
     return RagServicer(cases, parts.vectors, Receiving(rag.max_document_bytes, parts.scratch))
+
+
+def _search_rules(rag: RagSection) -> SearchRules:
+    return SearchRules(
+        max_query=rag.max_query_characters,
+        max_top_k=rag.max_top_k,
+        candidates=rag.candidates,
+        reranked=rag.rerank_candidates,
+        rerank_model=rag.rerank_model,
+    )
+
+
+def _answer_rules(rag: RagSection) -> AnswerRules:
+    return AnswerRules(
+        model=rag.answer_model,
+        judge_model=rag.embedding_model,
+        answer_tokens=rag.answer_tokens,
+        context_tokens=rag.context_tokens,
+        max_context_tokens=rag.max_context_tokens,
+        max_query=rag.max_query_characters,
+        receipt_days=rag.receipt_days,
+        kept_messages=rag.max_conversation_messages,
+        candidates=min(rag.answer_candidates, rag.max_top_k),
+    )
 
 
 @asynccontextmanager

@@ -8,11 +8,12 @@ from urllib.parse import quote
 import orjson
 import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
+from aisp.rag.v1.rag_service_pb2 import RespondRequest, StreamRespondRequest
 
 from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
-from gateway.admission import Gate, Work, ahead, bare_context, fingerprint, idempotency_key
+from gateway.admission import Begin, Gate, Work, ahead, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
@@ -23,6 +24,7 @@ from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face
 from gateway.routes.faces.messages import MessagesFace
 from gateway.routes.faces.responses import ResponsesFace
+from gateway.routes.rag import PASSAGE_TOKENS
 from gateway.routes.retirement import retirement_headers
 from gateway.routes.streaming import BYTES_OF_AN_EVENT, EventStream, SoFar
 from gateway.settings import GatewaySection
@@ -64,7 +66,7 @@ class GenerationRoute:
             envelope.caching.CopyFrom(caching)
         said = ",".join((envelope.format_version, *envelope.format_features)).encode()
         marks = (key, fingerprint("POST", self._face.path, body, said)) if key else ("", "")
-        serve = partial(self._stream, asked) if asked.stream else self._complete
+        serve = partial(self._stream if asked.stream else self._complete, asked)
         departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
         await until_disconnect(scope, receive, serve(scope, envelope, work, marks, send), departure)
 
@@ -87,10 +89,10 @@ class GenerationRoute:
         return Departure(settings.drained_seconds, settings.drained_tokens * BYTES_OF_AN_EVENT)
 
     async def _complete(
-        self, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
+        self, asked: Asked, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
-        request, complete = pb.CompleteRequest(envelope=envelope), self._clients.llm.Complete
-        async with self._gate.admitted(scope["state"], "", work, marks, ahead(complete, request)) as call:
+        request, complete, begin = self._whole(asked, envelope)
+        async with self._gate.admitted(scope["state"], "", work, marks, begin) as call:
             response = await complete(request, **call.options)
             call.use(response.completion.usage)
         await raw.answer(scope, send, response.body, _told(response.completion))
@@ -99,8 +101,8 @@ class GenerationRoute:
         self, asked: Asked, scope: Scope, envelope: pb.Envelope, work: Work, marks: tuple[str, str], send: Send
     ) -> None:
         departure: Departure = scope["state"]["departure"]
-        request, complete = pb.StreamCompleteRequest(envelope=envelope), self._clients.llm.StreamComplete
-        async with self._gate.admitted(scope["state"], "", work, marks, ahead(complete, request)) as call:
+        request, complete, begin = self._streamed(asked, envelope)
+        async with self._gate.admitted(scope["state"], "", work, marks, begin) as call:
             async with aclosing(complete(request, **call.options)) as parts:
                 # What fails before the first part is an ordinary error, with its status.
                 first = await anext(parts)
@@ -118,11 +120,25 @@ class GenerationRoute:
                 call.partial = call.partial or departure.gone
             await send(raw.part(b"", more=False))
 
+    def _whole(self, asked: Asked, envelope: pb.Envelope) -> tuple[Any, Any, Begin | None]:
+        """The request, who answers it, and how that is begun."""
+        if asked.searches:
+            return RespondRequest(envelope=envelope), self._clients.rag.Respond, None
+        request, complete = pb.CompleteRequest(envelope=envelope), self._clients.llm.Complete
+        return request, complete, ahead(complete, request)
+
+    def _streamed(self, asked: Asked, envelope: pb.Envelope) -> tuple[Any, Any, Begin | None]:
+        """The same of a stream, whose parts are alike."""
+        if asked.searches:
+            return StreamRespondRequest(envelope=envelope), self._clients.rag.StreamRespond, None
+        request, complete = pb.StreamCompleteRequest(envelope=envelope), self._clients.llm.StreamComplete
+        return request, complete, ahead(complete, request)
+
     def _envelope(self, asked: Asked, body: bytes, tokens: int) -> tuple[pb.Envelope, Work]:
         work = Work(
-            "llm",
+            "rag" if asked.searches else "llm",
             model=asked.model,
-            tokens=tokens,
+            tokens=tokens + asked.searches * PASSAGE_TOKENS,
             output_tokens=(self._settings.default_output_tokens if asked.output_bound is None else asked.output_bound)
             * asked.choices,
             output_bounded=asked.output_bound is not None,

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import structlog
 
+from chassis.document import read_object
 from chassis.errors import PlatformError
 from llm_service.domain.calls import Answer, Call, Ending, Format, Generator, Served, Sink
 from llm_service.domain.errors import PreviousResponseNotFound, ResponseChainTooLong, ResponseNotFound
@@ -97,6 +98,15 @@ class Responses:
             raise _not_found(response_id)
         return found
 
+    async def keep(self, tenant_id: str, request: bytes, response: bytes) -> bool:
+        """Stores what another service made of an answer, as what its client asked for; whether it is stored.
+        PreviousResponseNotFound, ResponseChainTooLong, BadDocument.
+        """
+        document = read_object(request)
+        turns = await self._conversation(tenant_id, document.get("previous_response_id"))
+        turn = self._turn(Call("", request, Format.RESPONSES, tenant_id=tenant_id), document, turns)
+        return turn.keep and await self._keep(turn, response, "")
+
     async def remove(self, tenant_id: str, response_id: str) -> None:
         """ResponseNotFound. Later turns that go on with it cannot be gone on with any more."""
         async with self._store.transaction(tenant_id) as repository:
@@ -112,9 +122,13 @@ class Responses:
         document = read_responses(call.body)
         turns = await self._conversation(call.tenant_id, document.get("previous_response_id"))
         earlier = [item for turn in turns for item in chain.context_of(turn)]
+        turn = self._turn(call, document, turns)
+        body = chain.provider_body(call.body, document, earlier, keep=turn.keep)
+        return replace(turn, call=replace(call, body=body))
+
+    def _turn(self, call: Call, document: dict[str, Any], turns: list[StoredResponse]) -> _Turn:
         keep = self._rules.store if document.get("store") is None else bool(document["store"])
-        body = chain.provider_body(call.body, document, earlier, keep=keep)
-        return _Turn(replace(call, body=body), document, keep, turns[-1] if turns else None)
+        return _Turn(call, document, keep, turns[-1] if turns else None)
 
     async def _conversation(self, tenant_id: str, last_id: str | None) -> list[StoredResponse]:
         if last_id is None:

@@ -30,6 +30,10 @@ class ResponsesServicer(LlmServiceServicer):
         page = page_of(found.input, most=most, after=request.after, ascending=request.ascending)
         return pb.ListResponseInputItemsResponse(body=orjson.dumps(page))
 
+    async def KeepResponse(self, request: pb.KeepResponseRequest, _: Any) -> pb.KeepResponseResponse:
+        stored = await self._responses.keep(current().tenant_id, request.request, request.response)
+        return pb.KeepResponseResponse(stored=stored)
+
     async def DeleteResponse(self, request: pb.DeleteResponseRequest, _: Any) -> pb.DeleteResponseResponse:
         await self._responses.remove(current().tenant_id, request.response_id)
         return pb.DeleteResponseResponse()

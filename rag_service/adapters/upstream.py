@@ -14,6 +14,7 @@ from aisp.usage.v1.webhooks_pb2 import PublishEventRequest
 
 from chassis.errors import InvalidArgument, PlatformError
 from rag_service.domain.answers import Message
+from rag_service.domain.responding import Asking, Ended, Started
 from rag_service.domain.usage import Tally, UsedLine
 
 SHORTEST_TEXT = 64
@@ -107,6 +108,38 @@ class LlmUpstream:
                         yield word
                 elif part.WhichOneof("event") == "completion":
                     tally.add(used(part.completion.usage))
+
+
+class ResponsesUpstream(LlmUpstream):
+    """Asks it for responses, in the envelope that the client's request came in."""
+
+    async def complete(self, asking: Asking, tally: Tally) -> tuple[bytes, Ended]:
+        answer = await self._stub.Complete(llm_pb.CompleteRequest(envelope=_envelope(asking)))
+        tally.add(used(answer.completion.usage))
+        return answer.body, Ended(answer.completion.SerializeToString())
+
+    async def events(self, asking: Asking, tally: Tally) -> AsyncGenerator[Started | bytes | Ended, None]:
+        request = llm_pb.StreamCompleteRequest(envelope=_envelope(asking))
+        async with aclosing(self._stub.StreamComplete(request)) as parts:
+            async for part in parts:
+                match part.WhichOneof("event"):
+                    case "started":
+                        yield Started(part.started.SerializeToString())
+                    case "data":
+                        yield part.data
+                    case "completion":
+                        tally.add(used(part.completion.usage))
+                        yield Ended(part.completion.SerializeToString())
+
+    async def keep(self, request: bytes, response: bytes) -> bool:
+        kept = await self._stub.KeepResponse(llm_pb.KeepResponseRequest(request=request, response=response))
+        return bool(kept.stored)
+
+
+def _envelope(asking: Asking) -> llm_pb.Envelope:
+    envelope: llm_pb.Envelope = llm_pb.Envelope.FromString(asking.envelope)
+    envelope.body = asking.body
+    return envelope
 
 
 class UsageUpstream:

@@ -49,11 +49,7 @@ def prompt(messages: Sequence[Message], passages: Sequence[Passage], given: int)
     """What the model is given: the caller's system message, the rule, numbered passages, the latest conversation."""
     system = [message.content for message in messages if message.role == "system"]
     rule = GROUNDED if passages else UNGROUNDED
-    shown = "".join(
-        f'\n<passage number="{number}" title="{_title(passage.title)}">\n{quoted(passage.text)}\n</passage>'
-        for number, passage in enumerate(passages, 1)
-    )
-    head = "\n".join([*system, rule]) + shown
+    head = "\n".join([*system, rule]) + shown(passages)
     left = given - weight(head)
     talk: list[Message] = []
     for message in reversed([message for message in messages if message.role != "system"]):
@@ -62,6 +58,14 @@ def prompt(messages: Sequence[Message], passages: Sequence[Passage], given: int)
             break
         talk.insert(0, message)
     return [Message("system", head), *talk]
+
+
+def shown(passages: Sequence[Passage]) -> str:
+    """Passages as a model is shown them, numbered."""
+    return "".join(
+        f'\n<passage number="{number}" title="{_title(passage.title)}">\n{quoted(passage.text)}\n</passage>'
+        for number, passage in enumerate(passages, 1)
+    )
 
 
 def prompt_hash(messages: Sequence[Message]) -> str:

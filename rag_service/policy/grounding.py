@@ -9,7 +9,7 @@ then the documents speak themselves, if one of their sentences does. The state f
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from rag_service.domain.answers import AnswerState, Citation, Grounding
 from rag_service.domain.search import Passage
@@ -34,6 +34,8 @@ PLACES = 3
 MOST_SENTENCES = 24
 """Of an answer that are judged by vectors, too."""
 ABSTENTION = "The documents say nothing about this."
+MARK_CHARACTERS = 6
+"""Of a mark behind a sentence."""
 _MARK = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"</? ?passage[^>\n]*>?")
 _REFUSAL = re.compile(
@@ -103,6 +105,28 @@ def alike(found: Sequence[Claim]) -> list[str]:
     judged = [claim for claim in found if claim.places][:MOST_SENTENCES]
     texts = (text for claim in judged for text in (claim.text, *(place.said for place in claim.places)))
     return list(dict.fromkeys(texts))
+
+
+def carriers(answer: str, passages: Sequence[Passage]) -> list[tuple[int, Passage]]:
+    """Where in an answer a passage is cited: behind each mark, and behind each sentence without one that a passage
+    carries by its words.
+    """
+    cited = [
+        (mark.end(), passages[int(mark[1]) - 1])
+        for mark in _MARK.finditer(answer)
+        if 1 <= int(mark[1]) <= len(passages)
+    ]
+    places = [place for passage in passages for place in _places(passage)]
+    texts = [place.said for place in places]
+    for start, end in islice(sentences(answer), MOST_SENTENCES):
+        sentence = answer[start:end]
+        if not terms(sentence) or _MARK.search(answer[start : end + MARK_CHARACTERS]):
+            continue
+        near = tuple(places[index] for index in best(sentence, texts, PLACES))
+        verdict, place = _verdict(Claim(sentence, "", near), Cosines({}))
+        if verdict is Support.CARRIES and place is not None:
+            cited.append((start + len(sentence.rstrip()), place.passage))
+    return sorted(cited, key=lambda one: one[0])
 
 
 def ground(found: Sequence[Claim], evidence: Evidence, grounding: Grounding, cosines: Cosines) -> Grounded:

@@ -11,12 +11,14 @@ from rag_service.service.erasure import Erasures
 from rag_service.service.evaluation import Evaluations
 from rag_service.service.file_search import FileSearch
 from rag_service.service.files import Files
+from rag_service.service.responding import Responding
 from rag_service.service.search import Search
 from rag_service.servicer.answers import AnswersServicer
 from rag_service.servicer.collections import CollectionsServicer
 from rag_service.servicer.conversations import ConversationsServicer
 from rag_service.servicer.documents import DocumentsServicer, Receiving
 from rag_service.servicer.files import FilesServicer
+from rag_service.servicer.responding import RespondingServicer
 from rag_service.servicer.search import SearchServicer
 
 
@@ -33,10 +35,17 @@ class UseCases:
     file_search: FileSearch
     evaluations: Evaluations
     answers: Answers
+    responding: Responding
 
 
 class RagServicer(
-    CollectionsServicer, DocumentsServicer, FilesServicer, SearchServicer, AnswersServicer, ConversationsServicer
+    CollectionsServicer,
+    DocumentsServicer,
+    FilesServicer,
+    SearchServicer,
+    AnswersServicer,
+    RespondingServicer,
+    ConversationsServicer,
 ):
     """All of it."""
 
@@ -50,6 +59,7 @@ class RagServicer(
         self._file_search = cases.file_search
         self._evaluations = cases.evaluations
         self._answers = cases.answers
+        self._responding = cases.responding
         self._conversations = cases.answers.conversations
         self._vectors = vectors
         self._receiving = receiving

@@ -22,6 +22,8 @@ class Asked:
     include_usage: bool = True
     previous: str = ""
     """The stored response that it goes on with: the model reads that, too."""
+    searches: int = 0
+    """Passages of files that the model is to be shown: then rag_service answers, which finds them."""
 
 
 class Used(NamedTuple):

@@ -8,6 +8,9 @@ from gateway.routes import raw
 from gateway.routes.faces.face import MAX_MODEL_CHARACTERS, Asked, Used, documents_of
 from gateway.sse import event
 
+USUAL_RESULTS, MOST_RESULTS = 10, 50
+"""Passages that file_search finds."""
+
 
 class ResponsesFace:
     """POST /v1/responses."""
@@ -30,6 +33,7 @@ class ResponsesFace:
             previous=previous if isinstance(previous, str) else "",
             stream=raw.flag_key(document, "stream"),
             output_bound=raw.bound_key(document, "max_output_tokens"),
+            searches=_searches(document),
         )
 
     def at_its_limit(self, first: bytes, last: bytes, asked: Asked, used: Used) -> bytes:
@@ -45,3 +49,13 @@ class ResponsesFace:
         }  # fmt: skip
         name = "response.incomplete"
         return event(name, {"type": name, "sequence_number": number, "response": opening | cut | {"usage": tokens}})
+
+
+def _searches(document: dict[str, Any]) -> int:
+    """How many passages the tool file_search is to find; 0 without it."""
+    tools, found = document.get("tools"), 0
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict) and tool.get("type") == "file_search":
+            wanted = tool.get("max_num_results")
+            found += wanted if type(wanted) is int and 0 < wanted <= MOST_RESULTS else USUAL_RESULTS
+    return found

@@ -18,6 +18,8 @@ from llm_service.policy.responses.document import items_of
 from llm_service.policy.responses.request import ENCRYPTED
 from llm_service.policy.sse import EventSplitter, data_of
 
+SEARCHED = "file_search_call"
+"""An item that says that files were searched: rag_service did it, and no model need know of it."""
 WHOLE = ("completed", "incomplete")
 """The states of a response that can be gone on with."""
 _OF_A_RESPONSE = re.compile(rb'"type"\s*:\s*"response\.(?:created|queued|in_progress|completed|incomplete|failed)"')
@@ -32,8 +34,10 @@ def provider_body(body: bytes, document: dict[str, Any], earlier: Iterable[dict[
     if "previous_response_id" in document:
         body = without_member(body, "previous_response_id")
         del document["previous_response_id"]
-    if before := list(earlier):
-        body = with_member(body, document, "input", orjson.dumps([*before, *items_of(document)]))
+    before, own = list(earlier), items_of(document)
+    items = [item for item in own if item.get("type") != SEARCHED]
+    if before or len(items) < len(own):
+        body = with_member(body, document, "input", orjson.dumps([*before, *items]))
     include = document.get("include") or []
     if keep and document.get("reasoning") and isinstance(include, list) and ENCRYPTED not in include:
         # Thoughts that the provider does not keep can be gone on with only if they are in the answer.
@@ -43,7 +47,8 @@ def provider_body(body: bytes, document: dict[str, Any], earlier: Iterable[dict[
 
 def context_of(turn: StoredResponse) -> list[dict[str, Any]]:
     """What a turn was, as items of a later one's input. Ids say nothing to a provider that kept nothing."""
-    said = [*orjson.loads(turn.input), *orjson.loads(turn.document).get("output", ())]
+    items = [*orjson.loads(turn.input), *orjson.loads(turn.document).get("output", ())]
+    said = [item for item in items if item.get("type") != SEARCHED]
     return [
         item if item.get("type") == "reasoning" else {key: value for key, value in item.items() if key != "id"}
         for item in said

@@ -207,6 +207,20 @@ class ServedBy(_message.Message):
     shutdown_time_seconds: int
     def __init__(self, provider: _Optional[str] = ..., upstream_model: _Optional[str] = ..., model: _Optional[str] = ..., deprecation_time_seconds: _Optional[int] = ..., shutdown_time_seconds: _Optional[int] = ...) -> None: ...
 
+class KeepResponseRequest(_message.Message):
+    __slots__ = ("request", "response")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    request: bytes
+    response: bytes
+    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ...) -> None: ...
+
+class KeepResponseResponse(_message.Message):
+    __slots__ = ("stored",)
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    stored: bool
+    def __init__(self, stored: bool = ...) -> None: ...
+
 class GetResponseRequest(_message.Message):
     __slots__ = ("response_id",)
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -58,6 +58,11 @@ class LlmServiceStub(object):
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsRequest.SerializeToString,
                 response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsResponse.FromString,
                 _registered_method=True)
+        self.KeepResponse = channel.unary_unary(
+                '/aisp.llm.v1.LlmService/KeepResponse',
+                request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.KeepResponseRequest.SerializeToString,
+                response_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.KeepResponseResponse.FromString,
+                _registered_method=True)
         self.DeleteResponse = channel.unary_unary(
                 '/aisp.llm.v1.LlmService/DeleteResponse',
                 request_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.DeleteResponseRequest.SerializeToString,
@@ -198,6 +203,13 @@ class LlmServiceServicer(object):
 
     def ListResponseInputItems(self, request, context):
         """Lists what a stored response was asked with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepResponse(self, request, context):
+        """Stores a response that another service made of one of this service's, with what it was asked for by its client.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -379,6 +391,11 @@ def add_LlmServiceServicer_to_server(servicer, server):
                     servicer.ListResponseInputItems,
                     request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsRequest.FromString,
                     response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsResponse.SerializeToString,
+            ),
+            'KeepResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepResponse,
+                    request_deserializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.KeepResponseRequest.FromString,
+                    response_serializer=aisp_dot_llm_dot_v1_dot_llm__service__pb2.KeepResponseResponse.SerializeToString,
             ),
             'DeleteResponse': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteResponse,
@@ -601,6 +618,33 @@ class LlmService(object):
             '/aisp.llm.v1.LlmService/ListResponseInputItems',
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsRequest.SerializeToString,
             aisp_dot_llm_dot_v1_dot_llm__service__pb2.ListResponseInputItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.llm.v1.LlmService/KeepResponse',
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.KeepResponseRequest.SerializeToString,
+            aisp_dot_llm_dot_v1_dot_llm__service__pb2.KeepResponseResponse.FromString,
             options,
             channel_credentials,
             insecure,

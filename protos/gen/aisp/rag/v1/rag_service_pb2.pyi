@@ -1,6 +1,7 @@
 import datetime
 
 from aisp.common.v1 import usage_pb2 as _usage_pb2
+from aisp.llm.v1 import llm_service_pb2 as _llm_service_pb2
 from aisp.rag.v1 import files_pb2 as _files_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -497,6 +498,38 @@ class SearchFilesResponse(_message.Message):
     usage: _usage_pb2.Usage
     queries: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., usage: _Optional[_Union[_usage_pb2.Usage, _Mapping]] = ..., queries: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RespondRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: _llm_service_pb2.Envelope
+    def __init__(self, envelope: _Optional[_Union[_llm_service_pb2.Envelope, _Mapping]] = ...) -> None: ...
+
+class RespondResponse(_message.Message):
+    __slots__ = ("body", "completion")
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    completion: _llm_service_pb2.Completion
+    def __init__(self, body: _Optional[bytes] = ..., completion: _Optional[_Union[_llm_service_pb2.Completion, _Mapping]] = ...) -> None: ...
+
+class StreamRespondRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: _llm_service_pb2.Envelope
+    def __init__(self, envelope: _Optional[_Union[_llm_service_pb2.Envelope, _Mapping]] = ...) -> None: ...
+
+class StreamRespondResponse(_message.Message):
+    __slots__ = ("started", "data", "completion", "replayed")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    started: _llm_service_pb2.Started
+    data: bytes
+    completion: _llm_service_pb2.Completion
+    replayed: bool
+    def __init__(self, started: _Optional[_Union[_llm_service_pb2.Started, _Mapping]] = ..., data: _Optional[bytes] = ..., completion: _Optional[_Union[_llm_service_pb2.Completion, _Mapping]] = ..., replayed: bool = ...) -> None: ...
 
 class EvaluateSearchRequest(_message.Message):
     __slots__ = ("collection", "queries", "modes", "apply")

@@ -186,6 +186,16 @@ class RagServiceStub(object):
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerRequest.SerializeToString,
                 response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerResponse.FromString,
                 _registered_method=True)
+        self.Respond = channel.unary_unary(
+                '/aisp.rag.v1.RagService/Respond',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RespondRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RespondResponse.FromString,
+                _registered_method=True)
+        self.StreamRespond = channel.unary_stream(
+                '/aisp.rag.v1.RagService/StreamRespond',
+                request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamRespondRequest.SerializeToString,
+                response_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamRespondResponse.FromString,
+                _registered_method=True)
         self.GetAnswer = channel.unary_unary(
                 '/aisp.rag.v1.RagService/GetAnswer',
                 request_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.GetAnswerRequest.SerializeToString,
@@ -439,6 +449,20 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Respond(self, request, context):
+        """Answers a request of OpenAI's responses that has the tool file_search, whole: searches, and asks a model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamRespond(self, request, context):
+        """The same as a stream, whose last message is the completion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAnswer(self, request, context):
         """Gets what an answer rests on, as long as it is kept.
         """
@@ -640,6 +664,16 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.StreamAnswer,
                     request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerRequest.FromString,
                     response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerResponse.SerializeToString,
+            ),
+            'Respond': grpc.unary_unary_rpc_method_handler(
+                    servicer.Respond,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RespondRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.RespondResponse.SerializeToString,
+            ),
+            'StreamRespond': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamRespond,
+                    request_deserializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamRespondRequest.FromString,
+                    response_serializer=aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamRespondResponse.SerializeToString,
             ),
             'GetAnswer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAnswer,
@@ -1488,6 +1522,60 @@ class RagService(object):
             '/aisp.rag.v1.RagService/StreamAnswer',
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerRequest.SerializeToString,
             aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Respond(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/Respond',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.RespondRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.RespondResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamRespond(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/aisp.rag.v1.RagService/StreamRespond',
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamRespondRequest.SerializeToString,
+            aisp_dot_rag_dot_v1_dot_rag__service__pb2.StreamRespondResponse.FromString,
             options,
             channel_credentials,
             insecure,
