@@ -154,7 +154,7 @@ def responses(settings: Settings, parts: Parts, router: Router) -> Responses:
 
     kept = settings.llm.answer_cache
     cached = Cached(completions, parts.answers, router.route, CacheRules(kept.max_seconds, kept.max_bytes))
-    screens = ScreenBook(parts.store, _guards(settings, parts), settings.llm.guardrails.seconds)
+    screens = ScreenBook(parts.store, _guards(settings, parts), router.meant, settings.llm.guardrails.seconds)
     screened = Screened(cached, screens, TEXTS, settings.llm.guardrails.window)
     return Responses(screened, parts.store, _rules(settings.llm.responses))
 
@@ -177,7 +177,7 @@ def use_cases(settings: Settings, parts: Parts) -> UseCases:
         models=Models(store, parts.kinds, partial(datetime.now, UTC)),
         keys=ProviderKeys(store, vault, parts.kinds, check_address, _new_id),
         rules=Rules(store, router, settings.llm.max_aliases),
-        guardrails=Guardrails(store, guards, vault, partial(datetime.now, UTC), _new_id, most),
+        guardrails=Guardrails(store, guards, router.meant, vault, partial(datetime.now, UTC), _new_id, most),
     )
 
 

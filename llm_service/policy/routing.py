@@ -51,9 +51,12 @@ def not_found(name: str) -> ModelNotFound:
 
 
 def allowed(rules: ModelRules, asked: str, name: str) -> bool:
-    """Whether the tenant's rules name the model, as it was `asked` for or by its own name."""
-    bounds = (patterns for patterns in (rules.granted, rules.allowed) if patterns is not None)
-    return all(fits_any(patterns, name) or fits_any(patterns, asked) for patterns in bounds)
+    """Whether the rules name the model: an operator's by its own name, the tenant's also as it was `asked` for. Aliases
+    are the tenant's: one that is called like what is granted would open whatever it stands for.
+    """
+    if rules.granted is not None and not fits_any(rules.granted, name):
+        return False
+    return rules.allowed is None or fits_any(rules.allowed, name) or fits_any(rules.allowed, asked)
 
 
 def check_allowed(rules: ModelRules, asked: str, name: str) -> None:
@@ -90,6 +93,14 @@ def places(model: Model, tenancy: Tenancy, needs: Needs) -> list[tuple[Deploymen
     if not able:
         raise incapable(model, needs, ())
     return _long_enough(able, model, needs.tokens)
+
+
+def placed(model: Model, tenancy: Tenancy) -> bool:
+    """Whether the tenant's rules leave the model a deployment at all."""
+    try:
+        return bool(places(model, tenancy, Needs()))
+    except ModelNotAllowed:
+        return False
 
 
 def capabilities(model: Model) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from llm_service.domain.errors import GuardrailNotFound, TooManyGuardrails
 from llm_service.domain.guardrails import GuardMaker, Guardrail, Phase, Report
 from llm_service.domain.store import Store, Vault
 from llm_service.policy import guardrails as policy
-from llm_service.service.screens import report, screens
+from llm_service.service.screens import Meant, is_for, report, screens
 
 
 class Guardrails:
@@ -19,6 +19,7 @@ class Guardrails:
         self,
         store: Store,
         maker: GuardMaker,
+        meant: Meant,
         vault: Vault,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -26,6 +27,7 @@ class Guardrails:
     ) -> None:
         self._store = store
         self._maker = maker
+        self._meant = meant
         self._vault = vault
         self._clock = clock
         self._new_id = new_id
@@ -74,7 +76,8 @@ class Guardrails:
 
     async def test(self, tenant_id: str, phase: Phase, text: str, model: str) -> Report:
         """What the enabled ones would do to a text. GuardrailUnavailable."""
-        rows = [row for row in await self.list(tenant_id) if row.enabled and (not row.models or model in row.models)]
+        found = await self.list(tenant_id)
+        rows = [row for row in found if row.enabled and await is_for(row, model, self._meant)]
         made = screens([(row, self._maker.make(row)) for row in rows])
         return await report(made.input if phase is Phase.INPUT else made.output, text, model)
 

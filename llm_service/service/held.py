@@ -76,15 +76,15 @@ class HeldStream:
         if not data.startswith(b"{"):
             return event + b"\n\n"
         document = _read(data)
-        self._last = document
-        bare, closes = self._texts.bare(document), self._texts.closes(document)
+        # What is refused before it was still of the event before, and this one does not go out.
+        before = await self._flush() if self._texts.closes(document) else b""
+        self._last, bare = document, self._texts.bare(document)
         brought = [*self._texts.streamed(document)]
         for name, slot in brought:
             channel = self._channels.setdefault(name, _Channel())
             channel.text += slot.text
             channel.head, channel.carrier = head, data
             self._characters += len(slot.text)
-        before = await self._flush() if closes else b""
         if bare and brought:
             # The event goes with its words, when they go.
             full = [name for name, _ in brought if len(self._channels[name].text) >= 2 * self._window]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from llm_service.domain.calls import LanguageModel
 from llm_service.domain.models import Deployment, Health, Model
 from llm_service.domain.tenancy import Tenancy
-from llm_service.policy.routing import allowed
+from llm_service.policy.routing import allowed, placed
 from llm_service.service.catalogue import Catalogue
 from llm_service.service.tenancies import Tenancies
 
@@ -43,7 +43,7 @@ class Offers:
         return [
             seen[name] if asked == name else _renamed(asked, seen[name])
             for asked, name in named
-            if allowed(tenancy.rules, asked, name)
+            if allowed(tenancy.rules, asked, name) and placed(seen[name].model, tenancy)
         ]
 
     def health(self, model: Model, tenancy: Tenancy) -> Health:

@@ -9,7 +9,7 @@ import structlog
 
 from chassis.errors import PlatformError
 from llm_service.domain.calls import Call
-from llm_service.domain.errors import ProviderNotConfigured, Unsupported
+from llm_service.domain.errors import ModelNotFound, ProviderNotConfigured, Unsupported
 from llm_service.domain.models import Credential, Deployment, Model, Retirement
 from llm_service.domain.store import Vault
 from llm_service.domain.tenancy import ProviderKey, Tenancy
@@ -86,6 +86,16 @@ class Router:
         model = self._named(tenancy, asked)
         self._check(tenancy, tenant_id, asked, model)
         return model
+
+    async def meant(self, tenant_id: str, asked: str) -> frozenset[str]:
+        """Every name of what a tenant means by one: its own, what an alias stands for, its deployments'."""
+        tenancy = await self._tenancies.of(tenant_id)
+        try:
+            model = self._named(tenancy, asked)
+        except ModelNotFound:
+            return frozenset((asked,))
+        there = (f"{one.provider}/{one.upstream_model}" for one in model.deployments)
+        return frozenset((asked, model.name, *there))
 
     async def permitted(self, tenant_id: str, names: Sequence[str], *, language: bool) -> list[str]:
         """Those of some models, of any service, that a tenant's rules name. `language` models can all be called, else

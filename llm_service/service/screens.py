@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -24,6 +24,10 @@ AHEAD = 0.75
 """Of the time that rows may be old: from then on they are read again."""
 STALE_SECONDS = 60.0
 """While the database is away, what was known of a tenant holds for so long."""
+
+
+Meant = Callable[[str, str], Awaitable[frozenset[str]]]
+"""Of a tenant and a name of a model: every name of the same."""
 
 
 class Refused(Exception):  # named by what happened
@@ -101,9 +105,15 @@ class ScreenBook:
     """
 
     def __init__(
-        self, store: Store, maker: GuardMaker, seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        maker: GuardMaker,
+        meant: Meant,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._meant = meant
         self._maker = maker
         self._seconds = seconds
         self._clock = clock
@@ -122,7 +132,7 @@ class ScreenBook:
         assert known is not None
         if not known.guards:
             return None
-        mine = [pair for pair in known.guards if not pair[0].models or model in pair[0].models]
+        mine = [pair for pair in known.guards if await is_for(pair[0], model, self._meant)]
         return screens(mine) if mine else None
 
     def _read_once(self, tenant_id: str, known: "_Known | None") -> "asyncio.Task[_Known]":
@@ -166,6 +176,14 @@ class ScreenBook:
 class _Known:
     read_at: float
     guards: Sequence[tuple[Guardrail, Guard]]
+
+
+async def is_for(guardrail: Guardrail, model: str, meant: Meant) -> bool:
+    """Whether a guardrail is for a model: also under another name, by which it would be passed by otherwise."""
+    if not guardrail.models or model in guardrail.models:
+        return True
+    names = await meant(guardrail.tenant_id, model)
+    return any([bool(names & await meant(guardrail.tenant_id, name)) for name in guardrail.models])
 
 
 def screens(guards: Sequence[tuple[Guardrail, Guard]]) -> Screens:

@@ -311,6 +311,30 @@ async def test_an_operator_grants_and_the_tenant_cannot_widen_it(stub: LlmServic
     assert (list(told.granted), list(told.allowed)) == (["gpt-4o-mini"], ["*"])
 
 
+async def test_an_alias_that_is_called_like_a_granted_model_opens_no_other(stub: LlmServiceStub) -> None:
+    mine = tenant()
+    await stub.SetModelAlias(cat.SetModelAliasRequest(alias="gpt-4o-mini", model="gpt-4o"), context=mine)
+    rules = cat.ModelRules(has_granted=True, granted=["gpt-4o-mini"])
+    await stub.SetModelRules(cat.SetModelRulesRequest(rules=rules, tenant_id=mine.tenant_id), context=OPERATOR)
+    await until(stub, mine, "gpt-4o", there=False)
+    with pytest.raises(PermissionDenied):
+        await ask(stub, mine, "gpt-4o-mini")
+
+
+async def test_what_rules_leave_nowhere_is_not_offered(stub: LlmServiceStub) -> None:
+    mine = tenant()
+    rules = cat.ModelRules(regions=["nowhere"])
+    await stub.SetModelRules(cat.SetModelRulesRequest(rules=rules, tenant_id=mine.tenant_id), context=OPERATOR)
+    await until(stub, mine, "gpt-4o-mini", there=False)
+    with pytest.raises(PermissionDenied):
+        await ask(stub, mine, "gpt-4o-mini")
+    checked = cat.CheckModelsRequest(models=["gpt-4o-mini"], language=True)
+    with pytest.raises(PermissionDenied):
+        await stub.CheckModels(checked, context=mine)
+    other = cat.CheckModelsRequest(models=["local/piper"])
+    assert list((await stub.CheckModels(other, context=mine)).allowed) == ["local/piper"]
+
+
 async def test_a_private_model_is_nobody_elses(stub: LlmServiceStub, other: OpenAIProvider) -> None:
     name, mine = unique("private"), tenant()
     await stub.CreateModel(

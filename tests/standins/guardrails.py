@@ -11,7 +11,7 @@ from chassis.outbound import Outbound
 from chassis.settings import OutboundSettings
 from llm_service.adapters.guards.makers import Guards
 from llm_service.domain.guardrails import Action, GuardKind, Guardrail, Phase
-from llm_service.service.screens import ScreenBook
+from llm_service.service.screens import Meant, ScreenBook
 
 
 class Rows:
@@ -39,6 +39,12 @@ def row(action: Action = Action.REWRITE, phases: Any = frozenset(Phase), **chang
     return replace(made, **changes)
 
 
-def book(rows: Rows, clock: Any = lambda: 0.0) -> ScreenBook:
+async def itself(_tenant_id: str, name: str) -> frozenset[str]:
+    """A model has one name."""
+    return frozenset((name,))
+
+
+def book(rows: Rows, clock: Any = lambda: 0.0, meant: Meant = itself) -> ScreenBook:
     outbound = OutboundSettings()
-    return ScreenBook(rows, Guards(Outbound(outbound), outbound, None), 0.5, clock)  # type: ignore[arg-type]  # twins
+    guards = Guards(Outbound(outbound), outbound, None)  # type: ignore[arg-type]  # no secrets here
+    return ScreenBook(rows, guards, meant, 0.5, clock)  # type: ignore[arg-type]  # a twin

@@ -188,3 +188,7 @@ def test_rules_are_of_the_operator_and_of_the_tenant() -> None:
     ]:
         with pytest.raises(ModelNotAllowed):
             check_allowed(rules, name, name)
+    # An alias is the tenant's own word: it opens what the tenant allows, and nothing that an operator does not grant.
+    check_allowed(ModelRules(allowed=("fast",)), "fast", "gpt-4o")
+    with pytest.raises(ModelNotAllowed):
+        check_allowed(granted, "gpt-mine", "claude-x")

@@ -282,12 +282,18 @@ async def test_nothing_but_words_waits_and_the_rest_keeps_its_order(form: Format
         (Format.RESPONSES, "response.incomplete"),
     ],
 )
-async def test_a_refused_stream_ends_in_its_own_words_and_leaves_the_provider(form: Format, last: str) -> None:
-    events = STREAMS[form](["All is well. " * 10, "Now secret-1 and ", "more " * 50, "end"])
-    twin = Twin(events=events)
+@pytest.mark.parametrize(
+    "words",
+    [["All is well. " * 10, "Now secret-1 and ", "more " * 50, "end"], ["Now secret-1."]],
+    ids=["long", "judged where it closes"],
+)
+async def test_a_refused_stream_ends_in_its_own_words_and_leaves_the_provider(
+    form: Format, last: str, words: list[str]
+) -> None:
+    twin = Twin(events=STREAMS[form](words))
     documents, ending = await streamed(screened(twin, row(Action.REFUSE)), form)
     assert "secret" not in said(form, documents)
-    assert said(form, documents).startswith("All is well.")
+    assert said(form, documents).startswith("All is well." if len(words) > 1 else "")
     end = documents[-1]
     assert last == (end["choices"][0]["finish_reason"] if form is Format.CHAT_COMPLETIONS else end["type"])
     assert ending.finish_reason == "content_filter"
@@ -316,6 +322,17 @@ async def test_rules_are_asked_in_order_and_for_their_models_only() -> None:
     twin = Twin(chat("fine"))
     await screened(twin, first, second, other, off).complete(call(ask("abc")))
     assert twin.asked == [ask("ccc")]
+
+
+async def test_a_rule_for_a_model_is_for_its_other_names_too() -> None:
+    names = {"fast": {"fast", "m", "openai/m"}, "m": {"m", "openai/m"}, "openai/m": {"openai/m"}}
+
+    async def meant(_tenant_id: str, name: str) -> frozenset[str]:
+        return frozenset(names.get(name, {name}))
+
+    rules = book(Rows(row(models=frozenset(("m",)))), meant=meant)
+    for name, judged in (("m", True), ("fast", True), ("openai/m", True), ("other", False)):
+        assert bool(await rules.of("t", name)) == judged, name
 
 
 async def test_without_guardrails_a_document_is_not_even_read() -> None:
