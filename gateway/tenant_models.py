@@ -4,9 +4,11 @@ The rules are llm_service's, which is asked; what it said holds here for a momen
 answers where nobody names one. The rules of an API key are the caller's (`verdicts`).
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from aisp.llm.v1 import catalogue_pb2 as llm_pb
@@ -21,9 +23,15 @@ log = structlog.get_logger()
 
 FRESH_SECONDS = 0.4
 """A change of rules is in force within a second; what is on its way to llm_service's memory takes a part of it."""
+AHEAD_SECONDS = 0.2
+"""So long before that is over it is asked again."""
 DEFAULT_SECONDS = 30.0
 """The model that answers is a setting: it changes with a restart."""
 MOST = 10_000
+Name = tuple[str, str, bool]
+"""Tenant, model, and whether it is a language model."""
+Known = tuple[bool, float]
+"""Whether it is allowed, and until when that holds."""
 
 
 class TenantModels:
@@ -32,7 +40,8 @@ class TenantModels:
     def __init__(self, clients: Clients, clock: Callable[[], float] = time.monotonic) -> None:
         self._clients = clients
         self._clock = clock
-        self._known: OrderedDict[tuple[str, str, bool], tuple[bool, float]] = OrderedDict()
+        self._known: OrderedDict[Name, Known] = OrderedDict()
+        self._asking: dict[Name, asyncio.Task[None]] = {}
         self._answering = ("", 0.0)
 
     async def check(self, calling: RequestContext, model: str, *, language: bool = False) -> None:
@@ -40,9 +49,13 @@ class TenantModels:
         `language` model also what llm_service says of its name, ModelNotFound.
         """
         name = calling.tenant_id, model, language
-        known = self._known.get(name)
-        if known is None or self._clock() >= known[1]:
+        known, now = self._known.get(name), self._clock()
+        if known is None or now >= known[1]:
             known = await self._ask(calling, name, known)
+        elif now >= known[1] - AHEAD_SECONDS and name not in self._asking:
+            # Behind the call: who calls again and again never waits for it.
+            asking = self._asking[name] = asyncio.create_task(self._ask_again(calling, name, known))
+            asking.add_done_callback(lambda _: self._asking.pop(name, None))
         if not known[0]:
             told = f"not use the model {model[:200]}." if model else "use some models only: name one of them."
             raise ModelNotAllowed(f"This tenant may {told}", metadata={"param": "model"})
@@ -56,9 +69,12 @@ class TenantModels:
             self._answering = model, self._clock() + DEFAULT_SECONDS
         return model
 
-    async def _ask(
-        self, calling: RequestContext, name: tuple[str, str, bool], known: tuple[bool, float] | None
-    ) -> tuple[bool, float]:
+    async def _ask_again(self, calling: RequestContext, name: Name, known: Known) -> None:
+        # What goes wrong is told to who has to wait for it.
+        with suppress(PlatformError):
+            await self._ask(calling, name, known)
+
+    async def _ask(self, calling: RequestContext, name: Name, known: Known | None) -> Known:
         _, model, language = name
         request = llm_pb.CheckModelsRequest(models=[model], language=language)
         try:

@@ -32,8 +32,8 @@ class NewProviderKey(Body):
     provider: Annotated[str, Field(min_length=1, max_length=64)]
     key: Secret
     name: Annotated[str, Field(max_length=200)] = ""
-    base_url: Annotated[str, Field(max_length=2048, description="Where it is used; must be a public address")] = ""
-    api_version: Annotated[str, Field(max_length=64)] = ""
+    base_url: Annotated[str | None, Field(max_length=2048, description="Where it is used: a public address")] = None
+    api_version: Annotated[str | None, Field(max_length=64)] = None
     falls_back: Annotated[
         bool, Field(description="Whether the platform's deployments serve, at their price, where the provider fails")
     ] = False
@@ -128,8 +128,8 @@ async def _create(body: NewProviderKey, services: Services, call: Call, *, platf
     wanted = pb.ProviderKey(
         provider=body.provider,
         name=body.name,
-        base_url=body.base_url,
-        api_version=body.api_version,
+        base_url=body.base_url or "",
+        api_version=body.api_version or "",
         falls_back=body.falls_back,
     )
     request = pb.CreateProviderKeyRequest(key=wanted, secret=body.key.get_secret_value(), platform=platform)

@@ -52,7 +52,9 @@ def ask(tenant: Tenant, model: str) -> httpx.Response:
 
 @contextmanager
 def own_key(tenant: Tenant) -> Iterator[dict[str, Any]]:
-    made = tenant.client.post("/api/v1/provider-keys", json={"provider": "openai", "key": OWN_KEY, "name": "ours"})
+    made = tenant.client.post(
+        "/api/v1/provider-keys", json={"provider": "openai", "key": OWN_KEY, "name": "ours", "base_url": None}
+    )
     assert made.status_code == 201, made.text
     yield made.json()
     assert tenant.client.delete(f"/api/v1/provider-keys/{made.json()['id']}").status_code == 204

@@ -33,6 +33,8 @@ async def main() -> None:
         lease = await reserve()
         await meter.settle(lease, LINES, told=True)
     leases = await asyncio.gather(*(reserve() for _ in range(AT_ONCE)))
+    # Its server stands still, so that on no machine a reply comes first.
+    os.kill(int(os.environ["METER_PID"]), signal.SIGSTOP)
     await asyncio.gather(*(meter.settle(lease, LINES, told=True) for lease in leases))
     # One write, and nothing of this process runs any more: what it has not given to the system is lost.
     os.write(1, b"%d" % meter.settlements.waiting)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, cast
@@ -148,14 +149,19 @@ async def test_a_gateway_that_is_killed_has_lost_nothing_that_it_answered(bench:
     bench.limits = {"requests_per_day": 1000, "tokens_per_day": 10**6}
     await bench.compile(Subject("tenant", bench.tenant, 1, bench.limits))
     host, port, password = bench.place.host, bench.place.port, bench.place.password.get_secret_value()
+    server = int((await bench.redis.info("server"))["process_id"])
+    told = {"METER_TENANT": bench.tenant, "METER_PASSWORD": password, "METER_PID": str(server)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.integration.meter_killed", host, str(port),
-        env=os.environ | {"METER_TENANT": bench.tenant, "METER_PASSWORD": password}, stdout=asyncio.subprocess.PIPE,
+        env=os.environ | told, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    told, _ = await process.communicate()
+    try:
+        waiting, _ = await process.communicate()
+    finally:
+        os.kill(server, signal.SIGCONT)
     assert process.returncode == -9
     # It had heard of none of the last ones.
-    assert int(told) == AT_ONCE
+    assert int(waiting) == AT_ONCE
     found = await booked(bench)
     assert len(found) == AT_ONCE + 3
     assert {tuple(line.amount for line in lines) for lines in found.values()} == {tuple(line.amount for line in LINES)}

@@ -1,5 +1,6 @@
 """Which models a tenant may use, as the gateway hears it of llm_service and remembers it for a moment."""
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from gateway.admission import Gate, Work
 from gateway.clients import Clients
 from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.meter import Meter
-from gateway.tenant_models import DEFAULT_SECONDS, FRESH_SECONDS, TenantModels
+from gateway.tenant_models import AHEAD_SECONDS, DEFAULT_SECONDS, FRESH_SECONDS, TenantModels
 from gateway.verdicts import Caller, ModelNotAllowed
 
 CALLING = RequestContext("r", tenant_id="t")
@@ -57,6 +58,22 @@ async def test_what_is_heard_holds_for_a_moment() -> None:
     await models.check(CALLING, "other")
     with pytest.raises(ModelNotAllowed):
         await models.check(CALLING, "m")
+
+
+async def test_who_calls_again_and_again_never_waits(leaping: None) -> None:
+    services = Services("m")
+    models = services.models()
+    await models.check(CALLING, "m")
+    services.now += FRESH_SECONDS - AHEAD_SECONDS
+    services.allowed = set()
+    # Still as it was heard; and asked again, once, behind the calls.
+    for _ in range(3):
+        await models.check(CALLING, "m")
+    await asyncio.sleep(1)
+    assert len(services.asked) == 2
+    with pytest.raises(ModelNotAllowed):
+        await models.check(CALLING, "m")
+    assert len(services.asked) == 2
 
 
 async def test_another_tenant_is_asked_for_by_itself() -> None:
