@@ -60,7 +60,7 @@ class Platform:
     def database(self) -> DatabaseSettings:
         """Where the databases are, with the owners' password."""
         owner_password = SecretStr(kept_secret(self.directory, "database_owner"))
-        return DatabaseSettings(host="127.0.0.1", port=self.postgres.port, owner_password=owner_password)
+        return DatabaseSettings(host=self.postgres.host, port=self.postgres.port, owner_password=owner_password)
 
     @property
     def engines(self) -> list[Process]:
@@ -89,7 +89,7 @@ class Platform:
         return inherited | addresses | {
             "AI_PLATFORM_DATA_DIR": str(self.directory),
             "AI_PLATFORM_MODELS_DIR": str(self.settings.models_directory),
-            "AI_PLATFORM_DATABASE__HOST": "127.0.0.1",
+            "AI_PLATFORM_DATABASE__HOST": self.postgres.host,
             "AI_PLATFORM_DATABASE__PORT": str(self.postgres.port),
             "AI_PLATFORM_DATABASE__PASSWORD": password.get_secret_value() if password else "",
             "AI_PLATFORM_REDIS__HOST": self.meter.host,

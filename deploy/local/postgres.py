@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a cluster under the data directory, on a loopback port, behind a password."""
+"""The embedded PostgreSQL: a cluster under the data directory, on a loopback port and a socket, behind a password."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ import asyncpg
 
 from chassis.settings import kept_secret
 from deploy.local.errors import LocalError
-from deploy.local.process import Process, free_port
+from deploy.local.process import Process, as_socket, free_port
 from deploy.local.unprivileged import find_unprivileged
 
 ADMIN = "aisp_admin"
@@ -21,7 +21,6 @@ CONFIGURATION = {
     "shared_buffers": "64MB",
     "max_connections": "120",
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
     # An idle laptop: few helpers, no statistics of I/O timing.
     "max_worker_processes": "4",
@@ -40,7 +39,12 @@ class Postgres:
         self._directory = directory.resolve()
         self._unprivileged = find_unprivileged()
         self._password = ""
-        options = [item for key, value in CONFIGURATION.items() for item in ("-c", f"{key}={value}")]
+        # In the cluster's directory, which only its user and root may enter. (A list, of which a name may be quoted.)
+        reachable = as_socket(self._directory / f".s.PGSQL.{self.port}")
+        self.host = str(self._directory) if reachable and '"' not in reachable else "127.0.0.1"
+        """Of the services, which are on this machine."""
+        told = CONFIGURATION | {"unix_socket_directories": f'"{self._directory}"' if self.host != "127.0.0.1" else ""}
+        options = [item for key, value in told.items() for item in ("-c", f"{key}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self._directory), "-p", str(self.port), *options]
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
         self.process = Process("postgres", command, log=log, unprivileged=self._unprivileged, stop_signal=signal.SIGINT)
