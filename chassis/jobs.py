@@ -13,7 +13,7 @@ while it is done makes it due again with what was asked for last. No wish is los
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
@@ -89,18 +89,23 @@ class Jobs:
         delay_seconds: float = 0,
     ) -> str:
         """The job's id; it is there when the connection's transaction commits. With a name: see above."""
-        job_id = job_named(kind, name) if name else str(uuid4())
-        delegated = self._signer.sign(calling.for_job(job_id, kind), METHOD, DELEGATION_SECONDS)
-        table = self._table
-        change = insert(table).values(
-            id=job_id,
-            kind=kind,
-            tenant_id=calling.tenant_id,
-            payload=dict(payload),
-            context=delegated,
-            run_at=_in_seconds(delay_seconds),
-        )
-        if name:
+        (job_id,) = await self.enqueue_all(connection, kind, calling, [(name, payload)], delay_seconds=delay_seconds)
+        return job_id
+
+    async def enqueue_all(
+        self,
+        connection: AsyncConnection,
+        kind: str,
+        calling: RequestContext,
+        wanted: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        delay_seconds: float = 0,
+    ) -> list[str]:
+        """Several at once: (name, payload), each of another name, or all without."""
+        table, named = self._table, bool(wanted[0][0])
+        rows = [self._row(kind, calling, name, payload) for name, payload in wanted]
+        change = insert(table).values([row | {"run_at": _in_seconds(delay_seconds)} for row in rows])
+        if named:
             waits = table.c.attempts <= 0
             new = {
                 "payload": change.excluded.payload,
@@ -111,7 +116,17 @@ class Jobs:
             change = change.on_conflict_do_update(index_elements=[table.c.id], set_=new)
         made = change.returning(table.c.id).cte("made")
         await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, kind)).add_cte(made))
-        return job_id
+        return [str(row["id"]) for row in rows]
+
+    def _row(self, kind: str, calling: RequestContext, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        job_id = job_named(kind, name) if name else str(uuid4())
+        return {
+            "id": job_id,
+            "kind": kind,
+            "tenant_id": calling.tenant_id,
+            "payload": dict(payload),
+            "context": self._signer.sign(calling.for_job(job_id, kind), METHOD, DELEGATION_SECONDS),
+        }
 
     async def exists(self, connection: AsyncConnection, kind: str, name: str) -> bool:
         """Whether there is a job of that name: it waits, or is done right now."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from aisp.rag.v1 import files_pb2
 from aisp.rag.v1 import rag_service_pb2 as pb
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict, Field, model_validator
 
@@ -40,6 +40,8 @@ from gateway.routes.stores import (
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1/vector_stores/{vector_store_id}", tags=["vector stores"])
 
+POLL = {"openai-poll-after-ms": "500"}
+"""When whoever waits for an ingestion should look again; the official SDK's helpers heed it, and else wait a second."""
 FORCE_SECONDS = 10
 """So long a change is waited for until searches see it; it comes in any case."""
 Status = Annotated[
@@ -105,9 +107,14 @@ async def list_files(
 
 @router.get("/files/{file_id}", responses=AUTHENTICATED | problems(404), operation_id="getVectorStoreFile")
 async def get(
-    vector_store_id: StoreId, file_id: FileId, services: Services, call: Call = managed("documents:read")
+    vector_store_id: StoreId,
+    file_id: FileId,
+    response: Response,
+    services: Services,
+    call: Call = managed("documents:read"),
 ) -> dict[str, Any]:
     """One file of a vector store."""
+    response.headers.update(POLL)
     return store_file(await _found(services, call, vector_store_id, file_id))
 
 
@@ -181,9 +188,14 @@ async def create_batch(
 
 @router.get("/file_batches/{batch_id}", responses=AUTHENTICATED | problems(404), operation_id="getVectorStoreFileBatch")
 async def get_batch(
-    vector_store_id: StoreId, batch_id: BatchId, services: Services, call: Call = managed("documents:read")
+    vector_store_id: StoreId,
+    batch_id: BatchId,
+    response: Response,
+    services: Services,
+    call: Call = managed("documents:read"),
 ) -> dict[str, Any]:
     """How far a batch is."""
+    response.headers.update(POLL)
     request = files_pb2.GetFileBatchRequest(collection_id=parsed(STORE, vector_store_id), id=parsed(BATCH, batch_id))
     return _batch((await services.rag.GetFileBatch(request, context=call.context)).batch)
 

@@ -46,7 +46,7 @@ class Objects:
         async for found in self._store.list(prefix=f"{tenant_id}/"):
             await self.delete([str(one["path"]) for one in found])
             gone += len(found)
-        return Erased({"files": gone})
+        return Erased({"objects": gone})
 
     async def list(self, prefix: str) -> Sequence[str]:
         found: list[str] = []

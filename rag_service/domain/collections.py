@@ -72,8 +72,8 @@ class CollectionQueries(Protocol):
     async def find_collection(self, tenant_id: str, name: str, *, counted: bool = False) -> Collection | None:
         """Its documents are not counted."""
 
-    async def get_collection(self, tenant_id: str, collection_id: str) -> Collection | None:
-        """By its id, counted."""
+    async def get_collection(self, tenant_id: str, collection_id: str, *, counted: bool = False) -> Collection | None:
+        """By its id."""
 
     async def hold_collection(self, tenant_id: str, collection_id: str) -> bool:
         """Whether it is there; it stays so until the transaction ends."""

@@ -96,8 +96,10 @@ class FileQueries(Protocol):
 class AttachmentQueries(Protocol):
     """On the documents that collections have of files, and on batches."""
 
-    async def attached(self, tenant_id: str, collection_id: str, file_id: str, batch_id: str = "") -> Document | None:
-        """The document that a collection (or a batch) has of a file, or that is one itself."""
+    async def attached(
+        self, tenant_id: str, collection_id: str, file_ids: Sequence[str], batch_id: str = ""
+    ) -> dict[str, Document]:
+        """The documents that a collection (or a batch) has of files, or that are some themselves, by the files' ids."""
 
     async def page_of_attached(self, tenant_id: str, which: Attached, page: IdPage) -> tuple[list[Document], bool]:
         """In the order of their making, by the ids of files, and whether there are more. InvalidCursor."""
@@ -107,5 +109,5 @@ class AttachmentQueries(Protocol):
     async def get_batch(self, tenant_id: str, collection_id: str, batch_id: str) -> FileBatch | None:
         """With its counts."""
 
-    async def cancel_batch(self, tenant_id: str, batch_id: str) -> list[str]:
-        """Marks it; the ids of its documents that are still being ingested."""
+    async def cancel_batch(self, tenant_id: str, batch_id: str, limit: int) -> list[Document]:
+        """Marks it, and ends the ingestion of some of its documents that are at it; those."""

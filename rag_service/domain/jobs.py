@@ -1,6 +1,6 @@
 """The kinds of jobs of this service, and how they are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 INGEST = "ingest"
@@ -20,6 +20,9 @@ class JobQueries(Protocol):
     async def enqueue(
         self, kind: str, payload: Mapping[str, Any], *, name: str = "", delay_seconds: float = 0
     ) -> None: ...
+
+    async def enqueue_all(self, kind: str, wanted: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Several at once: (name, payload), each of another name, or all without."""
 
     async def is_asked_for(self, kind: str, name: str) -> bool:
         """Whether a job of that name waits or is done."""

@@ -24,6 +24,8 @@ TOOL, CALL, RESULTS = "file_search", "file_search_call", "file_search_call.resul
 DECIDING = ("model", "stream", "input", "max_output_tokens", "tools", "store", "previous_response_id", "include")
 FIELDS = frozenset(("type", "vector_store_ids", "filters", "max_num_results", "ranking_options"))
 RANKING = frozenset(("ranker", "score_threshold"))
+RANKERS = (None, "auto", "none", "default-2024-11-15")
+"""What orders is the platform's own: a model that reranks is asked for at the vector store's search."""
 ROLES = frozenset(("user", "assistant"))
 TEXTS = frozenset(("input_text", "output_text", "text"))
 ANSWER_TOKENS = 512
@@ -82,7 +84,7 @@ def wanted(body: bytes, default_results: int) -> Wanted | None:
         [_own_id(one) for one in _list(tool, "vector_store_ids")],
         orjson.dumps(tool["filters"]).decode() if tool.get("filters") is not None else "",
         _number(tool.get("max_num_results"), default_results, "tools.max_num_results"),
-        _text(ranking.get("ranker")),
+        _ranker(ranking.get("ranker")),
         float(_number(ranking.get("score_threshold"), 0, "tools.ranking_options.score_threshold")),
         RESULTS in include if isinstance(include, list) else False,
         messages,
@@ -218,7 +220,7 @@ def _number(given: Any, default: int, param: str) -> Any:
     return given
 
 
-def _text(given: Any) -> str:
-    if given is not None and not isinstance(given, str):
-        raise wrong("tools.ranking_options.ranker", "must be a text")
+def _ranker(given: Any) -> str:
+    if given not in RANKERS:
+        raise wrong("tools.ranking_options.ranker", f"must be one of {', '.join(filter(None, RANKERS))}")
     return given or ""

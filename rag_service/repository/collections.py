@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from rag_service.domain.collections import Collection, CollectionChange
 from rag_service.domain.documents import Chunking, Counts
 from rag_service.domain.errors import CollectionExists
 from rag_service.domain.search import SearchMode
-from rag_service.repository.rows import Rows, page_of
+from rag_service.repository.rows import Rows, is_id, page_of
 from rag_service.repository.tables import collections, documents
 
 GOING_ON = ("queued", "running")
@@ -54,10 +55,12 @@ class CollectionRows(Rows):
         rows = (await self._db.execute(FIND_COUNTED, named)).all() if counted else await FIND.rows(self._db, named)
         return _collection(rows[0], counted=counted) if rows else None
 
-    async def get_collection(self, tenant_id: str, collection_id: str) -> Collection | None:
-        query = COUNTED.where(sa.cast(collections.c.id, sa.Text) == collection_id.lower())
+    async def get_collection(self, tenant_id: str, collection_id: str, *, counted: bool = False) -> Collection | None:
+        query = (COUNTED if counted else sa.select(collections).where(*THERE)).where(
+            is_id(collections.c.id, collection_id)
+        )
         row = (await self._db.execute(query, {"tenant": tenant_id})).one_or_none()
-        return _collection(row, counted=True) if row else None
+        return _collection(row, counted=counted) if row else None
 
     async def hold_collection(self, tenant_id: str, collection_id: str) -> bool:
         query = sa.select(collections.c.id).where(*THERE, collections.c.id == collection_id)
@@ -97,7 +100,9 @@ class CollectionRows(Rows):
 
     async def page_of_collections(self, tenant_id: str, page: IdPage) -> tuple[list[Collection], bool]:
         query = COUNTED.params(tenant=tenant_id)
-        rows, more = await self.page_by_id(query, (collections.c.created_at, collections.c.id), collections.c.id, page)
+        rows, more = await self.page_by_id(
+            query, (collections.c.created_at, collections.c.id), partial(is_id, collections.c.id), page
+        )
         return [_collection(row, counted=True) for row in rows], more
 
 

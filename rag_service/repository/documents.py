@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from chassis.database import PLATFORM
 from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus, Doomed, Listing
 from rag_service.repository.filters import compile_filter
-from rag_service.repository.rows import Rows, page_of
+from rag_service.repository.rows import Rows, is_id, page_of
 from rag_service.repository.tables import collections, documents, jobs
 
 DESCRIBED = ("title", "file_name", "media_type", "metadata", "bytes", "sha256")
@@ -23,10 +23,12 @@ STATE = ("stage", "progress", "error", "fault", "chunks", "version", "ready_vers
 class DocumentRows(Rows):
     """Queries on documents."""
 
+    async def add_documents(self, documents_: Sequence[Document]) -> None:
+        if documents_:
+            await self._db.execute(documents.insert(), [_row(document) for document in documents_])
+
     async def add_document(self, document: Document) -> None:
-        values: dict[str, Any] = {name: getattr(document, name) for name in ("id", "tenant_id", "collection_id")}
-        values["file_id"] = document.file_id or None
-        await self._db.execute(documents.insert().values(values | _values(document)))
+        await self._db.execute(documents.insert().values(_row(document)))
 
     async def delete_documents(self, tenant_id: str) -> int:
         return int((await self._db.execute(documents.delete().where(documents.c.tenant_id == tenant_id))).rowcount)
@@ -39,9 +41,7 @@ class DocumentRows(Rows):
         return int((await self._db.execute(sa.select(sa.func.count()).where(mine))).scalar_one())
 
     async def get_document(self, tenant_id: str, document_id: str, *, lock: bool = False) -> Document | None:
-        query = documents_there().where(
-            documents.c.tenant_id == tenant_id, sa.cast(documents.c.id, sa.Text) == document_id.lower()
-        )
+        query = documents_there().where(documents.c.tenant_id == tenant_id, is_id(documents.c.id, document_id))
         if lock:
             # Whoever writes chunks of it, which refer to it, is not waited for.
             query = query.with_for_update(of=documents, key_share=True)
@@ -136,6 +136,11 @@ def _wanted(tenant_id: str, document: Document) -> sa.ColumnElement[bool]:
         documents.c.run == document.run,
         documents.c.erasure_id.is_(None),
     )
+
+
+def _row(document: Document) -> dict[str, Any]:
+    place = {name: getattr(document, name) for name in ("id", "tenant_id", "collection_id")}
+    return place | {"file_id": document.file_id or None} | _values(document)
 
 
 def _values(document: Document) -> dict[str, Any]:

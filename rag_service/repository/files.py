@@ -1,6 +1,7 @@
 """Rows of files, and what of files and collections goes last."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from chassis.pagination import IdPage
 from rag_service.domain.documents import DocumentStatus
 from rag_service.domain.files import OF_A_DOCUMENT, StoredFile
-from rag_service.repository.rows import Rows
+from rag_service.repository.rows import Rows, is_id, known_ids
 from rag_service.repository.tables import collections, documents, files, postings, runs, vector_lanes
 
 FIELDS = ("id", "tenant_id", "file_name", "media_type", "purpose", "bytes", "sha256", "created_at", "expires_at")
@@ -48,12 +49,12 @@ class FileRows(Rows):
         await self._db.execute(files.insert().values({name: getattr(file, name) for name in FIELDS}))
 
     async def get_file(self, tenant_id: str, file_id: str) -> StoredFile | None:
-        query = sa.select(ALL).where(sa.cast(ALL.c.id, sa.Text) == file_id.lower())
+        query = sa.select(ALL).where(is_id(ALL.c.id, file_id))
         row = (await self._db.execute(query, {"tenant": tenant_id})).one_or_none()
         return _file(row) if row else None
 
     async def hold_files(self, tenant_id: str, file_ids: Sequence[str]) -> dict[str, StoredFile]:
-        query = sa.select(files).where(*UPLOADED, sa.cast(files.c.id, sa.Text).in_(file_ids))
+        query = sa.select(files).where(*UPLOADED, files.c.id.in_(known_ids(file_ids)))
         # In one order: who holds some of the same does not wait for who waits for it.
         held = query.order_by(files.c.id).with_for_update(read=True)
         return {row.id: _file(row) for row in await self._db.execute(held, {"tenant": tenant_id})}
@@ -62,11 +63,11 @@ class FileRows(Rows):
         query = sa.select(ALL).params(tenant=tenant_id)
         if purpose:
             query = query.where(ALL.c.purpose == purpose)
-        rows, more = await self.page_by_id(query, (ALL.c.created_at, ALL.c.id), ALL.c.id, page)
+        rows, more = await self.page_by_id(query, (ALL.c.created_at, ALL.c.id), partial(is_id, ALL.c.id), page)
         return [_file(row) for row in rows], more
 
     async def mark_file_erased(self, tenant_id: str, erasure_id: str, file_id: str) -> bool:
-        which = files.c.tenant_id == tenant_id, sa.cast(files.c.id, sa.Text) == file_id, files.c.erasure_id.is_(None)
+        which = files.c.tenant_id == tenant_id, is_id(files.c.id, file_id), files.c.erasure_id.is_(None)
         return bool((await self._db.execute(files.update().where(*which).values(erasure_id=erasure_id))).rowcount)
 
     async def erased_files(self, tenant_id: str, erasure_id: str) -> list[str]:

@@ -1,9 +1,12 @@
 """What the queries of every noun share."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import InvalidCursor
@@ -27,16 +30,15 @@ class Rows:
         await self._db.execute(IN_ORDER)
 
     async def page_by_id(
-        self, query: sa.Select[Any], key: Sequence[Any], name: sa.ColumnElement[Any], page: IdPage
+        self, query: sa.Select[Any], key: Sequence[Any], named: Callable[[str], sa.ColumnElement[bool]], page: IdPage
     ) -> tuple[list[Any], bool]:
         """The rows of a page in the order of `key` (made when, id), and whether there are more in its direction.
-        `name`: the id by which items are known. InvalidCursor.
+        `named`: which is the item that is known by an id. InvalidCursor.
         """
         backwards, anchor = bool(page.before), page.after or page.before
         ascending = page.ascending is not backwards
         if anchor:
-            at = query.with_only_columns(*key).where(sa.cast(name, sa.Text) == anchor)
-            place = (await self._db.execute(at)).first()
+            place = (await self._db.execute(query.with_only_columns(*key).where(named(anchor)))).first()
             if place is None:
                 raise InvalidCursor(f"There is no {anchor[:64]} in this list.")
             last = sa.tuple_(*(sa.literal(value, part.type) for value, part in zip(place, key, strict=True)))
@@ -45,6 +47,23 @@ class Rows:
         found = list(await self._db.execute(query.order_by(*order).limit(page.size + 1)))
         rows = found[: page.size]
         return rows[::-1] if backwards else rows, len(found) > page.size
+
+
+def is_id(column: sa.ColumnElement[Any], given: str) -> sa.ColumnElement[bool]:
+    """Whether it is this id, by its index. What is no UUID is nobody's."""
+    try:
+        return column == sa.literal(str(uuid.UUID(given)), UUID(as_uuid=False))
+    except ValueError:
+        return sa.false()
+
+
+def known_ids(given: Sequence[str]) -> list[str]:
+    """Those that are UUIDs."""
+    found = []
+    for one in given:
+        with suppress(ValueError):
+            found.append(str(uuid.UUID(one)))
+    return found
 
 
 def page_of(query: sa.Select[Any], table: sa.Table, size: int, after: tuple[str | int, ...] | None) -> sa.Select[Any]:

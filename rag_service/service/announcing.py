@@ -1,5 +1,7 @@
 """How an ingestion ended, told to the tenant's webhooks: behind the ingestion, as often as it takes, once."""
 
+from typing import Any
+
 from chassis.job import Job
 from rag_service.domain.documents import Document
 from rag_service.domain.jobs import ANNOUNCE
@@ -20,9 +22,14 @@ class Announcing:
         await self._herald.tell(event, data, once)
 
 
-async def announce(repository: Repository, document: Document) -> None:
-    """In the transaction in which an ingestion ends."""
-    payload = {
+async def announce(repository: Repository, *documents: Document) -> None:
+    """In the transaction in which ingestions end."""
+    if documents:
+        await repository.enqueue_all(ANNOUNCE, [("", _event(document)) for document in documents])
+
+
+def _event(document: Document) -> dict[str, Any]:
+    return {
         "event": f"document.{document.status.value}",
         "id": document.id,
         "title": document.latest.title,
@@ -30,5 +37,5 @@ async def announce(repository: Repository, document: Document) -> None:
         "version": document.version,
         "chunks": document.chunks,
         "error": document.error or None,
+        "once": f"document/{document.id}/{document.run}",
     }
-    await repository.enqueue(ANNOUNCE, payload | {"once": f"document/{document.id}/{document.run}"})

@@ -14,14 +14,15 @@ from rag_service.domain.errors import (
     DocumentNotFound,
     FileBatchNotFound,
     FileNotThere,
-    IngestionEnded,
 )
 from rag_service.domain.files import Attached, Attachment, FileBatch, StoredFile
-from rag_service.domain.store import Repository, Store
+from rag_service.domain.store import Store
+from rag_service.service.announcing import announce
 from rag_service.service.collections import Collections, bad
 from rag_service.service.documents import Documents, ingest, new_id
 
 MAX_BATCH = 2000
+CANCELLED_AT_ONCE = 500
 LEAST_TOKENS, MOST_TOKENS = 100, 4096
 
 
@@ -38,33 +39,30 @@ class Attachments:
 
     async def attach(self, tenant_id: str, collection_id: str, attachment: Attachment) -> Document:
         """Makes a document of a file. A file that is there already stays the document that it is; its metadata are what
-        is told now. CollectionNotFound, CollectionExpired, FileNotThere, BadRequest.
+        is told now, and what failed is tried again. CollectionNotFound, CollectionExpired, FileNotThere, BadRequest.
         """
-        document = (await self._attach(tenant_id, collection_id, [attachment], None))[0]
-        if document.status in (DocumentStatus.FAILED, DocumentStatus.CANCELLED):
-            # Whoever puts it in once more wants it.
-            return await self._documents.retry(tenant_id, document.id)
-        if attachment.metadata and document.latest.metadata != attachment.metadata:
-            return await self._documents.describe(tenant_id, document.id, attachment.metadata)
-        return document
+        (document,) = await self._attach(tenant_id, collection_id, [attachment], None)
+        return await self._wished(document, attachment)
 
     async def attach_many(self, tenant_id: str, collection_id: str, wanted: Sequence[Attachment]) -> FileBatch:
         """All of them or none; as above."""
         if not 1 <= len(wanted) <= MAX_BATCH:
             raise bad("file_ids", f"must be 1 to {MAX_BATCH}")
-        unique = {one.file_id: one for one in wanted}
+        unique = list({one.file_id: one for one in wanted}.values())
         batch = FileBatch(new_id(), tenant_id, collection_id, self._clock())
-        await self._attach(tenant_id, collection_id, list(unique.values()), batch)
+        made = await self._attach(tenant_id, collection_id, unique, batch)
+        for document, attachment in zip(made, unique, strict=True):
+            await self._wished(document, attachment)
         return await self.batch(tenant_id, collection_id, batch.id)
 
     async def get(self, tenant_id: str, collection_id: str, file_id: str, batch_id: str = "") -> Document:
         """The document that a collection has of a file. CollectionNotFound, DocumentNotFound."""
         await self._collections.by_id(tenant_id, collection_id)
         async with self._store.transaction(tenant_id) as repository:
-            found = await repository.attached(tenant_id, collection_id, file_id, batch_id)
-        if found is None:
+            found = await repository.attached(tenant_id, collection_id, [file_id], batch_id)
+        if not found:
             raise DocumentNotFound("There is no such file in this collection.")
-        return found
+        return next(iter(found.values()))
 
     async def list(self, tenant_id: str, which: Attached, page: IdPage) -> tuple[Sequence[Document], bool]:
         """And whether there are more. CollectionNotFound, FileBatchNotFound, InvalidCursor."""
@@ -86,13 +84,14 @@ class Attachments:
     async def cancel(self, tenant_id: str, collection_id: str, batch_id: str) -> FileBatch:
         """Ends what is not ready. FileBatchNotFound."""
         batch = await self.batch(tenant_id, collection_id, batch_id)
-        async with self._store.transaction(tenant_id) as repository:
-            going_on = await repository.cancel_batch(tenant_id, batch.id)
-        for document_id in going_on:
-            try:
-                await self._documents.cancel(tenant_id, document_id)
-            except (IngestionEnded, DocumentNotFound):
-                continue  # it was quicker, or is gone
+        while True:
+            async with self._store.transaction(tenant_id) as repository:
+                ended = await repository.cancel_batch(tenant_id, batch.id, CANCELLED_AT_ONCE)
+                await announce(repository, *ended)
+                # What was half done is taken away behind the answer.
+                await ingest(repository, *ended)
+            if len(ended) < CANCELLED_AT_ONCE:
+                break
         return await self.batch(tenant_id, collection_id, batch_id)
 
     async def _attach(
@@ -101,26 +100,34 @@ class Attachments:
         collection = await self._collections.usable(tenant_id, collection_id)
         for one in wanted:
             _check(one)
+        ids = [one.file_id for one in wanted]
         async with self._store.transaction(tenant_id) as repository:
             if not await repository.hold_collection(tenant_id, collection_id):
                 raise CollectionNotFound
             await repository.one_at_a_time(tenant_id, collection_id, "files")
-            files = await repository.hold_files(tenant_id, [one.file_id for one in wanted])
-            made = [await self._one(repository, collection, one, files.get(one.file_id)) for one in wanted]
+            files = await repository.hold_files(tenant_id, ids)
+            there = await repository.attached(tenant_id, collection_id, ids)
+            new = [self._new(collection, one, files.get(one.file_id)) for one in wanted if one.file_id not in there]
+            await repository.add_documents(new)
+            await ingest(repository, *new)
+            made = there | {document.file: document for document in new}
             if batch:
-                await repository.add_batch(batch, [document.id for document in made])
+                await repository.add_batch(batch, [document.id for document in made.values()])
             await repository.set_active(tenant_id, collection_id, self._clock())
-        return made
+        return [made[one.file_id] for one in wanted]
 
-    async def _one(
-        self, repository: Repository, collection: Collection, wanted: Attachment, file: StoredFile | None
-    ) -> Document:
-        there = await repository.attached(collection.tenant_id, collection.id, wanted.file_id)
-        if there is not None:
-            return there
+    async def _wished(self, document: Document, attachment: Attachment) -> Document:
+        """One that was there before, as it is wished now: whoever puts in once more what failed wants it."""
+        if document.status in (DocumentStatus.FAILED, DocumentStatus.CANCELLED):
+            document = await self._documents.retry(document.tenant_id, document.id)
+        if attachment.metadata and document.latest.metadata != attachment.metadata:
+            return await self._documents.describe(document.tenant_id, document.id, attachment.metadata)
+        return document
+
+    def _new(self, collection: Collection, wanted: Attachment, file: StoredFile | None) -> Document:
         if file is None:
             raise FileNotThere(f"There is no file {wanted.file_id[:64]}.", metadata={"param": "file_id"})
-        document = Document(
+        return Document(
             id=new_id(),
             tenant_id=collection.tenant_id,
             collection_id=collection.id,
@@ -142,9 +149,6 @@ class Attachments:
             own_chunking=wanted.chunking,
             file_id=file.id,
         )
-        await repository.add_document(document)
-        await ingest(repository, document)
-        return document
 
 
 def chunking_of(tokens: int, overlap: int) -> Chunking | None:

@@ -107,10 +107,10 @@ class Collections:
             rows = await repository.list_collections(tenant_id, request.size, request.after)
         return request.page(rows, lambda row: (round(row.created_at.timestamp() * 1_000_000), row.id))
 
-    async def by_id(self, tenant_id: str, collection_id: str) -> Collection:
-        """Counted. CollectionNotFound."""
+    async def by_id(self, tenant_id: str, collection_id: str, *, counted: bool = False) -> Collection:
+        """CollectionNotFound."""
         async with self._store.transaction(tenant_id) as repository:
-            found = await repository.get_collection(tenant_id, collection_id)
+            found = await repository.get_collection(tenant_id, collection_id, counted=counted)
         if found is None:
             raise CollectionNotFound
         return found

@@ -283,10 +283,11 @@ async def _locked(repository: Repository, tenant_id: str, document_id: str) -> D
     return document
 
 
-async def ingest(repository: Repository, document: Document) -> None:
+async def ingest(repository: Repository, *documents: Document) -> None:
     """Asks for it."""
-    payload = {"document_id": document.id, "run": document.run}
-    await repository.enqueue(INGEST, payload, name=document.id)
+    asked = [(document.id, {"document_id": document.id, "run": document.run}) for document in documents]
+    if asked:
+        await repository.enqueue_all(INGEST, asked)
 
 
 def new_id() -> str:

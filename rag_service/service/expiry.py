@@ -35,7 +35,7 @@ class Expiry:
             return
         now = self._clock()
         async with self._store.transaction(job.tenant_id) as repository:
-            collection = await repository.get_collection(job.tenant_id, collection_id)
+            collection = await repository.get_collection(job.tenant_id, collection_id, counted=True)
             ends = collection.expires_at if collection else None
             if collection is None or ends is None:
                 return

@@ -61,7 +61,7 @@ class CollectionsServicer(RagServiceServicer):
 
     async def _named(self, request: pb.GetCollectionRequest | pb.DeleteCollectionRequest) -> Collection:
         if request.id:
-            return await self._collections.by_id(tenant(), request.id)
+            return await self._collections.by_id(tenant(), request.id, counted=True)
         return await self._collections.get(tenant(), request.name)
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, _: Any) -> pb.ListCollectionsResponse:

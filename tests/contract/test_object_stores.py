@@ -50,7 +50,7 @@ async def test_what_is_kept_is_read_listed_and_removed(store: Objects, tmp_path:
     assert await store.list("t/d/") == []
     with pytest.raises(FileNotFoundError):
         await content(store, "t/d/original")
-    assert (await store.erase("t", "d")).removed["files"] == 1
+    assert (await store.erase("t", "d")).removed["objects"] == 1
     assert await store.list("t/") == []
 
 
@@ -70,7 +70,7 @@ async def test_lists_are_read_to_their_end_and_only_below_a_prefix(store: Object
     for name in (*names, "t/many2/original", "u/many/original"):
         await store.put(name, source)
     assert sorted(await store.list("t/many/")) == names
-    assert (await store.erase("t", "d")).removed["files"] == 8
+    assert (await store.erase("t", "d")).removed["objects"] == 8
     assert await store.list("t/") == []
     assert await store.list("u/") == ["u/many/original"]
     await store.delete(["u/many/original"])

@@ -44,6 +44,12 @@ def used(tenant: Tenant) -> dict[str, Any]:
     document = {"text": "The warranty lasts two years.", "title": "Warranty"}
     made = tenant.client.post("/api/v1/services/rag/documents", json=document).raise_for_status().json()
     tenant.client.get(f"/api/v1/services/rag/documents/{made['id']}?wait=60").raise_for_status()
+    file = {"file": ("a.txt", b"It is void if the kettle is opened.")}
+    kept = tenant.client.post("/v1/files", files=file, data={"purpose": "user_data"}).raise_for_status().json()
+    store = tenant.client.post("/v1/vector_stores", json={"file_ids": [kept["id"]]}).raise_for_status().json()
+    path = f"/v1/vector_stores/{store['id']}/files/{kept['id']}"
+    while tenant.client.get(path).raise_for_status().json()["status"] == "in_progress":
+        time.sleep(0.1)
     body = {"model": "local/smollm2-135m-instruct", "max_tokens": 4, "messages": [{"role": "user", "content": "Hi"}]}
     headers = {"Idempotency-Key": uuid4().hex}
     with tenant.with_key() as by_key:
@@ -72,8 +78,8 @@ def test_an_owner_deletes_the_tenant_and_nothing_is_left(
     deletion_id = close(tenant, colleague)
     told = wait_until_gone(platform, deletion_id)
     removed = {row["name"]: row["removed"] for row in told["services"]}
-    assert removed["rag"]["documents"] == 1
-    assert removed["rag"]["files"] == 2
+    assert (removed["rag"]["documents"], removed["rag"]["files"], removed["rag"]["collections"]) == (2, 1, 2)
+    assert removed["rag"]["objects"] == 4
     assert removed["usage"]["webhooks"] == 1
     assert removed["usage"]["ledger_rows"] >= 3
     assert removed["auth"]["users"] == 2
@@ -88,7 +94,7 @@ def test_an_owner_deletes_the_tenant_and_nothing_is_left(
     assert_nobody_gets_in(platform, tenant)
 
     # The neighbour has all that it had.
-    assert len(stranger.client.get("/api/v1/services/rag/documents").json()["data"]) == 1
+    assert len(stranger.client.get("/api/v1/services/rag/documents").json()["data"]) == 2
     assert stranger.client.get("/api/v1/usage/summary").json()["totals"]["requests"] >= 3
 
     # Operators: the tenant is gone, its log tells the end of it, the books balance.

@@ -20,7 +20,7 @@ GROWTH_BYTES = 32 * 1024 * 1024
 JSON_ROUTES = (
     "/api/v1/auth/register", "/api/v1/auth/token", "/api/v1/api-keys", "/api/v1/services/rag/search",
     "/api/v1/services/rag/chat", "/api/v1/services/rag/documents", "/v1/chat/completions", "/v1/embeddings",
-    "/v1/audio/speech",
+    "/v1/audio/speech", "/v1/responses", "/v1/vector_stores",
 )  # fmt: skip
 
 

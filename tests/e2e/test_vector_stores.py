@@ -48,6 +48,11 @@ def test_a_file_becomes_findable_and_goes(sdk: openai.OpenAI, tenant: Tenant) ->
     )  # fmt: skip
     assert sdk.files.content(file.id).read() == WARRANTY
     assert sdk.files.retrieve(file.id) == file == sdk.files.wait_for_processing(file.id)
+    brief = sdk.files.create(
+        file=("brief.txt", b"Brief."), purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600}
+    )
+    assert brief.expires_at == brief.created_at + 3600
+    assert sdk.files.delete(brief.id).deleted
     store = sdk.vector_stores.create(name="Support FAQ", metadata={"team": "care"}, file_ids=[file.id])
     assert (store.name, store.metadata, store.file_counts.total) == ("Support FAQ", {"team": "care"}, 1)
     ready = sdk.vector_stores.files.poll(file.id, vector_store_id=store.id)

@@ -144,7 +144,7 @@ async def test_a_batch_is_put_in_whole_or_not_at_all_and_cancelled(bench: Bench)
     assert (await collection_of(bench, collection_id)).counts.cancelled == 3
 
 
-async def test_a_deletion_goes_on_behind_a_worker_that_died(bench: Bench) -> None:
+async def test_a_deletion_goes_on_behind_a_worker_that_stopped(bench: Bench) -> None:
     collection_id = await store(bench, name="old")
     async with bench.working():
         for number in range(3):
@@ -156,9 +156,8 @@ async def test_a_deletion_goes_on_behind_a_worker_that_died(bench: Bench) -> Non
     with pytest.raises(NotFound):
         await collection_of(bench, collection_id)
     await store(bench, name="old")  # its name is free at once
-    await bench.start()
-    await bench.trapped()
-    await bench.kill()
+    async with bench.working():
+        await bench.trapped()
     await bench.open_trap()
     async with bench.working():
         await bench.owner.execute("UPDATE jobs SET run_at = now() WHERE attempts > 0 AND run_at > now()")

@@ -59,6 +59,8 @@ def test_the_question_is_of_what_was_said() -> None:
         {"tools": [SEARCH | {"max_num_results": True}]}, {"input": [{"role": "assistant", "content": "A"}]},
         {"tools": [SEARCH | {"ranking_options": {"hybrid_search": {}}}]},
         {"tools": [SEARCH | {"ranking_options": {"score_threshold": "1"}}]},
+        {"tools": [SEARCH | {"ranking_options": {"ranker": "openai/some-model"}}]},
+        {"tools": [SEARCH | {"ranking_options": {"ranker": []}}]},
     ],
 )  # fmt: skip
 def test_what_is_not_so_is_refused(document: dict[str, Any]) -> None:
