@@ -25,7 +25,7 @@ from gateway.errors import BadIdempotencyKey
 from gateway.limits.exhausted import ExhaustedLimits, Publish
 from gateway.limits.leases import Admission, Lease, Line, Preview
 from gateway.limits.meter import Meanwhile, Meter
-from gateway.limits.refusals import RateLimited
+from gateway.limits.refusals import RateLimited, UnpricedModel
 from gateway.pace import Pace
 from gateway.tenant_models import TenantModels
 from gateway.verdicts import Caller
@@ -44,6 +44,10 @@ UNITS = {
     usage_pb2.UNIT_REQUESTS: "requests",
     usage_pb2.UNIT_CACHE_HITS: "cache_hits",
 }
+
+
+SPEAKING = frozenset(("llm", "rag"))
+"""Services whose work is done by language models, which have aliases and may be priced under another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +170,18 @@ class Gate:
         if scope:
             caller.require(scope)
         if caller.models and work.kind == "ai":
-            caller.require_model(work.model, answers=bool(work.output_tokens))
+            # A search works by the collection's own model, and nobody names one.
+            caller.require_model(work.model, chosen=work.service != "rag" or bool(work.output_tokens))
         if work.kind == "ai" and work.service != "llm" and (work.model or work.service != "rag"):
             # llm_service judges its own calls by itself.
             await self.models.check(bare_context(state), work.model, language=work.service == "rag")
+        admission = _admission(caller, state["request_id"], work, self.models.priced(caller.tenant_id, work.model))
         try:
-            return await self._meter.reserve(_admission(caller, state["request_id"], work), meanwhile)
+            try:
+                return await self._meter.reserve(admission, meanwhile)
+            except UnpricedModel:
+                # An alias, or a model that is priced under another name: llm_service knows.
+                return await self._meter.reserve(await self._priced(state, admission))
         except RateLimited as error:
             subjects = {"key": caller.key_id, "user": caller.user_id}
             self._exhausted.refused(caller.tenant_id, subjects, error.binding)
@@ -189,7 +199,24 @@ class Gate:
     async def preview(self, state: Any, work: Work) -> Preview:
         """What admission would say of a call by the same caller; nothing is admitted or counted. UnpricedModel."""
         caller: Caller = state["caller"]
-        return await self._meter.preview(_admission(caller, state["request_id"], work))
+        admission = _admission(caller, state["request_id"], work, self.models.priced(caller.tenant_id, work.model))
+        try:
+            found = await self._meter.preview(admission)
+        except UnpricedModel:
+            return await self._meter.preview(await self._priced(state, admission))
+        if not found.cost_nano_usd:
+            with suppress(PlatformError):
+                return await self._meter.preview(await self._priced(state, admission))
+        return found
+
+    async def _priced(self, state: Any, admission: Admission) -> Admission:
+        """The same, under the name that the price book has. UnpricedModel where that is known; ModelNotFound."""
+        if admission.service not in SPEAKING:
+            raise UnpricedModel
+        name = await self.models.priced_as(bare_context(state), admission.model)
+        if name == (admission.priced_as or admission.model):
+            raise UnpricedModel
+        return admission._replace(priced_as=name)
 
 
 class Admitted(AbstractAsyncContextManager[Call, None]):
@@ -304,7 +331,7 @@ def idempotency_key(headers: Any) -> str:
     return str(key.decode())
 
 
-def _admission(caller: Caller, request_id: str, work: Work) -> Admission:
+def _admission(caller: Caller, request_id: str, work: Work, priced_as: str) -> Admission:
     return Admission(
         tenant_id=caller.tenant_id,
         plan=caller.plan,
@@ -317,6 +344,7 @@ def _admission(caller: Caller, request_id: str, work: Work) -> Admission:
         key_limits=caller.key_limits,
         service=work.service,
         model=work.model,
+        priced_as=priced_as,
         tokens=work.tokens,
         output_tokens=work.output_tokens,
         output_bounded=work.output_bounded,

@@ -25,6 +25,8 @@ FRESH_SECONDS = 0.4
 """A change of rules is in force within a second; what is on its way to llm_service's memory takes a part of it."""
 AHEAD_SECONDS = 0.2
 """So long before that is over it is asked again."""
+PRICED_SECONDS = 5.0
+"""Under another name a model is reserved for so long, until it is asked again; it is settled under its own."""
 DEFAULT_SECONDS = 30.0
 """The model that answers is a setting: it changes with a restart."""
 MOST = 10_000
@@ -41,6 +43,7 @@ class TenantModels:
         self._clients = clients
         self._clock = clock
         self._known: OrderedDict[Name, Known] = OrderedDict()
+        self._priced: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         self._asking: dict[Name, asyncio.Task[None]] = {}
         self._answering = ("", 0.0)
 
@@ -59,6 +62,21 @@ class TenantModels:
         if not known[0]:
             told = f"not use the model {model[:200]}." if model else "use some models only: name one of them."
             raise ModelNotAllowed(f"This tenant may {told}", metadata={"param": "model"})
+
+    def priced(self, tenant_id: str, model: str) -> str:
+        """What the price book calls a language model, where that was heard to be another name; else empty."""
+        found = self._priced.get((tenant_id, model))
+        return found[0] if found is not None and self._clock() < found[1] else ""
+
+    async def priced_as(self, calling: RequestContext, model: str) -> str:
+        """The same, asked. ModelNotFound, ModelNotAllowed."""
+        request = llm_pb.CheckModelsRequest(models=[model], language=True)
+        (name,) = (await self._clients.llm.CheckModels(request, context=calling)).priced_as
+        if name != model:
+            self._priced[calling.tenant_id, model] = name, self._clock() + PRICED_SECONDS
+            while len(self._priced) > MOST:
+                self._priced.popitem(last=False)
+        return str(name)
 
     async def answering(self, calling: RequestContext) -> str:
         """The model that answers out of documents where none is named."""

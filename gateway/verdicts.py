@@ -50,12 +50,12 @@ class Caller:
         if scope not in self.scopes:
             raise ScopeMissing(f"This needs the scope {scope}.", metadata={"scope": scope})
 
-    def require_model(self, model: str, *, answers: bool) -> None:
+    def require_model(self, model: str, *, chosen: bool) -> None:
         """Raises ModelNotAllowed unless the caller may use the model.
 
-        `answers`: whether a language model does, so that one which the platform would choose has to be named.
+        `chosen`: whether it can be named, so that one which the platform would choose has to be.
         """
-        if not self.models or model in self.models or not (model or answers):
+        if not self.models or model in self.models or not (model or chosen):
             return
         allowed = ", ".join(sorted(self.models))[:500]
         raise ModelNotAllowed(f"This API key may only use these models: {allowed}.", metadata={"param": "model"})

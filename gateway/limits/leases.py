@@ -42,6 +42,8 @@ class Admission(NamedTuple):
     key_limits: Mapping[str, int] = MappingProxyType({})
     service: str = ""
     model: str = ""
+    priced_as: str = ""
+    """What the price book calls it; empty: the same."""
     tokens: int = 0
     """Estimated input."""
     output_tokens: int = 0

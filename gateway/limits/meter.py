@@ -182,11 +182,12 @@ class Meter:
 
     def _ask(self, function: str, admission: Admission, lease_id: str, *, at_once: bool = False) -> Awaitable[Any]:
         """The reply of `reserve` or `preview`, which has been asked."""
-        fallback = [[admission.service, admission.model, "", "input_tokens", admission.tokens, 1]]
+        model = admission.priced_as or admission.model
+        fallback = [[admission.service, model, "", "input_tokens", admission.tokens, 1]]
         return self._send(
             function, admission.tenant_id, admission.tenant_id, admission.tenant_version, admission.key_id,
             admission.key_version, admission.user_id, lease_id, admission.kind, int(admission.kind != "effect"),
-            admission.model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
+            model, admission.tokens, admission.output_tokens, int(admission.output_bounded),
             admission.characters, admission.audio_milliseconds, admission.storage_bytes, self._lease_ms,
             _descriptor(admission), orjson.dumps(fallback if admission.tokens else []), 1, at_once=at_once,
         )  # fmt: skip

@@ -33,7 +33,7 @@ class CountingRoute:
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
         document = read_object(body, DECIDING)
         model = raw.text_key(document, "model", MAX_MODEL_CHARACTERS)
-        caller.require_model(model, answers=True)
+        caller.require_model(model, chosen=True)
         version, features = dialect(scope)
         envelope = pb.Envelope(
             model=model, format=pb.FORMAT_MESSAGES, body=body, format_version=version, format_features=features

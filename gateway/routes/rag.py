@@ -164,7 +164,7 @@ async def _asked_of(request: Request, gate: Gate, question: pb.Question, asked: 
     spoken = sum(len(message.content) for message in question.messages) // BYTES_OF_A_TOKEN
     calling = bare_context(request.scope["state"])
     model = asked.model or await gate.models.answering(calling)
-    await check_reranker(gate, calling, reranking(asked.rerank))
+    await check_reranker(gate, request.scope["state"], reranking(asked.rerank))
     return Work(
         "rag", model=model, tokens=spoken + asked.top_k * PASSAGE_TOKENS,
         output_tokens=ANSWER_TOKENS, output_bounded=True,

@@ -9,7 +9,6 @@ import orjson
 from aisp.rag.v1 import rag_service_pb2 as pb
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from chassis.context import RequestContext
 from gateway.admission import Call, Gate, Work, ahead, bare_context, fingerprint, idempotency_key
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
@@ -90,7 +89,7 @@ class SearchRoute:
         asked: SearchRequest = read(SearchRequest, dict(given), body)
         marks = (key, fingerprint("POST", PATH, body, urlencode(given).encode())) if key else ("", "")
         request, search = _request(asked), self._clients.rag.SearchPassages
-        await check_reranker(self._gate, bare_context(state), request.rerank)
+        await check_reranker(self._gate, state, request.rerank)
 
         async def serve() -> None:
             begin = ahead(search, request)
@@ -130,10 +129,11 @@ def reranking(asked: bool | str) -> str:
     return DEFAULT_RERANKER if str(asked).lower() == "true" else ""
 
 
-async def check_reranker(gate: Gate, calling: RequestContext, named: str) -> None:
-    """ModelNotAllowed for one that is named and that the tenant may not use."""
+async def check_reranker(gate: Gate, state: Any, named: str) -> None:
+    """ModelNotAllowed for one that is named and that the caller may not use."""
     if named not in ("", DEFAULT_RERANKER):
-        await gate.models.check(calling, named)
+        state["caller"].require_model(named, chosen=True)
+        await gate.models.check(bare_context(state), named)
 
 
 def used(call: Call) -> dict[str, int]:

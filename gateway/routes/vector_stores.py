@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 
 from chassis.errors import PlatformError
-from gateway.admission import MANAGEMENT, Call, Work, bare_context
+from gateway.admission import MANAGEMENT, Call, Work
 from gateway.audit import Audited, audited
 from gateway.clients import Clients
 from gateway.routes.common import AUTHENTICATED, Admission, Services, StrictRoute, managed, marks, problems
@@ -184,7 +184,7 @@ async def search(
         rewrite=body.rewrite_query,
     )
     named = "" if ranking.ranker in OWN_RANKERS else ranking.ranker
-    await check_reranker(gate, bare_context(request.scope["state"]), named)
+    await check_reranker(gate, request.scope["state"], named)
     judged = RERANKED_TOKENS if named else 0
     tokens = sum(len(query) // BYTES_OF_A_TOKEN + 1 + judged for query in queries)
     written = REWRITTEN_TOKENS * len(queries) if body.rewrite_query else 0

@@ -97,15 +97,17 @@ class Router:
         there = (f"{one.provider}/{one.upstream_model}" for one in model.deployments)
         return frozenset((asked, model.name, *there))
 
-    async def permitted(self, tenant_id: str, names: Sequence[str], *, language: bool) -> list[str]:
-        """Those of some models, of any service, that a tenant's rules name. `language` models can all be called, else
-        ModelNotFound, ModelNotAllowed.
-        """
+    async def permitted(self, tenant_id: str, names: Sequence[str]) -> list[str]:
+        """Those of some models, of any service, that a tenant's rules name."""
         tenancy = await self._tenancies.of(tenant_id)
-        if language:
-            for name in names:
-                places(self.resolve(tenancy, tenant_id, name), tenancy, ANY)
         return [name for name in names if allowed(tenancy.rules, name, tenancy.aliases.get(name, name))]
+
+    async def priced_as(self, tenant_id: str, asked: str) -> str:
+        """The name that the ledger has of a language model. ModelNotFound, ModelNotAllowed."""
+        tenancy = await self._tenancies.of(tenant_id)
+        model = self.resolve(tenancy, tenant_id, asked)
+        places(model, tenancy, ANY)
+        return model.price_key or model.name
 
     def _named(self, tenancy: Tenancy, asked: str) -> Model:
         opened = self._open.union(tenancy.keys) if tenancy.keys else self._open

@@ -22,9 +22,13 @@ class Rules:
         async with self._store.transaction(tenant_id) as repository:
             return await repository.tenancy(tenant_id)
 
-    async def permitted(self, tenant_id: str, names: Sequence[str], *, language: bool) -> list[str]:
-        """Those that a tenant may use, as calls see it. `language`: ModelNotFound, ModelNotAllowed."""
-        return await self._router.permitted(tenant_id, names, language=language)
+    async def permitted(self, tenant_id: str, names: Sequence[str]) -> list[str]:
+        """Those that a tenant may use, as calls see it."""
+        return await self._router.permitted(tenant_id, names)
+
+    async def priced_as(self, tenant_id: str, names: Sequence[str]) -> list[str]:
+        """The names that the ledger has of language models. ModelNotFound, ModelNotAllowed."""
+        return [await self._router.priced_as(tenant_id, name) for name in names]
 
     async def allow(self, tenant_id: str, allowed: tuple[str, ...] | None) -> tuple[Tenancy, Tenancy]:
         """By the tenant's admin. As it is, and as it was. BadRules."""

@@ -56,8 +56,11 @@ class TenancyServicer(LlmServiceServicer):
     async def CheckModels(self, request: pb.CheckModelsRequest, _: Any) -> pb.CheckModelsResponse:
         if len(request.models) > MOST_CHECKED:
             raise InvalidArgument(f"models: at most {MOST_CHECKED}.")
-        found = await self._rules.permitted(_whose(""), request.models, language=request.language)
-        return pb.CheckModelsResponse(allowed=found)
+        tenant_id = _whose("")
+        if request.language:
+            names = await self._rules.priced_as(tenant_id, request.models)
+            return pb.CheckModelsResponse(allowed=request.models, priced_as=names)
+        return pb.CheckModelsResponse(allowed=await self._rules.permitted(tenant_id, request.models))
 
     async def SetModelRules(self, request: pb.SetModelRulesRequest, _: Any) -> pb.SetModelRulesResponse:
         told, tenant_id = request.rules, _whose(request.tenant_id)

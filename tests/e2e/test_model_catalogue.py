@@ -155,6 +155,19 @@ def test_aliases_and_allow_lists_are_a_tenants_own(
     assert tenant.client.delete("/api/v1/models/aliases/team/fast").status_code == 404
 
 
+def test_under_a_budget_of_money_every_name_has_its_price(tenant: Tenant, model: str) -> None:
+    budget = {"name": "small", "measure": "cost_nano_usd", "period": "day", "amount": 10**9}
+    assert tenant.client.post("/api/v1/budgets", json=budget).status_code == 201
+    assert tenant.client.put("/api/v1/models/aliases/team/fast", json={"model": model}).status_code == 200
+    # The row's price_key and the alias: neither name is in the price book.
+    eventually(lambda: ask(tenant, "team/fast").status_code == 200)
+    assert ask(tenant, model).status_code == 200
+    unknown = ask(tenant, "no-such-model")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    asked = {"path": CHAT, "body": {"model": "team/fast", "messages": HELLO}}
+    assert tenant.client.post("/api/v1/usage/preview", json=asked).json()["cost_nano_usd"] > 0
+
+
 def test_an_operator_grants_models_to_a_tenant(operator: httpx.Client, tenant: Tenant) -> None:
     path = f"/api/v1/admin/tenants/{tenant.id}/models"
     assert operator.put(path, json={"models": ["local/*"]}).json()["granted"] == ["local/*"]

@@ -95,11 +95,11 @@ def test_a_key_is_used_from_its_networks_with_its_models_only() -> None:
     for address in ("192.0.3.1", "", "2001:db8::1", "nonsense"):
         with pytest.raises(AddressNotAllowed):
             caller.require_address(address)
-    caller.require_model("a", answers=True)
-    caller.require_model("", answers=False)
+    caller.require_model("a", chosen=True)
+    caller.require_model("", chosen=False)
     for model in ("b", ""):
         with pytest.raises(ModelNotAllowed):
-            caller.require_model(model, answers=True)
+            caller.require_model(model, chosen=True)
 
 
 @given(st.data())

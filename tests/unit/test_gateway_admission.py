@@ -9,6 +9,7 @@ from chassis.context import RequestContext
 from chassis.errors import Internal, PlatformError
 from chassis.relay.calls import Begun
 from gateway.admission import Gate, Work
+from gateway.clients import Clients
 from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.leases import Admission, Lease
 from gateway.limits.meter import Meter
@@ -59,7 +60,7 @@ class Call:
 
 
 def gate(meter: AtTheMeter) -> Gate:
-    return Gate(cast(Meter, meter), cast(ExhaustedLimits, None), cast(TenantModels, None))
+    return Gate(cast(Meter, meter), cast(ExhaustedLimits, None), TenantModels(cast(Clients, None)))
 
 
 def state() -> dict[str, Any]:

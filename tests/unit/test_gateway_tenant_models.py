@@ -12,8 +12,10 @@ from chassis.errors import NotFound, PlatformError, Unavailable
 from gateway.admission import Gate, Work
 from gateway.clients import Clients
 from gateway.limits.exhausted import ExhaustedLimits
+from gateway.limits.leases import Admission, Lease, Preview
 from gateway.limits.meter import Meter
-from gateway.tenant_models import AHEAD_SECONDS, DEFAULT_SECONDS, FRESH_SECONDS, TenantModels
+from gateway.limits.refusals import UnpricedModel
+from gateway.tenant_models import AHEAD_SECONDS, DEFAULT_SECONDS, FRESH_SECONDS, PRICED_SECONDS, TenantModels
 from gateway.verdicts import Caller, ModelNotAllowed
 
 CALLING = RequestContext("r", tenant_id="t")
@@ -26,6 +28,7 @@ class Services:
         self.allowed = set(allowed)
         self.error: PlatformError | None = None
         self.asked: list[tuple[str, str, bool]] = []
+        self.prices: dict[str, str] = {}
         self.answering = "default-model"
         self.now = 0.0
         self.llm = self.rag = self
@@ -35,7 +38,9 @@ class Services:
         self.asked.append((context.tenant_id, model, request.language))
         if self.error is not None:
             raise self.error
-        return llm_pb.CheckModelsResponse(allowed=[name for name in request.models if name in self.allowed])
+        allowed = [name for name in request.models if name in self.allowed]
+        priced_as = [self.prices.get(model, model)] if request.language else []
+        return llm_pb.CheckModelsResponse(allowed=allowed, priced_as=priced_as)
 
     async def GetAnsweringModel(self, _: Any, *, context: RequestContext) -> Any:  # noqa: N802
         del context
@@ -111,6 +116,77 @@ async def test_the_default_model_is_asked_for_now_and_then() -> None:
     assert await models.answering(CALLING) == "default-model"
     services.now += DEFAULT_SECONDS
     assert await models.answering(CALLING) == "another"
+
+
+class PriceBook:
+    """A meter that has prices for some names, and wants one."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.asked: list[tuple[str, str]] = []
+
+    async def reserve(self, admission: Admission, _meanwhile: Any = None) -> Lease:
+        self.asked.append((admission.model, admission.priced_as))
+        if (admission.priced_as or admission.model) not in self.names:
+            raise UnpricedModel
+        return Lease("lease", admission, ())
+
+    async def preview(self, admission: Admission) -> Preview:
+        await self.reserve(admission)
+        return Preview(7, (), ())
+
+
+def gate_of(services: Services, meter: PriceBook) -> Gate:
+    return Gate(cast(Meter, meter), cast(ExhaustedLimits, None), services.models())
+
+
+CALLER = Caller(tenant_id="t", user_id="u", key_id="", scopes=frozenset(("inference",)), plan="free")
+STATE = {"caller": CALLER, "request_id": "r"}
+
+
+async def test_a_model_under_another_name_is_reserved_at_its_price() -> None:
+    services, meter = Services("fast"), PriceBook("m")
+    services.prices = {"fast": "m"}
+    gate = gate_of(services, meter)
+    for _ in range(2):
+        lease = await gate.reserve(STATE, "inference", Work("llm", model="fast"))
+        # In the ledger the request is of the model that was asked for.
+        assert (lease.admission.model, lease.admission.priced_as) == ("fast", "m")
+    # Heard once, and known from then on, for a while.
+    assert meter.asked == [("fast", ""), ("fast", "m"), ("fast", "m")]
+    assert services.asked == [("t", "fast", True)]
+    assert (await gate.preview(STATE, Work("llm", model="fast"))).cost_nano_usd == 7
+    services.now += PRICED_SECONDS
+    await gate.reserve(STATE, "inference", Work("llm", model="fast"))
+    assert len(services.asked) == 2
+
+
+@pytest.mark.parametrize("work", [Work("llm", model="m"), Work("embedding", model="m")])
+async def test_what_has_no_price_under_any_name_is_refused(work: Work) -> None:
+    meter = PriceBook()
+    with pytest.raises(UnpricedModel):
+        await gate_of(Services("m"), meter).reserve(STATE, "", work)
+    assert meter.asked == [("m", "")]
+
+
+@pytest.mark.parametrize(
+    ("work", "passes"),
+    [
+        (Work("embedding", model="m"), True),
+        (Work("embedding", model="other"), False),
+        # What the platform would choose has to be named; a search has nobody to name it.
+        (Work("embedding"), False),
+        (Work("speech"), False),
+        (Work("rag", model="m", output_tokens=9), True),
+        (Work("rag", output_tokens=9), False),
+        (Work("rag"), True),
+    ],
+)
+async def test_a_key_for_some_models_is_for_no_others(work: Work, passes: bool) -> None:
+    gate = Gate(cast(Meter, None), cast(ExhaustedLimits, None), Services("m", "other", "").models())
+    caller = Caller(tenant_id="t", user_id="u", key_id="k", scopes=frozenset(), plan="free", models=frozenset(("m",)))
+    with pytest.raises(AttributeError if passes else ModelNotAllowed):
+        await gate.reserve({"caller": caller, "request_id": "r"}, "", work)
 
 
 @pytest.mark.parametrize(

@@ -245,10 +245,12 @@ class CheckModelsRequest(_message.Message):
     def __init__(self, models: _Optional[_Iterable[str]] = ..., language: bool = ...) -> None: ...
 
 class CheckModelsResponse(_message.Message):
-    __slots__ = ("allowed",)
+    __slots__ = ("allowed", "priced_as")
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    PRICED_AS_FIELD_NUMBER: _ClassVar[int]
     allowed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, allowed: _Optional[_Iterable[str]] = ...) -> None: ...
+    priced_as: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, allowed: _Optional[_Iterable[str]] = ..., priced_as: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SetModelRulesRequest(_message.Message):
     __slots__ = ("rules", "tenant_id")
