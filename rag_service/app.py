@@ -190,12 +190,13 @@ def _servicer(rag: RagSection, parts: Parts) -> RagServicer:
         RespondingRules(rag.context_tokens, rag.max_context_tokens, rag.max_query_characters),
     )
     documents = Documents(parts.store, parts.objects, parts.originals, collections, now, rag.max_metadata_bytes)
+    erasures = Erasures(parts.store, collections, now, rag.erasure_wait_seconds)
     cases = UseCases(
         collections,
         documents,
         Files(parts.store, parts.objects, parts.originals, now),
-        Attachments(parts.store, collections, documents, now),
-        Erasures(parts.store, collections, now, rag.erasure_wait_seconds),
+        Attachments(parts.store, collections, documents, erasures, now),
+        erasures,
         search,
         file_search,
         Evaluations(parts.store, search, collections, rag.max_evaluated_queries),

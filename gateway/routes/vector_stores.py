@@ -3,15 +3,12 @@
 from typing import Annotated, Any, Literal
 
 import orjson
-from aisp.rag.v1 import files_pb2
 from aisp.rag.v1 import rag_service_pb2 as pb
 from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 
-from chassis.errors import PlatformError
 from gateway.admission import MANAGEMENT, Call, Work
 from gateway.audit import Audited, audited
-from gateway.clients import Clients
 from gateway.routes.common import AUTHENTICATED, Admission, Services, StrictRoute, managed, marks, problems
 from gateway.routes.search import BYTES_OF_A_TOKEN, RERANKED_TOKENS, REWRITTEN_TOKENS, check_reranker
 from gateway.routes.stores import (
@@ -104,6 +101,7 @@ async def create(body: NewVectorStore, request: Request, services: Services, gat
         expire_days=body.expires_after.days if body.expires_after else 0,
         chunk_tokens=cut.max_chunk_size_tokens if cut else 0,
         chunk_overlap=cut.chunk_overlap_tokens if cut else None,
+        files=files,
     )
     key = await marks(request)
     work = INGESTION if files else MANAGEMENT
@@ -111,8 +109,6 @@ async def create(body: NewVectorStore, request: Request, services: Services, gat
         async with audited(services, call.context, Audited("collection.create")) as deed:
             made = (await services.rag.CreateCollection(wish, **call.options)).collection
             deed.resource_id, deed.after = made.id, {"name": made.name}
-            if files:
-                made = await _filled(services, call, made, files)
     return shown(made)
 
 
@@ -199,21 +195,6 @@ async def search(
         "has_more": False,
         "next_page": None,
     }
-
-
-async def _filled(
-    services: Clients, call: Call, made: pb.Collection, files: list[files_pb2.Attachment]
-) -> pb.Collection:
-    batch = files_pb2.CreateFileBatchRequest(collection_id=made.id, files=files)
-    try:
-        await services.rag.CreateFileBatch(batch, context=call.context)
-    except PlatformError:
-        # All or nothing: no empty store is left behind.
-        await services.rag.DeleteCollection(pb.DeleteCollectionRequest(id=made.id), context=call.context)
-        raise
-    asked = pb.GetCollectionRequest(id=made.id)
-    filled: pb.GetCollectionResponse = await services.rag.GetCollection(asked, context=call.context)
-    return filled.collection
 
 
 def passage(row: pb.Passage) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from chassis.errors import PlatformError
 from chassis.pagination import IdPage
 from rag_service.domain.collections import Collection
 from rag_service.domain.documents import Chunking, Description, Document, DocumentStatus
@@ -20,6 +21,7 @@ from rag_service.domain.store import Store
 from rag_service.service.announcing import announce
 from rag_service.service.collections import Collections, bad
 from rag_service.service.documents import Documents, ingest, new_id
+from rag_service.service.erasure import Erasures
 
 MAX_BATCH = 2000
 CANCELLED_AT_ONCE = 500
@@ -30,12 +32,27 @@ class Attachments:
     """The files of collections."""
 
     def __init__(
-        self, store: Store, collections: Collections, documents: Documents, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        collections: Collections,
+        documents: Documents,
+        erasures: Erasures,
+        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
+        self._erasures = erasures
         self._collections = collections
         self._documents = documents
         self._clock = clock
+
+    async def made_with(self, collection: Collection, wanted: Sequence[Attachment]) -> Collection:
+        """A new collection with these files, or none at all. Errors as below."""
+        try:
+            await self.attach_many(collection.tenant_id, collection.id, wanted)
+        except PlatformError:
+            await self._erasures.delete_collection(collection.tenant_id, collection)
+            raise
+        return await self._collections.by_id(collection.tenant_id, collection.id, counted=True)
 
     async def attach(self, tenant_id: str, collection_id: str, attachment: Attachment) -> Document:
         """Makes a document of a file. A file that is there already stays the document that it is; its metadata are what

@@ -11,9 +11,11 @@ from chassis.pagination import PageRequest
 from rag_service.domain.collections import Collection, CollectionChange
 from rag_service.domain.documents import Chunking
 from rag_service.domain.vectors import VectorStores
+from rag_service.service.attachments import Attachments
 from rag_service.service.collections import Collections, Wish, told_metadata
+from rag_service.service.documents import Documents
 from rag_service.service.erasure import Erasures
-from rag_service.servicer.documents import erasure_on_wire, page_of
+from rag_service.servicer.documents import attachment_of, erasure_on_wire, page_of
 from rag_service.servicer.wire import MODE_NUMBERS, MODES, counts, tenant, time_of
 
 
@@ -22,6 +24,8 @@ class CollectionsServicer(RagServiceServicer):
 
     _collections: Collections
     _erasures: Erasures
+    _documents: Documents
+    _attachments: Attachments
     _vectors: VectorStores
 
     async def CreateCollection(self, request: pb.CreateCollectionRequest, _: Any) -> pb.CreateCollectionResponse:
@@ -37,7 +41,12 @@ class CollectionsServicer(RagServiceServicer):
             metadata=told_metadata(request.metadata_json),
             expire_days=request.expire_days,
         )
-        return pb.CreateCollectionResponse(collection=self._on_wire(await self._collections.create(tenant(), wish)))
+        # Of files first what they say, so that nothing is made for what is wrong.
+        files = [attachment_of(one, self._documents) for one in request.files]
+        made = await self._collections.create(tenant(), wish)
+        if files:
+            made = await self._attachments.made_with(made, files)
+        return pb.CreateCollectionResponse(collection=self._on_wire(made))
 
     async def UpdateCollection(self, request: pb.UpdateCollectionRequest, _: Any) -> pb.UpdateCollectionResponse:
         metadata = told_metadata(request.metadata_json) if request.HasField("metadata_json") else None

@@ -17,9 +17,9 @@ from chassis.pagination import IdPage, PageRequest
 from rag_service.domain.documents import Document, DocumentStatus, Listing
 from rag_service.domain.erasures import COUNTED, Erasure
 from rag_service.domain.errors import BadRequest, DocumentTooLarge
-from rag_service.domain.files import Attached
+from rag_service.domain.files import Attached, Attachment
 from rag_service.policy import filters
-from rag_service.service.attachments import Attachments
+from rag_service.service.attachments import Attachments, chunking_of
 from rag_service.service.documents import Documents, Told
 from rag_service.service.erasure import Erasures
 from rag_service.servicer.wire import tenant, time_of
@@ -131,6 +131,12 @@ async def receive(requests: AsyncIterator[Any], target: Path, most: int) -> None
             if size > most:
                 raise DocumentTooLarge(f"The document is larger than {most} bytes.")
             file.write(request.content)
+
+
+def attachment_of(wire: files_pb2.Attachment, documents: Documents) -> Attachment:
+    """A file that becomes a document, out of the wire. BadRequest."""
+    metadata = documents.metadata(wire.metadata_json)
+    return Attachment(wire.file_id.lower(), metadata, chunking_of(wire.chunk_tokens, wire.chunk_overlap))
 
 
 def page_of(wire: files_pb2.IdPage) -> IdPage:

@@ -11,12 +11,12 @@ from aisp.rag.v1.rag_service_pb2_grpc import RagServiceServicer
 
 from chassis import idempotency
 from rag_service.domain.errors import BadRequest
-from rag_service.domain.files import Attachment, FileBatch, StoredFile
-from rag_service.service.attachments import Attachments, chunking_of
+from rag_service.domain.files import FileBatch, StoredFile
+from rag_service.service.attachments import Attachments
 from rag_service.service.documents import Documents
 from rag_service.service.erasure import Erasures
 from rag_service.service.files import Files, ToldOfFile
-from rag_service.servicer.documents import STATUS, Receiving, document_on_wire, page_of, receive
+from rag_service.servicer.documents import STATUS, Receiving, attachment_of, document_on_wire, page_of, receive
 from rag_service.servicer.wire import counts, tenant, time_of
 
 
@@ -65,14 +65,16 @@ class FilesServicer(RagServiceServicer):
         return files_pb2.DeleteFileResponse(erasure_id=erasure.id)
 
     async def AttachFile(self, request: pb.AttachFileRequest, _: Any) -> pb.AttachFileResponse:
-        document = await self._attachments.attach(tenant(), request.collection_id, self._attachment(request.file))
+        document = await self._attachments.attach(
+            tenant(), request.collection_id, attachment_of(request.file, self._documents)
+        )
         idempotency.about([document.id])
         return pb.AttachFileResponse(document=document_on_wire(document))
 
     async def CreateFileBatch(
         self, request: files_pb2.CreateFileBatchRequest, _: Any
     ) -> files_pb2.CreateFileBatchResponse:
-        wanted = [self._attachment(one) for one in request.files]
+        wanted = [attachment_of(one, self._documents) for one in request.files]
         batch = await self._attachments.attach_many(tenant(), request.collection_id, wanted)
         return files_pb2.CreateFileBatchResponse(batch=_batch(batch))
 
@@ -85,10 +87,6 @@ class FilesServicer(RagServiceServicer):
     ) -> files_pb2.CancelFileBatchResponse:
         batch = await self._attachments.cancel(tenant(), request.collection_id, request.id)
         return files_pb2.CancelFileBatchResponse(batch=_batch(batch))
-
-    def _attachment(self, wire: files_pb2.Attachment) -> Attachment:
-        metadata = self._documents.metadata(wire.metadata_json)
-        return Attachment(wire.file_id.lower(), metadata, chunking_of(wire.chunk_tokens, wire.chunk_overlap))
 
 
 def _file(row: StoredFile) -> files_pb2.StoredFile:

@@ -247,7 +247,21 @@ def test_what_is_refused(client: openai.OpenAI) -> None:
         with pytest.raises(openai.APIStatusError) as told:
             call()
         assert (told.value.status_code, told.value.param) == (status, param), told.value.message
-    assert "Never" not in [one.name for one in client.vector_stores.list()]
+    # Under a key, too: what was refused is refused alike, and what was made is made once.
+    for _ in range(2):
+        with pytest.raises(openai.NotFoundError) as told:
+            client.vector_stores.create(
+                name="Never", file_ids=["file-" + "0" * 32], extra_headers={"idempotency-key": "never"}
+            )
+        assert told.value.param == "file_id"
+    file = client.files.create(file=("a.txt", b"Once."), purpose="user_data")
+    once = [
+        client.vector_stores.create(name="Once", file_ids=[file.id], extra_headers={"idempotency-key": "once"})
+        for _ in range(2)
+    ]
+    assert (once[0].id, once[0].file_counts.total) == (once[1].id, 1)
+    names = [one.name for one in client.vector_stores.list()]
+    assert ("Never" in names, names.count("Once")) == (False, 1)
     with pytest.raises(openai.BadRequestError):
         client.files.create(file=("empty.txt", b""), purpose="user_data")
 

@@ -107,7 +107,7 @@ ERROR_REASON_DEFAULT_COLLECTION_STAYS: ErrorReason
 ERROR_REASON_COLLECTION_EXPIRED: ErrorReason
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "description", "vector_store", "default_mode", "chunk_tokens", "chunk_overlap", "title", "metadata_json", "expire_days")
+    __slots__ = ("name", "description", "vector_store", "default_mode", "chunk_tokens", "chunk_overlap", "title", "metadata_json", "expire_days", "files")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VECTOR_STORE_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +117,7 @@ class CreateCollectionRequest(_message.Message):
     TITLE_FIELD_NUMBER: _ClassVar[int]
     METADATA_JSON_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     vector_store: str
@@ -126,7 +127,8 @@ class CreateCollectionRequest(_message.Message):
     title: str
     metadata_json: str
     expire_days: int
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., title: _Optional[str] = ..., metadata_json: _Optional[str] = ..., expire_days: _Optional[int] = ...) -> None: ...
+    files: _containers.RepeatedCompositeFieldContainer[_files_pb2.Attachment]
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., vector_store: _Optional[str] = ..., default_mode: _Optional[_Union[SearchMode, str]] = ..., chunk_tokens: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., title: _Optional[str] = ..., metadata_json: _Optional[str] = ..., expire_days: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_files_pb2.Attachment, _Mapping]]] = ...) -> None: ...
 
 class UpdateCollectionRequest(_message.Message):
     __slots__ = ("name", "default_mode", "description", "id", "title", "metadata_json", "expire_days")
