@@ -89,8 +89,13 @@ class FileQueries(Protocol):
     async def remove_file(self, tenant_id: str, file_id: str) -> bool:
         """Its row; whether it was there."""
 
-    async def remove_collections(self, tenant_id: str, erasure_id: str) -> bool:
-        """The rows of those of an erasure, with what belongs to them; False while documents of theirs are there."""
+    async def remove_collections(self, tenant_id: str, erasure_id: str) -> int | None:
+        """The rows of those of an erasure, with what belongs to them; how many. None while documents of theirs are
+        there.
+        """
+
+    async def drop_lanes(self) -> bool:
+        """Gives back the indexes of vectors that no collection has any more; whether nobody was in the way."""
 
 
 class AttachmentQueries(Protocol):

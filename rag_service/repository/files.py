@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from chassis.pagination import IdPage
 from rag_service.domain.documents import DocumentStatus
@@ -82,16 +83,24 @@ class FileRows(Rows):
         which = files.c.tenant_id == tenant_id, files.c.id == file_id
         return bool((await self._db.execute(files.delete().where(*which))).rowcount)
 
-    async def remove_collections(self, tenant_id: str, erasure_id: str) -> bool:
+    async def remove_collections(self, tenant_id: str, erasure_id: str) -> int | None:
         mine = collections.c.tenant_id == tenant_id, collections.c.erasure_id == erasure_id
         left = sa.select(documents.c.id).join(collections, collections.c.id == documents.c.collection_id).where(*mine)
         if (await self._db.execute(left.limit(1))).first() is not None:
-            return False
+            return None
         ids = sa.select(collections.c.id).where(*mine)
         for table in OF_A_COLLECTION:
             gone = table.delete().where(table.c.tenant_id == tenant_id, table.c.collection_id.in_(ids))
             await self._db.execute(gone)
-        await self._db.execute(collections.delete().where(*mine))
+        return int((await self._db.execute(collections.delete().where(*mine))).rowcount)
+
+    async def drop_lanes(self) -> bool:
+        try:
+            async with self._db.begin_nested():
+                await self._db.execute(sa.select(sa.func.drop_free_lanes()))
+        except DBAPIError:
+            # Searches were in its way. They are empty; the next removal of a collection or a tenant drops them, too.
+            return False
         return True
 
 

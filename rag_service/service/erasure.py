@@ -172,8 +172,11 @@ class Eraser:
             await self._erase(document, erasure_id)
         await self._erase_files(tenant_id, erasure_id)
         async with self._store.transaction(tenant_id) as repository:
-            if not await repository.remove_collections(tenant_id, erasure_id):
-                raise Unavailable("Documents of the collection are still being erased.", retry_after=1)
+            removed = await repository.remove_collections(tenant_id, erasure_id)
+        if removed is None:
+            raise Unavailable("Documents of the collection are still being erased.", retry_after=1)
+        if removed:
+            await self._drop_lanes(tenant_id)
         async with self._store.transaction(tenant_id) as repository:
             await repository.end_erasure(tenant_id, erasure_id, self._clock())
             erasure = await repository.get_erasure(tenant_id, erasure_id)
@@ -200,6 +203,11 @@ class Eraser:
                 await repository.add_counts(document.tenant_id, erasure_id, counts)
         if counts["found"]:
             log.error("erased documents are still found", erasure_id=erasure_id, document_id=document.id, **counts)
+
+    async def _drop_lanes(self, tenant_id: str) -> None:
+        async with self._store.transaction(tenant_id) as repository:
+            if not await repository.drop_lanes():
+                log.warning("indexes of vectors that no collection has were not dropped")
 
     async def _erase_files(self, tenant_id: str, erasure_id: str) -> None:
         """Behind the documents that were made of them: those of other erasures are waited for."""

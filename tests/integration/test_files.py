@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aisp.rag.v1 import files_pb2
@@ -170,6 +171,30 @@ async def test_a_deletion_goes_on_behind_a_worker_that_stopped(bench: Bench) -> 
     assert bench.peers.meter.stored[bench.tenant] == 0
     rows = await bench.owner.fetch("SELECT name FROM collections WHERE tenant_id = $1", bench.tenant)
     assert [row["name"] for row in rows] == ["old"]
+
+
+async def test_a_large_collection_gives_back_its_index(
+    migrated: Callable[[str], DatabaseSettings], valkey: RedisSettings, serve: Serve, tmp_path: Path
+) -> None:
+    rules: dict[str, Any] = {"exact_vectors": 2}
+    lane_of = "SELECT lane FROM vector_lanes WHERE tenant_id = $1 AND lane > 0"
+    async with rag_bench(migrated("rag_service"), valkey, serve, tmp_path, **rules) as bench:
+        if not await bench.owner.fetchval("SELECT count(*) FROM pg_extension WHERE extname = 'vector'"):
+            pytest.skip("pgvector's: there are no indexes without it")
+        async with bench.working(), asyncio.timeout(PATIENCE):
+            await store(bench, name="large")
+            await bench.ended((await bench.upload(CONTENT, title="Story", collection="large")).id)
+            while (lane := await bench.owner.fetchval(lane_of, bench.tenant)) is None:
+                await bench.search("harbours", collection="large")
+            name = "large"
+            # Whoever is in the way of one removal is not in that of all.
+            while await bench.owner.fetchval("SELECT to_regclass($1)", f"vectors_{lane}"):
+                request = pb.DeleteCollectionRequest(name=name)
+                await bench.stub.DeleteCollection(request, context=bench.calling())
+                await bench.quiet()
+                name = f"n{uuid4().hex}"
+                await store(bench, name=name)
+        assert await bench.owner.fetchval(lane_of, bench.tenant) is None
 
 
 @pytest.mark.parametrize("whole", ["collection", "file"])
