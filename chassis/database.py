@@ -29,8 +29,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-UNREACHABLE = (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError, asyncpg.InterfaceError)
-"""Of SQLAlchemy, and of the driver where it is asked by itself."""
+DRIVER = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+UNREACHABLE = (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError, *DRIVER)
+"""Of SQLAlchemy, and of the driver where it is asked by itself: the last, between the server's farewell and its end."""
 AWAY = ("08", "53", "57P0")
 """Classes of SQLSTATE: no connection, no room, and a server that is started or stopped."""
 

@@ -26,7 +26,7 @@ OF_A_TENANT = ("files", "file_batches", "batch_documents", "documents", "origina
 async def bench(
     migrated: Callable[[str], DatabaseSettings], valkey: RedisSettings, serve: Serve, tmp_path: Path
 ) -> AsyncIterator[Bench]:
-    rules: dict[str, Any] = {"erasure_wait_seconds": 30}
+    rules: dict[str, Any] = {"erasure_wait_seconds": 30, "jobs_poll_seconds": 0.2}
     async with rag_bench(migrated("rag_service"), valkey, serve, tmp_path, **rules) as made:
         yield made
 
