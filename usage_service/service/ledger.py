@@ -59,10 +59,12 @@ class Ledger:
 
     async def positions(self) -> dict[int, str]:
         """By partition: the last entry that is booked."""
-        if self._positions is None:
+        found = self._positions
+        if found is None:
             async with self._store.platform() as repository:
-                self._positions = await repository.positions()
-        return self._positions
+                # Until the transaction has ended somebody may forget them: then the next one reads them again.
+                found = self._positions = await repository.positions()
+        return found
 
     def forget_positions(self) -> None:
         """They are read again from the database."""
