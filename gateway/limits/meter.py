@@ -8,6 +8,7 @@ import asyncio
 import binascii
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from chassis.errors import PlatformError
 from gateway.limits.leases import Admission, Lease, Line, Preview, admitted, as_json, new_lease_id, tokens_of
 from gateway.limits.quotas import after, parse
 from gateway.limits.refusals import UnpricedModel, limited
-from gateway.limits.resp import ReplyError, RespClient, StoreUnavailable
+from gateway.limits.resp import Heard, ReplyError, RespClient, StoreUnavailable
 from gateway.limits.settlements import Settlement, Settlements
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ class Meter:
         self._asking = 0
         self._calm = False
         """Whether the last call came when nothing else was under way, and was admitted."""
-        self.settlements = Settlements(self._call, self._send, partition_of)
+        self.settlements = Settlements(self._call, self._tell, partition_of)
 
     async def reserve(self, admission: Admission, meanwhile: Meanwhile | None = None) -> Lease:
         """Admits, all limits or none. RateLimited, StoreUnavailable.
@@ -131,8 +132,7 @@ class Meter:
             _descriptor(asked),
         )
         fresh = not told or time.monotonic() - lease.since < FRESH_SECONDS
-        if lease.reserved >= 0 and fresh and status != "replayed":
-            await self._sent(settlement)
+        if lease.reserved >= 0 and fresh and status != "replayed" and await self._sent(settlement):
             if told:
                 lease.rows = after(lease.rows, tokens_of(lines) - lease.reserved)
             return
@@ -145,15 +145,20 @@ class Meter:
         if rows:
             lease.rows = rows
 
-    async def _sent(self, settlement: Settlement) -> None:
-        """Sends it: the system has it then, and delivers it even if this process is killed; else the store has."""
-        reply = self.settlements.send(settlement)
-        if reply is None or self._client.written:
-            return
-        # What is sent in this turn goes out before this goes on in the next.
-        await asyncio.sleep(0)
+    async def _sent(self, settlement: Settlement) -> bool:
+        """Sends it, where there is a connection: the system has it then, and delivers it if this process is killed."""
+        try:
+            self.settlements.send(settlement)
+        except StoreUnavailable:
+            return False
         if not self._client.written:
-            await asyncio.wait((reply,))
+            # What is sent in this turn goes out before this goes on in the next.
+            await asyncio.sleep(0)
+        if not self._client.written:
+            # The system has no room for it. Replies come in order.
+            with suppress(StoreUnavailable):
+                await self.ping()
+        return True
 
     async def checkpoint(self, lease: Lease) -> None:
         """Renews the lease, and tells the store what was used so far: see `lease.exhausted`. StoreUnavailable."""
@@ -218,17 +223,18 @@ class Meter:
         except (PlatformError, ReplyError) as error:
             log.warning("a lease was not renewed", lease_id=lease.id, error=repr(error))
 
-    def _send(
-        self, function: str, tenant_id: str, *arguments: str | bytes | int, at_once: bool | None = None
-    ) -> Awaitable[Any]:
+    def _send(self, function: str, tenant_id: str, *arguments: str | bytes | int, at_once: bool) -> Awaitable[Any]:
         key = _partition_key(tenant_id)
-        if at_once is None:
-            at_once = self._calm and not self._open
         return self._client.call("FCALL", PREFIX + function, 1, key, *arguments, at_once=at_once)
+
+    def _tell(self, heard: Heard, function: str, tenant_id: str, *arguments: str | bytes | int) -> None:
+        key = _partition_key(tenant_id)
+        at_once = self._calm and not self._open
+        self._client.tell(heard, "FCALL", PREFIX + function, 1, key, *arguments, at_once=at_once)
 
     async def _call(self, function: str, tenant_id: str, *arguments: str | bytes | int) -> Any:
         try:
-            return await self._send(function, tenant_id, *arguments)
+            return await self._send(function, tenant_id, *arguments, at_once=self._calm and not self._open)
         except ReplyError as error:
             _check_away(error)
             raise

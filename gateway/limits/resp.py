@@ -6,7 +6,7 @@ commands. A caller that gives up leaves its reply behind: it is dropped, never g
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import hiredis
@@ -20,6 +20,8 @@ REPLY_SECONDS = 5.0
 RECONNECT_PAUSE_SECONDS = 0.2
 
 ReplyError = hiredis.ReplyError
+Heard = Callable[[Any], None]
+"""Hears a reply, or the error instead of it."""
 
 
 class StoreUnavailable(Unavailable):
@@ -46,6 +48,15 @@ class RespClient:
         if connection is None or connection.closed:
             return self._opened(command)
         return connection.call(command, at_once=at_once)
+
+    def tell(self, heard: Heard, *command: str | bytes | int, at_once: bool = False) -> None:
+        """Sends a command whose reply nobody waits for: `heard` gets it, or the error instead of it, as it comes.
+
+        StoreUnavailable where no connection is open.
+        """
+        if self._connection is None or self._connection.closed:
+            raise StoreUnavailable(retry_after=1)
+        self._connection.send(command, None, heard, at_once=at_once)
 
     @property
     def written(self) -> bool:
@@ -90,7 +101,8 @@ class _Connection(asyncio.Protocol):
         self.closed = False
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader()
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any] | None, Heard | None]] = deque()
+        """Who gets the replies, in their order: a future, or who hears it."""
         self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._heard = 0.0
@@ -99,9 +111,16 @@ class _Connection(asyncio.Protocol):
 
     def call(self, command: tuple[Any, ...], *, at_once: bool = False) -> asyncio.Future[Any]:
         """Sends a command: its reply, to be awaited."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self.send(command, reply, None, at_once=at_once)
+        return reply
+
+    def send(
+        self, command: tuple[Any, ...], reply: asyncio.Future[Any] | None, heard: Heard | None, *, at_once: bool
+    ) -> None:
+        """Sends a command whose reply goes to either of them."""
         if len(self._waiting) >= MAX_IN_FLIGHT:
             raise StoreUnavailable(retry_after=1)
-        reply: asyncio.Future[Any] = self._loop.create_future()
         self._outgoing.append(hiredis.pack_command(command))
         if at_once:
             self._flush()
@@ -109,11 +128,10 @@ class _Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         if not self._waiting:
             self._heard = self._loop.time()
-        self._waiting.append(reply)
+        self._waiting.append((reply, heard))
         if self._watcher is None:
             # One timer for all calls: replies come in order, so one that stays away blocks all that follow.
             self._watcher = self._loop.call_later(REPLY_SECONDS, self._look)
-        return reply
 
     @property
     def written(self) -> bool:
@@ -129,8 +147,10 @@ class _Connection(asyncio.Protocol):
         self._reader.feed(data)
         self._heard = self._loop.time()
         while (reply := self._reader.gets()) is not False:
-            future = self._waiting.popleft()
-            if future.done():
+            future, heard = self._waiting.popleft()
+            if heard is not None:
+                heard(reply)
+            if future is None or future.done():
                 continue
             if isinstance(reply, ReplyError):
                 future.set_exception(reply)
@@ -140,9 +160,12 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self.closed = True
         while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_exception(StoreUnavailable(retry_after=1))
+            future, heard = self._waiting.popleft()
+            error = StoreUnavailable(retry_after=1)
+            if heard is not None:
+                heard(error)
+            elif future is not None and not future.done():
+                future.set_exception(error)
                 future.exception()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -31,12 +31,11 @@ TAKEN = (b"OK", b"CLOSED")
 
 Call = Callable[..., Awaitable[Any]]
 """Calls a function of the meter: its name, the tenant, arguments."""
-Ask = Callable[..., Awaitable[Any]]
-"""The same, asked when it returns."""
+Tell = Callable[..., None]
+"""Tells a function of the meter: who hears the reply, its name, the tenant, arguments."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of a lease. `lines` and `descriptor`: as the meter takes them; the rest is for a store that has lost the
     lease.
     """
@@ -63,9 +62,9 @@ class _Kept:
 class Settlements:
     """Delivers settlements. Run `run()` beside it."""
 
-    def __init__(self, call: Call, ask: Ask, partition: Callable[[str], int]) -> None:
+    def __init__(self, call: Call, tell: Tell, partition: Callable[[str], int]) -> None:
         self._call = call
-        self._ask = ask
+        self._tell = tell
         self._partition = partition
         self._waiting: deque[Settlement] = deque()
         self._kept: dict[int, deque[_Kept]] = defaultdict(deque)
@@ -98,16 +97,10 @@ class Settlements:
         self.later(settlement)
         return ()
 
-    def send(self, settlement: Settlement) -> asyncio.Future[Any] | None:
-        """Sends it, and hears later whether the store took it. The reply; None where it cannot be sent now."""
-        try:
-            reply = asyncio.ensure_future(self._ask(*_asked(settlement), 0))
-        except StoreUnavailable:
-            self.later(settlement)
-            return None
+    def send(self, settlement: Settlement) -> None:
+        """Sends it, and hears later whether the store took it. StoreUnavailable where it cannot be sent now."""
+        self._tell(partial(self._heard, settlement), *_asked(settlement), 0)
         self._sent += 1
-        reply.add_done_callback(partial(self._heard, settlement))
-        return reply
 
     def later(self, settlement: Settlement) -> None:
         """Delivers it with the next of those that wait, whether or not it has arrived by then."""
@@ -167,9 +160,9 @@ class Settlements:
         rows: Sequence[Any] = answer[3:]
         return rows
 
-    def _heard(self, settlement: Settlement, reply: asyncio.Future[Any]) -> None:
+    def _heard(self, settlement: Settlement, reply: Any) -> None:
         self._sent -= 1
-        if reply.cancelled() or reply.exception() is not None or not self._took(settlement, reply.result()):
+        if isinstance(reply, Exception) or not self._took(settlement, reply):
             # Whatever it was: what is delivered again has a word for each answer.
             self.later(settlement)
 

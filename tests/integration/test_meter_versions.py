@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from chassis.settings import RedisSettings
 from gateway.limits.leases import Lease
 from gateway.limits.refusals import RateLimited
-from gateway.limits.resp import RespClient
+from gateway.limits.resp import Heard, RespClient
 from tests.conftest import BOTH_SERVERS
 from tests.integration.meter_heard import HeardMeter
 from tests.integration.test_meter import Bench, tokens
@@ -28,8 +28,13 @@ class NextGateway(RespClient):
     """Calls the functions of the next version."""
 
     def call(self, *command: str | bytes | int, at_once: bool = False) -> Awaitable[Any]:
-        named = (item.replace(PREFIX, NEXT_PREFIX) if isinstance(item, str) else item for item in command)
-        return super().call(*named, at_once=at_once)
+        return super().call(*self._named(command), at_once=at_once)
+
+    def tell(self, heard: Heard, *command: str | bytes | int, at_once: bool = False) -> None:
+        super().tell(heard, *self._named(command), at_once=at_once)
+
+    def _named(self, command: Sequence[str | bytes | int]) -> list[str | bytes | int]:
+        return [item.replace(PREFIX, NEXT_PREFIX) if isinstance(item, str) else item for item in command]
 
 
 class NextService(ValkeyMeter):
