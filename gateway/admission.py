@@ -1,28 +1,22 @@
 """From a caller to an admitted call: scope, lease, signed context, settlement. Every route goes through it."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import orjson
 import structlog
 from aisp.common.v1 import usage_pb2
-from aisp.usage.v1 import usage_service_pb2 as usage_pb
-from aisp.usage.v1.webhooks_pb2 import PublishEventRequest
 
 from chassis.context import RequestContext
 from chassis.errors import IdempotencyInFlight, IdempotencyMismatch, PlatformError
-from chassis.idempotency import MAX_KEY_CHARACTERS, REPLAYED_KEY
+from chassis.idempotency import REPLAYED_KEY
 from chassis.relay.calls import Begun
 from gateway.audit import Audited
 from gateway.auth import MissingCredentials
-from gateway.clients import Clients
-from gateway.errors import BadIdempotencyKey
-from gateway.limits.exhausted import ExhaustedLimits, Publish
+from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.leases import Admission, Lease, Line, Preview
 from gateway.limits.meter import Meanwhile, Meter
 from gateway.limits.refusals import RateLimited, UnpricedModel
@@ -280,55 +274,6 @@ def ahead(method: Any, request: Any) -> Begin | None:
     """How a call is begun before it is admitted; None for a method over gRPC."""
     begin = getattr(method, "ahead", None)
     return partial(begin, request) if begin is not None else None
-
-
-def publish_event(clients: Clients) -> Publish:
-    """How tenants' webhooks are told of what the gateway sees."""
-
-    async def publish(tenant_id: str, event_type: str, data: dict[str, Any], once: str) -> None:
-        request = PublishEventRequest(event_type=event_type, data_json=orjson.dumps(data).decode(), once=once)
-        await clients.usage.PublishEvent(request, context=RequestContext(f"gateway-{once[:64]}", tenant_id=tenant_id))
-
-    return publish
-
-
-def ensure_limits(clients: Clients) -> Any:
-    """What the meter asks when limits are not in its store."""
-
-    async def ensure(admission: Admission) -> None:
-        request = usage_pb.EnsureLimitsRequest(
-            plan=admission.plan,
-            tenant_version=admission.tenant_version,
-            key_id=admission.key_id,
-            key_version=admission.key_version,
-            key_limits=admission.key_limits,
-        )
-        asking = RequestContext(admission.request_id, tenant_id=admission.tenant_id, user_id=admission.user_id)
-        try:
-            await clients.usage.EnsureLimits(request, context=asking)
-        except PlatformError as error:
-            log.warning("limits were not compiled", reason=error.reason, request_id=admission.request_id)
-            raise
-
-    return ensure
-
-
-def fingerprint(method: str, path: str, *parts: bytes) -> str:
-    """What makes two requests under one Idempotency-Key the same."""
-    digest = hashlib.sha256(f"{method} {path}".encode())
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
-
-
-def idempotency_key(headers: Any) -> str:
-    """The header's value; empty if there is none. BadIdempotencyKey."""
-    key = next((value for name, value in headers if name == b"idempotency-key"), None)
-    if key is None:
-        return ""
-    if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not all(32 < byte < 127 for byte in key):
-        raise BadIdempotencyKey
-    return str(key.decode())
 
 
 def _admission(caller: Caller, request_id: str, work: Work, priced_as: str) -> Admission:

@@ -17,7 +17,7 @@ from chassis import telemetry
 from chassis.errors import PlatformError
 from chassis.ops import Readiness, serve_ops
 from chassis.settings import load
-from gateway.admission import Gate, ensure_limits, publish_event
+from gateway.admission import Gate
 from gateway.auth import Authenticator, CacheRules, ChangeWatcher
 from gateway.clients import Clients, connect
 from gateway.edge import Edge
@@ -26,6 +26,7 @@ from gateway.errors import BadBody, BodyTooLarge, MethodNotAllowed, RouteNotFoun
 from gateway.limits.exhausted import ExhaustedLimits
 from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
+from gateway.limits.usage import ensure_limits, publish_event
 from gateway.openapi import describe
 from gateway.routes import (
     admin,

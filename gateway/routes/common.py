@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.context import OperatorOnly
 from chassis.errors import InvalidCursor
 from chassis.pagination import decode_cursor, encode_cursor
-from gateway.admission import MANAGEMENT, Call, Gate, fingerprint, idempotency_key
+from gateway.admission import MANAGEMENT, Call, Gate
 from gateway.audit import Audited, audited
 from gateway.clients import Clients
+from gateway.idempotency import fingerprint, idempotency_key
 from gateway.settings import GatewaySection
 
 

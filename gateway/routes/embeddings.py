@@ -8,9 +8,10 @@ import orjson
 from aisp.embedding.v1 import embedding_service_pb2 as pb
 
 from chassis.document import read_object
-from gateway.admission import Call, Gate, Work, fingerprint, idempotency_key
+from gateway.admission import Call, Gate, Work
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
+from gateway.idempotency import fingerprint, idempotency_key
 from gateway.routes import raw
 from gateway.settings import GatewaySection
 from gateway.sse import until_disconnect

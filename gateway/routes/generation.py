@@ -13,10 +13,11 @@ from aisp.rag.v1.rag_service_pb2 import RespondRequest, StreamRespondRequest
 from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
-from gateway.admission import Begin, Gate, Work, ahead, bare_context, fingerprint, idempotency_key
+from gateway.admission import Begin, Gate, Work, ahead, bare_context
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
+from gateway.idempotency import fingerprint, idempotency_key
 from gateway.routes import raw
 from gateway.routes.caching import cache_headers, cache_wish
 from gateway.routes.faces.chat import ChatCompletionsFace

@@ -9,10 +9,11 @@ import orjson
 from aisp.rag.v1 import rag_service_pb2 as pb
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from gateway.admission import Call, Gate, Work, ahead, bare_context, fingerprint, idempotency_key
+from gateway.admission import Call, Gate, Work, ahead, bare_context
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import BadBody, bad_body
+from gateway.idempotency import fingerprint, idempotency_key
 from gateway.routes import raw
 from gateway.routes.common import AUTHENTICATED, FILTER, Body, problems
 from gateway.settings import GatewaySection

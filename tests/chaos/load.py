@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from chassis.client import Channel, read_service_config
 from chassis.errors import PlatformError
 from chassis.settings import RedisSettings, load
-from gateway.admission import ensure_limits
 from gateway.limits.leases import Admission, Line
 from gateway.limits.meter import Meter
 from gateway.limits.resp import RespClient
+from gateway.limits.usage import ensure_limits
 from gateway.settings import Settings
 
 WORKERS = 12
