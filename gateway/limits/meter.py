@@ -179,7 +179,7 @@ class Meter:
         await asyncio.gather(self._renew_for_ever(), self.settlements.run())
 
     async def drain(self, seconds: float) -> None:
-        """Waits for the store to take what it has not: requests wait for their own settlements."""
+        """Waits for the store to take what it has not, or has not said that it took."""
         deadline = time.monotonic() + seconds
         while self.settlements.waiting and time.monotonic() < deadline:
             await self.settlements.flush()

@@ -1,5 +1,6 @@
 """Files of vector stores, one by one and in batches, in OpenAI's shapes: documents of collections by another name."""
 
+import codecs
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -161,17 +162,13 @@ async def content(
     # What fails before the first part is an ordinary error, with its status.
     first = await anext(parts, None)
 
-    async def body() -> AsyncIterator[bytes]:
-        yield b'{"object":"vector_store.file_content.page","data":['
-        left, comma = first.content if first else b"", b""
-        while left:
-            whole = whole_characters(left)
-            yield comma + orjson.dumps({"type": "text", "text": left[:whole].decode()})
-            comma, part = b",", await anext(parts, None)
-            left = left[whole:] + (part.content if part else b"")
-        yield b'],"has_more":false,"next_page":null}'
+    async def text() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield first.content
+        async for part in parts:
+            yield part.content
 
-    return StreamingResponse(body(), media_type="application/json")
+    return StreamingResponse(content_page(text()), media_type="application/json")
 
 
 @router.post("/file_batches", responses=AUTHENTICATED | problems(400, 404), operation_id="createVectorStoreFileBatch")
@@ -252,16 +249,15 @@ async def _found(services: Clients, call: Call, vector_store_id: str, file_id: s
     return found
 
 
-def whole_characters(text: bytes) -> int:
-    """How many bytes of it are whole characters: parts are split anywhere."""
-    end = len(text)
-    while end and (text[end - 1] & 0xC0) == 0x80:
-        end -= 1
-    if not end:
-        return len(text)
-    lead = text[end - 1]
-    size = 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2 if lead >= 0xC0 else 1
-    return len(text) if end - 1 + size <= len(text) else end - 1
+async def content_page(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A text that comes in parts, which are cut anywhere, in OpenAI's shape."""
+    decoder, comma = codecs.getincrementaldecoder("utf-8")(), b""
+    yield b'{"object":"vector_store.file_content.page","data":['
+    async for part in parts:
+        if text := decoder.decode(part):
+            yield comma + orjson.dumps({"type": "text", "text": text})
+            comma = b","
+    yield b'],"has_more":false,"next_page":null}'
 
 
 def _batch(row: files_pb2.FileBatch) -> dict[str, Any]:

@@ -9,7 +9,7 @@ FailedPrecondition  TextNotReady, ModelNotConfigured, IngestionEnded, IngestionN
 Unavailable         VectorStoreUnavailable
 """
 
-from chassis.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from chassis.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable, Violation
 
 
 class CollectionNotFound(NotFound):
@@ -80,6 +80,11 @@ class BadFilter(InvalidArgument):
 class BadRequest(InvalidArgument):
     reason = "BAD_REQUEST"
     message = "A field is out of bounds."
+
+
+def bad(field: str, description: str) -> BadRequest:
+    """The error of one field."""
+    return BadRequest(f"{field} {description}.", metadata={"param": field}, violations=[Violation(field, description)])
 
 
 class TextNotReady(FailedPrecondition):

@@ -14,9 +14,8 @@ from typing import Any
 import orjson
 
 from chassis.document import read_object
-from chassis.errors import Violation
 from rag_service.domain.answers import Message
-from rag_service.domain.errors import BadRequest, CollectionNotFound
+from rag_service.domain.errors import CollectionNotFound, bad
 from rag_service.domain.search import Passage
 from rag_service.policy.answers import shown
 
@@ -66,18 +65,18 @@ def wanted(body: bytes, default_results: int) -> Wanted | None:
     document = read_object(body, DECIDING)
     tools = [tool for tool in document.get("tools") or () if isinstance(tool, dict) and tool.get("type") == TOOL]
     if len(tools) != 1:
-        raise wrong("tools", f"must have {TOOL} once")
+        raise bad("tools", f"must have {TOOL} once")
     if document.get("tool_choice") == "none":
         return None
     (tool,) = tools
     ranking = tool.get("ranking_options") or {}
     if unknown := sorted(set(tool) - FIELDS):
-        raise wrong(f"tools.{unknown[0][:64]}", "is not supported by this platform")
+        raise bad(f"tools.{unknown[0][:64]}", "is not supported by this platform")
     if not isinstance(ranking, dict) or set(ranking) - RANKING:
-        raise wrong("tools.ranking_options", f"may have {', '.join(sorted(RANKING))}")
+        raise bad("tools.ranking_options", f"may have {', '.join(sorted(RANKING))}")
     messages = _messages(document)
     if not any(message.role == "user" for message in messages):
-        raise wrong("input", "must have a text of the user, for which files are searched")
+        raise bad("input", "must have a text of the user, for which files are searched")
     include = document.get("include") or ()
     return Wanted(
         document,
@@ -157,12 +156,6 @@ def named(own_id: str) -> str:
     return "file-" + own_id.replace("-", "")
 
 
-def wrong(param: str, description: str) -> BadRequest:
-    """The error of one field."""
-    told = [Violation(param, description)]
-    return BadRequest(f"{param} {description}.", metadata={"param": param}, violations=told)
-
-
 def _result(passage: Passage) -> dict[str, Any]:
     return {
         "file_id": named(passage.file_id),
@@ -201,7 +194,7 @@ def _is(item: Any, kind: str) -> bool:
 def _list(tool: dict[str, Any], key: str) -> list[Any]:
     found = tool.get(key)
     if not isinstance(found, list) or not found:
-        raise wrong(f"tools.{key}", "must be a list with at least one id")
+        raise bad(f"tools.{key}", "must be a list with at least one id")
     return found
 
 
@@ -216,11 +209,11 @@ def _number(given: Any, default: int, param: str) -> Any:
     if given is None:
         return default
     if isinstance(given, bool) or not isinstance(given, int if default else int | float):
-        raise wrong(param, "must be a number")
+        raise bad(param, "must be a number")
     return given
 
 
 def _ranker(given: Any) -> str:
     if given not in RANKERS:
-        raise wrong("tools.ranking_options.ranker", f"must be one of {', '.join(filter(None, RANKERS))}")
+        raise bad("tools.ranking_options.ranker", f"must be one of {', '.join(filter(None, RANKERS))}")
     return given or ""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from rag_service.domain.answers import Answer, Answerer, Citation, Grounding, Message, Question, Read, Receipt
 from rag_service.domain.conversations import KeptMessage
-from rag_service.domain.errors import AnswerNotFound, ConversationNotFound
+from rag_service.domain.errors import AnswerNotFound, ConversationNotFound, bad
 from rag_service.domain.search import Found, Passage, Seeking
 from rag_service.domain.store import Store
 from rag_service.domain.usage import Tally
@@ -17,7 +17,6 @@ from rag_service.policy import answers as policy
 from rag_service.policy import grounding
 from rag_service.policy.asking import asked
 from rag_service.policy.evidence import Evidence
-from rag_service.service.collections import bad
 from rag_service.service.conversations import Conversations
 from rag_service.service.documents import new_id
 from rag_service.service.reading import Reading

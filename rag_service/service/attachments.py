@@ -15,11 +15,12 @@ from rag_service.domain.errors import (
     DocumentNotFound,
     FileBatchNotFound,
     FileNotThere,
+    bad,
 )
 from rag_service.domain.files import Attached, Attachment, FileBatch, StoredFile
 from rag_service.domain.store import Store
 from rag_service.service.announcing import announce
-from rag_service.service.collections import Collections, bad
+from rag_service.service.collections import Collections
 from rag_service.service.documents import Documents, ingest, new_id
 from rag_service.service.erasure import Erasures
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from chassis.errors import Violation
 from chassis.pagination import IdPage, Page, PageRequest
 from rag_service.domain.collections import DEFAULT_COLLECTION, Collection, CollectionChange
 from rag_service.domain.documents import Chunking
-from rag_service.domain.errors import BadRequest, CollectionExists, CollectionExpired, CollectionNotFound
+from rag_service.domain.errors import CollectionExists, CollectionExpired, CollectionNotFound, bad
 from rag_service.domain.search import SearchMode
 from rag_service.domain.store import Store
 from rag_service.domain.vectors import VectorStores
@@ -27,11 +26,6 @@ MOST_DAYS = 365
 ACTIVE_AFTER = timedelta(minutes=1)
 LEAST_TOKENS = 50
 MOST_TOKENS = 8000
-
-
-def bad(field: str, description: str) -> BadRequest:
-    """The error of one field."""
-    return BadRequest(f"{field} {description}.", metadata={"param": field}, violations=[Violation(field, description)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from chassis.pagination import Page, PageRequest
 from rag_service.domain.conversations import Conversation, KeptMessage
-from rag_service.domain.errors import ConversationNotFound, TooManyConversations
+from rag_service.domain.errors import ConversationNotFound, TooManyConversations, bad
 from rag_service.domain.store import Store
-from rag_service.service.collections import bad
 from rag_service.service.documents import new_id
 
 MAX_TITLE_CHARACTERS = 200

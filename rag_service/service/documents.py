@@ -22,12 +22,13 @@ from rag_service.domain.errors import (
     IngestionEnded,
     IngestionNotEnded,
     TextNotReady,
+    bad,
 )
 from rag_service.domain.jobs import INGEST
 from rag_service.domain.store import Repository, Store
 from rag_service.policy.filters import fits
 from rag_service.service.announcing import announce
-from rag_service.service.collections import Collections, bad
+from rag_service.service.collections import Collections
 from rag_service.service.originals import Originals
 
 LOOK_SECONDS = 0.2

@@ -25,13 +25,14 @@ from rag_service.domain.errors import (
     DocumentNotFound,
     ErasureNotFound,
     FileNotThere,
+    bad,
 )
 from rag_service.domain.filters import Filter
 from rag_service.domain.jobs import ERASE, INGEST
 from rag_service.domain.store import Store
 from rag_service.domain.vectors import Embedder, VectorStores
 from rag_service.policy.chunking import embedded_text
-from rag_service.service.collections import Collections, bad
+from rag_service.service.collections import Collections
 from rag_service.service.documents import LOOK_SECONDS, new_id
 from rag_service.service.originals import Originals
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
+from chassis.together import together
 from rag_service.domain.collections import Collection, CollectionChange
+from rag_service.domain.errors import bad
 from rag_service.domain.evaluation import Evaluation, JudgedQuery, Quality
 from rag_service.domain.search import SearchMode, Seeking
 from rag_service.domain.store import Store
 from rag_service.domain.usage import Tally
 from rag_service.policy.evaluation import RECALL_TO, mean, quality, ranked_documents
-from rag_service.service.collections import Collections, bad
+from rag_service.service.collections import Collections
 from rag_service.service.search import Search
 
 MAX_RELEVANT = 1000
@@ -56,11 +58,9 @@ class Evaluations:
             ranked = ranked_documents(passage.document_id for passage in told.passages)
             return quality(ranked, frozenset(map(str.lower, judged.document_ids)))
 
-        measured = []
-        for mode in dict.fromkeys(modes):
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(judge(judged, mode)) for judged in queries]
-            measured.append((mode, mean([task.result() for task in tasks])))
+        measured = [
+            (mode, mean(await together(*(judge(judged, mode) for judged in queries)))) for mode in dict.fromkeys(modes)
+        ]
         measured.sort(key=lambda row: -row[1].ndcg_at_10)
         if apply:
             found = await self._collections.change(tenant_id, collection, CollectionChange(default_mode=measured[0][0]))

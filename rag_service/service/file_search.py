@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from chassis.together import together
 from rag_service.domain.collections import Collection
+from rag_service.domain.errors import bad
 from rag_service.domain.filters import Filter
 from rag_service.domain.search import Found, Passage, SearchMode, Seeking
 from rag_service.domain.usage import Tally
-from rag_service.service.collections import Collections, bad
+from rag_service.service.collections import Collections
 from rag_service.service.search import Search
 
 OWN_RANKERS = frozenset(("", "none", "auto", "default-2024-11-15"))
@@ -64,11 +66,10 @@ class FileSearch:
             async with slots:
                 return await self._search.find(tenant_id, _asked(seeking, place, query), cost), cost
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(place, query)) for place in places for query in seeking.queries]
+        searched = await together(*(one(place, query) for place in places for query in seeking.queries))
         best: dict[str, Passage] = {}
         asked: dict[str, None] = {}
-        for found, cost in (task.result() for task in tasks):
+        for found, cost in searched:
             tally.lines += cost.lines
             asked[found.query] = None
             for passage in found.passages:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from chassis.pagination import IdPage
 from rag_service.domain.documents import ObjectStore, original_key
-from rag_service.domain.errors import EmptyDocument, FileNotThere
+from rag_service.domain.errors import EmptyDocument, FileNotThere, bad
 from rag_service.domain.files import PURPOSES, StoredFile
 from rag_service.domain.store import Store
 from rag_service.policy.filters import fits
-from rag_service.service.collections import bad
 from rag_service.service.documents import measured, new_id
 from rag_service.service.ends import look_again
 from rag_service.service.originals import Originals

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from chassis.flow import Hold
+from chassis.together import both
 from rag_service.domain.collections import Collection
-from rag_service.domain.errors import ModelNotConfigured
+from rag_service.domain.errors import ModelNotConfigured, bad
 from rag_service.domain.filters import Filter
 from rag_service.domain.search import Found, Gleaned, Passage, Reranker, Scores, SearchMode, Seeking
 from rag_service.domain.store import Repository, Store
@@ -30,7 +31,7 @@ from rag_service.policy.ranking import (
     reranked,
 )
 from rag_service.policy.terms import terms
-from rag_service.service.collections import Collections, bad
+from rag_service.service.collections import Collections
 from rag_service.service.rewriting import Rewriting
 
 MAX_TERMS = 64
@@ -222,10 +223,8 @@ class Search:
         if mode is SearchMode.DENSE:
             _, dense = await self._embedded(asking, query, tally)
             return dense, [], dense
-        async with asyncio.TaskGroup() as group:
-            by_words = group.create_task(self._by_words(asking, asked))
-            by_vector = group.create_task(self._embedded(asking, query, tally))
-        lexical, (vector, dense) = by_words.result(), by_vector.result()
+        by_words, by_vector = self._by_words(asking, asked), self._embedded(asking, query, tally)
+        lexical, (vector, dense) = await both(by_words, by_vector)
         again = await self._again(asking, vector, asked, [name for name, _ in fuse((dense, lexical))[:FEEDBACK]])
         return dense, lexical, fuse(again)
 
@@ -244,10 +243,7 @@ class Search:
         """Both arms asked from nearer to what is best: with its vectors, and with its words."""
         if not best:
             return [], []
-        async with asyncio.TaskGroup() as group:
-            dense = group.create_task(self._nearer(asking, vector, best))
-            lexical = group.create_task(self._expanded(asking, asked, best))
-        return dense.result(), lexical.result()
+        return await both(self._nearer(asking, vector, best), self._expanded(asking, asked, best))
 
     async def _nearer(self, asking: _Asking, vector: bytes, best: Sequence[str]) -> Ranking:
         store = self._vectors[asking.collection.vector_store]

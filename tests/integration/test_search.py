@@ -68,9 +68,9 @@ async def test_what_is_searched_by_words_alone_pays_for_no_vector(desk: Desk) ->
 
 async def test_what_fails_fails_the_same_where_it_was_begun_before(desk: Desk) -> None:  # noqa: F811
     Counted(desk)
-    for _ in range(2):
+    for mode in (SearchMode.DENSE, SearchMode.HYBRID, SearchMode.HYBRID):
         with pytest.raises(RuntimeError, match="refuse"):
-            await asked(desk, query="refuse this", mode=SearchMode.DENSE)
+            await asked(desk, query="refuse this", mode=mode)
     with pytest.raises(CollectionNotFound):
         await asked(desk, collection="nowhere")
 

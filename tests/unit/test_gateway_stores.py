@@ -1,5 +1,7 @@
 """Ids and shapes of vector stores at the edge."""
 
+import json
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -7,7 +9,7 @@ from aisp.rag.v1 import rag_service_pb2 as pb
 from pydantic import ValidationError
 
 from gateway.errors import BadBody
-from gateway.routes.store_files import NewBatch, whole_characters
+from gateway.routes.store_files import NewBatch, content_page
 from gateway.routes.stores import BATCH, FILE, NOBODYS, STORE, ChunkingStrategy, NewStoreFile, named, parsed, store_file
 
 SOME = f"file-{'0' * 31}1"
@@ -57,14 +59,18 @@ def test_a_strategy_is_whole(strategy: dict[str, object]) -> None:
         ChunkingStrategy.model_validate(strategy)
 
 
-@pytest.mark.parametrize("text", ["plain", "köln", "日本", "🙂🙂", "a🙂"])
-def test_parts_end_at_whole_characters(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "plain", "köln", "日本", "🙂🙂", "a🙂"])
+async def test_a_text_is_whole_wherever_its_parts_are_cut(text: str) -> None:
     data = text.encode()
-    for cut in range(1, len(data) + 1):
-        ends = whole_characters(data[:cut])
-        assert text.startswith(data[:ends].decode())
-        assert cut - ends < 4
-    assert whole_characters(data) == len(data)
+    for cut in range(len(data) + 1):
+
+        async def parts(cut: int = cut) -> AsyncIterator[bytes]:
+            yield data[:cut]
+            yield data[cut:]
+
+        page = json.loads(b"".join([part async for part in content_page(parts())]))
+        assert "".join(told["text"] for told in page["data"]) == text
+        assert all(told["text"] for told in page["data"])
 
 
 def test_a_failed_document_says_whose_fault_it_is() -> None:
