@@ -39,11 +39,6 @@ def tokens_of(lines: Iterable[Line]) -> int:
     return sum(line.amount for line in lines if line.unit in TOKENS)
 
 
-def bytes_of(lines: Iterable[Line]) -> int:
-    """Bytes added to storage, or (negative) given back."""
-    return sum(line.amount for line in lines if line.unit is Unit.STORED_BYTES)
-
-
 def day_of(lease_id: str) -> date:
     """The day (UTC) of a lease, out of its id (UUIDv7): one id is in under one day, whenever its event comes."""
     return date.fromordinal(EPOCH + int(lease_id[:8] + lease_id[9:13], 16) // DAY_MS)
