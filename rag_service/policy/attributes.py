@@ -4,7 +4,6 @@
 and {"op", "filters"} do. What is not of their form is refused.
 """
 
-import json
 from typing import Any
 
 from rag_service.domain.errors import BadFilter
@@ -16,13 +15,8 @@ FORM = "A filter is {type, key, value} with eq ne gt gte lt lte in nin, or {type
 
 def parse(text: str) -> Filter | None:
     """The filter in a JSON text; None for an empty one. BadFilter says what is wrong."""
-    if not text:
-        return None
-    try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BadFilter("filters is not valid JSON.") from error
-    return filters.parse(json.dumps(_translated(document, 0))) if document is not None else None
+    document = filters.loaded(text) if text else None
+    return filters.read(_translated(document, 0)) if document is not None else None
 
 
 def _translated(document: Any, depth: int) -> dict[str, Any]:

@@ -28,12 +28,19 @@ MAX_NUMBER = 2**53
 
 def parse(text: str) -> Filter | None:
     """The filter in a JSON text; None for an empty one. BadFilter says what is wrong."""
-    if not text:
-        return None
+    return read(loaded(text)) if text else None
+
+
+def loaded(text: str) -> Any:
+    """The JSON document. BadFilter."""
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise BadFilter("The filter is not valid JSON.") from error
+
+
+def read(document: Any) -> Filter:
+    """The filter that a document is. BadFilter."""
     found = _filter(document, 0)
     if _count(found) > MAX_CONDITIONS:
         raise BadFilter(f"The filter has more than {MAX_CONDITIONS} conditions.")
