@@ -9,11 +9,16 @@ from typing import Any
 
 from speech_service.adapters.frames import WorkerPipe
 
+SEED = 1
+
 
 def main() -> None:
     """Loads the voice, then speaks text after text."""
+    import onnxruntime
     from piper import PiperVoice, SynthesisConfig
 
+    # The voice draws noise. A fresh process draws the same, so that what it says can be told again.
+    onnxruntime.set_seed(SEED)
     pipe = WorkerPipe()
     voice: Any = PiperVoice.load(sys.argv[1])
     pipe.tell(ready=True, sample_rate=voice.config.sample_rate)

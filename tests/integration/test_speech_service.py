@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from chassis.context import RequestContext
 from chassis.errors import InvalidArgument, NotFound
 from chassis.settings import RedisSettings, WireSettings
+from speech_service.adapters.worker_process import WorkerProcess
 from speech_service.app import compose
 from speech_service.settings import Settings, SpeechSection
 from tests.integration.conftest import ROOT, Serve
@@ -38,6 +40,10 @@ async def stub(valkey: RedisSettings, serve: Serve) -> AsyncIterator[SpeechServi
     )
     async with serve("speech_service", settings, compose) as channel:
         yield SpeechServiceStub(channel)
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
 
 
 async def speak(
@@ -65,11 +71,24 @@ async def test_what_is_spoken_is_understood(stub: SpeechServiceStub) -> None:
     with wave.open(io.BytesIO(audio)) as file:
         seconds = file.getnframes() / file.getframerate()
     answer = await transcribe(stub, audio, word_timestamps=True, language="en")
-    assert "quick brown fox" in answer.text.lower()
+    # A small ear mishears a word now and then.
+    assert len(words(TEXT) & words(answer.text)) >= 0.75 * len(words(TEXT))
     assert answer.duration_milliseconds == pytest.approx(seconds * 1000, abs=50)
     assert answer.segments[0].words[1].text.strip()
     line = answer.usage.lines[0]
     assert (line.unit, line.amount) == (usage_pb2.UNIT_AUDIO_MILLISECONDS, answer.duration_milliseconds)
+
+
+async def test_a_fresh_voice_says_the_same_in_the_same_way() -> None:
+    said = []
+    for _ in range(2):
+        arguments = [str(MODELS / "piper" / "joe.onnx")]
+        worker = WorkerProcess("speech_service.adapters.piper_worker", arguments, queue=1, idle_seconds=60, seconds=60)
+        parts = [part async for part in worker.call({"sentences": ["One two three."], "speed": 1.0})]
+        await worker.stop()
+        said.append([part for part in parts if isinstance(part, bytes)])
+    assert said[0] == said[1]
+    assert said[0]
 
 
 @pytest.mark.parametrize("audio_format", ["MP3", "OPUS", "AAC", "FLAC"])
