@@ -264,7 +264,14 @@ def anthropic_document(error: PlatformError, status: int, request_id: str) -> di
 def bad_body(problems: list[Any]) -> BadBody:
     """The error of a body or a query that does not fit its model (pydantic's list)."""
     violations = [
-        Violation(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), str(item["msg"])[:300])
+        Violation(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), _wording(item))
         for item in problems[:20]
     ]
     return BadBody(f"{violations[0].field}: {violations[0].description}.", violations=violations)
+
+
+def _wording(problem: Any) -> str:
+    """What pydantic says, except where it says it in a pattern."""
+    if problem.get("ctx", {}).get("pattern") == r"\S":
+        return "must not be empty"
+    return str(problem["msg"]).removeprefix("Value error, ")[:300]

@@ -16,7 +16,7 @@ from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType
 from gateway.routes.common import AUTHENTICATED, Admission, Options, Services, StrictRoute, managed, marks, problems
 from gateway.routes.raw import wrong
 from gateway.routes.subtitles import as_srt, as_vtt
-from gateway.routes.uploads import digest_of, milliseconds_of, parts_of
+from gateway.routes.uploads import digest_of, milliseconds_of, name_of, parts_of
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1/audio", tags=["speech"])
 
@@ -163,7 +163,7 @@ def _settings(form: Any, file: UploadFile) -> pb.TranscriptionSettings:
         raise wrong("temperature", "must be a number from 0 to 1") from error
     return pb.TranscriptionSettings(
         model=model,
-        file_name=(file.filename or "")[:255],
+        file_name=name_of(file),
         language=str(form.get("language") or "")[:16],
         prompt=str(form.get("prompt") or ""),
         temperature=temperature,

@@ -17,7 +17,7 @@ from gateway.errors import BodyTooLarge, UnsupportedMediaType
 from gateway.routes.common import AUTHENTICATED, Admission, Options, Services, StrictRoute, managed, marks, problems
 from gateway.routes.raw import wrong
 from gateway.routes.stores import EFFECT, FILE, FileId, Listed, listing, named, parsed, seconds
-from gateway.routes.uploads import digest_of, parts_of
+from gateway.routes.uploads import digest_of, name_of, parts_of
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1/files", tags=["files"])
 
@@ -167,7 +167,7 @@ def _described(form: Any, file: UploadFile) -> files_pb2.FileDescription:
     if anchor and not (given.isascii() and given.isdigit() and len(given) < 10 and int(given)):
         raise wrong("expires_after.seconds", "must be a whole number from 3600 to 2592000")
     return files_pb2.FileDescription(
-        file_name=(file.filename or "")[:255] or "file",
+        file_name=name_of(file) or "file",
         media_type=(file.content_type or "")[:255],
         purpose=str(form.get("purpose") or ""),
         expire_seconds=int(given) if given else 0,

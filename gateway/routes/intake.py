@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import orjson
 from aisp.rag.v1 import rag_service_pb2 as pb
 from fastapi import Request
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 
 from gateway.admission import Gate, Work
@@ -17,10 +18,11 @@ from gateway.clients import PART_BYTES, Clients
 from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType, bad_body
 from gateway.routes.common import Body, marks
 from gateway.routes.raw import wrong
-from gateway.routes.uploads import digest_of, parts_of
+from gateway.routes.uploads import digest_of, name_of, parts_of
 from gateway.settings import GatewaySection
 
 MULTIPART_OVERHEAD = 64 * 1024
+FIELDS = {"file", "title", "collection", "metadata"}
 UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -43,6 +45,17 @@ UPLOAD_BODY = {
 }
 
 
+def _said(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+    """One sentence where a value is none of the kinds, not one for each kind."""
+    try:
+        return inner(value)
+    except ValidationError as error:
+        raise PydanticCustomError("metadata", "must be a text, a number, true or false") from error
+
+
+MetadataValue = Annotated[str | int | float | bool, WrapValidator(_said)]
+
+
 class NewDocument(Body):
     """A text to take in."""
 
@@ -53,7 +66,7 @@ class NewDocument(Body):
     text: Annotated[str, Field(max_length=32 * 1024 * 1024)]
     title: Annotated[str, Field(max_length=500)] = ""
     collection: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    metadata: dict[str, str | int | float | bool] | None = None
+    metadata: dict[str, MetadataValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,8 @@ class Intake:
                 file = form.get("file")
                 if not isinstance(file, UploadFile):
                     raise wrong("file", "is missing")
+                if unknown := form.keys() - FIELDS:
+                    raise wrong(min(unknown), f"is not known here: there are {', '.join(sorted(FIELDS))}")
                 described = _described(form, file, document_id)
                 key = await marks(request, described.SerializeToString(), await digest_of(file))
                 return await self._send(described, key, file.size or 0, parts_of(file, PART_BYTES))
@@ -121,7 +136,7 @@ def _described(form: Any, file: UploadFile, document_id: str) -> pb.DocumentDesc
     fields = {name: str(form.get(name) or "") for name in ("title", "collection", "metadata")}
     return pb.DocumentDescription(
         title=fields["title"],
-        file_name=(file.filename or "")[:255],
+        file_name=name_of(file),
         media_type=(file.content_type or "")[:255],
         collection=fields["collection"],
         metadata_json=fields["metadata"],

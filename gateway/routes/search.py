@@ -217,6 +217,7 @@ def _passage(row: pb.Passage) -> dict[str, Any]:
         "text": row.text,
         "score": row.score,
         "page": row.page or None,
+        "heading": row.heading or None,
         "start": row.start,
         "end": row.end,
         "metadata": orjson.Fragment(row.metadata_json or "{}"),

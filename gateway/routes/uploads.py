@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import PurePath
 
 from starlette.datastructures import UploadFile
 
@@ -9,6 +10,19 @@ WAV_HEAD = 44
 USUAL_BYTES_PER_SECOND = 16_000
 MOST_BYTES_PER_SECOND = 384_000
 """Two channels of 32 bits at 48 kHz: a file that claims more is believed this much."""
+
+
+MAX_NAME_CHARACTERS = 255
+MAX_SUFFIX_CHARACTERS = 20
+
+
+def name_of(file: UploadFile) -> str:
+    """What the file is called. Of a name that is too long the middle is left out: its end says what the file is."""
+    name = file.filename or ""
+    if len(name) <= MAX_NAME_CHARACTERS:
+        return name
+    suffix = PurePath(name).suffix[:MAX_SUFFIX_CHARACTERS]
+    return name[: MAX_NAME_CHARACTERS - len(suffix)] + suffix
 
 
 async def parts_of(file: UploadFile, size: int) -> AsyncIterator[bytes]:

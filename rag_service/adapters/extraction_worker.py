@@ -9,27 +9,26 @@ import re
 import sys
 import time
 import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rag_service.adapters.containers import ENCRYPTED, MAX_NESTING, Refused, archive, check_archive, mail
+from rag_service.adapters.decoding import decoded
 from rag_service.adapters.sandbox import confine, refuse_calls
+from rag_service.adapters.slides import notes
+from rag_service.policy.formats import HEAD_BYTES, OFFICE, format_of
 
 STRUCTURE_BYTES = 4 * 1024 * 1024
 """A larger PDF goes without its headings: finding them takes several times the memory."""
-MAX_ENTRIES = 10_000
-MAX_RATIO = 200
-RATIO_COUNTS_FROM = 16 * 1024 * 1024
-MAX_NESTING = 3
-ARCHIVES = (".zip", ".docx", ".xlsx", ".pptx", ".epub", ".jar", ".odt")
+PDF, HTML, MAIL, ZIP = "application/pdf", "text/html", "message/rfc822", "application/zip"
+SLIDES, SHEETS = f"{OFFICE}.presentationml.presentation", f"{OFFICE}.spreadsheetml.sheet"
 PATH = re.compile(r"(?:/[\w.-]+){2,}")
 MAX_SAID = 200
-ENCRYPTED = "it is encrypted. Upload it without a password."
 READ = "Save it as PDF, DOCX, PPTX, XLSX, ODT, EPUB, HTML, Markdown, CSV, EML, RTF or plain text."
 FRONT_MATTER = re.compile(r"\A---\n.*?(?=^# |\n\n(?!#))", re.DOTALL | re.MULTILINE)
-
-
-class Refused(Exception):  # a finding about the file
-    """Why nothing is taken out of it."""
+MIDNIGHT = re.compile(r"(?<=\d{4}-\d\d-\d\d) 00:00:00(?= \|)")
+"""What the library adds to a cell with a date."""
 
 
 def main() -> None:
@@ -59,33 +58,73 @@ def peak_megabytes() -> int:
 
 def extract(path: Path, media_type: str | None, target: Path, memory: int) -> dict[str, Any]:
     """Writes the text; what is known about it."""
-    if zipfile.is_zipfile(path):
-        check_archive(path, memory // 2)
-    pdf = media_type == "application/pdf"
-    result = _extracted(path, media_type, pdf=pdf)
-    pages = [page["content"] for page in (result.pages or [])] if pdf else []
-    if pdf:
-        text, starts = _joined([_clean(page) for page in pages])
+    starts: list[int] = []
+    headings: list[tuple[int, str, int]] = []
+    if media_type == PDF:
+        result = _extracted(path, media_type)
+        text, starts = _joined([_clean(page["content"]) for page in result.pages or []])
         headings = _headings(result.document, text, starts)
+        del result  # room for what comes
     else:
-        text, starts, headings = _clean(result.content), [], []
-        if media_type == "text/html":
-            text = FRONT_MATTER.sub("", text).lstrip()
+        text = _text(path, media_type, _Parts(target.parent, memory))
     if not text.strip():
-        scanned = "; is it scanned? There is no text recognition here" if pdf else ""
+        scanned = "; is it scanned? There is no text recognition here" if media_type == PDF else ""
         raise Refused(f"there is no text in it{scanned}.")
-    characters = len(text)
-    # With room for both: the library's result is not needed any more.
-    del result, pages
     with target.open("w", encoding="utf-8", newline="") as file:
-        for start in range(0, characters, 1 << 20):
+        for start in range(0, len(text), 1 << 20):
             file.write(text[start : start + (1 << 20)])
-    return {"characters": characters, "page_starts": starts, "headings": headings}
+    return {"characters": len(text), "page_starts": starts, "headings": headings}
 
 
-def _extracted(path: Path, media_type: str | None, *, pdf: bool) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Reads the parts of a mail or an archive, which may be such themselves."""
+
+    directory: Path
+    memory: int
+    depth: int = 1
+
+    def __call__(self, name: str, declared: str, content: bytes) -> str:
+        found = format_of(name, declared, content[:HEAD_BYTES])
+        # In one file, which each part overwrites: a text is read before the next one comes.
+        file = self.directory / f"part{self.depth}"
+        file.write_bytes(content)
+        if found.plain:
+            text = decoded(file, file.with_suffix(".text"), found, sys.maxsize).path.read_text(encoding="utf-8")
+        elif self.depth > MAX_NESTING:
+            raise Refused(f"it is nested more than {MAX_NESTING} deep.")
+        else:
+            try:
+                text = _text(file, found.media_type, replace(self, depth=self.depth + 1))
+            except (MemoryError, OSError):
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever a parser raises is a finding about the part
+                raise Refused(_reason(error, found.media_type)) from None
+        if not text.strip():
+            raise Refused("there is no text in it.")
+        return text
+
+
+def _text(path: Path, media_type: str | None, parts: _Parts) -> str:
+    """The text of a file without pages."""
+    if media_type == MAIL:
+        return _clean(mail(path.read_bytes(), parts))
+    if zipfile.is_zipfile(path):
+        check_archive(path, parts.memory // 2)
+        if media_type == ZIP:
+            return _clean(archive(path, parts))
+    text = _clean(_extracted(path, media_type).content)
+    if media_type == HTML:
+        return FRONT_MATTER.sub("", text).lstrip()
+    if media_type == SHEETS:
+        return MIDNIGHT.sub("", text)
+    return text + notes(path) if media_type == SLIDES else text
+
+
+def _extracted(path: Path, media_type: str | None) -> Any:
     from kreuzberg import ExtractionConfig, PageConfig, extract_file_sync
 
+    pdf = media_type == PDF
     structured = pdf and path.stat().st_size <= STRUCTURE_BYTES
     config = ExtractionConfig(
         pages=PageConfig(extract_pages=True) if pdf else None,
@@ -95,31 +134,6 @@ def _extracted(path: Path, media_type: str | None, *, pdf: bool) -> Any:
         use_cache=False,
     )
     return extract_file_sync(path, media_type, config)
-
-
-def check_archive(path: Any, most_bytes: int, depth: int = 1) -> None:
-    """Refuses what is made to hurt, before anything is unpacked: by what the archive says of itself."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            packed, unpacked = sum(one.compress_size for one in entries), sum(one.file_size for one in entries)
-            if len(entries) > MAX_ENTRIES:
-                raise Refused(f"it has more than {MAX_ENTRIES} files in it.")
-            if any(one.flag_bits & 1 for one in entries):
-                raise Refused(ENCRYPTED)
-            if any(".." in one.filename.split("/") or one.filename.startswith(("/", "\\")) for one in entries):
-                raise Refused("names in it point outside of it.")
-            if unpacked > most_bytes or (unpacked > RATIO_COUNTS_FROM and unpacked > MAX_RATIO * max(packed, 1)):
-                raise Refused(f"it would unpack to {unpacked} bytes: a ZIP bomb, or too large.")
-            for one in entries:
-                if one.filename.lower().endswith(ARCHIVES):
-                    if depth >= MAX_NESTING:
-                        raise Refused(f"archives are nested more than {MAX_NESTING} deep in it.")
-                    with archive.open(one) as inner:
-                        check_archive(inner, most_bytes - unpacked, depth + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
-        if depth == 1:
-            raise Refused("it is a damaged ZIP archive.") from None
 
 
 def _joined(pages: list[str]) -> tuple[str, list[int]]:
@@ -149,7 +163,7 @@ def _clean(text: str) -> str:
     return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _reason(error: Exception, media_type: str) -> str:
+def _reason(error: Exception, media_type: str | None) -> str:
     """What a library says in its own words, in ours. It may name paths of this machine, and says some things twice."""
     if isinstance(error, Refused):
         return str(error)

@@ -31,17 +31,26 @@ _ABBREVIATED = "|".join(
         "al", "pp", "ca", "z.B", "d.h", "bzw",
     )
 )  # fmt: skip
+ENDS = "\u3002\uff01\uff1f"
+CLOSING = "\u300d\u300f\u201d\uff09"
+"""What ends a sentence of Chinese or Japanese, without a space behind it; and what may close it there."""
+_MONTHS = "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez Januar Februar März April Juni Juli August September Oktober"
+_GOES_ON = rf"(?:[a-zäöüß]|(?:{_MONTHS.replace(' ', '|')}|November|Dezember)\b)"
+"""What follows "15." in the middle of a sentence."""
 _PIECE = re.compile(
     rf"(?:{_LINE_BEGINS})\|[^\n]*\|[^\S\n]*(?:\n\s*|\Z)|"  # a row of a table is one
     rf"(?:(?:{_LINE_BEGINS})\d{{1,3}}\.(?=\s)"  # the number of a list's item ends no sentence
     rf"|(?:{_ABBREVIATED})\.(?=[^\S\n])"  # nor does an abbreviation
-    r"|[^.!?\s]++|[^\S\n]"  # words whole: character by character takes four times as long
-    r"|[.!?]+(?=[^\s.!?])"  # nor does a point inside a word, as in chunking.py
+    rf"|(?<=\b\d)\.(?=[^\S\n]{_GOES_ON})|(?<=\b\d\d)\.(?=[^\S\n]{_GOES_ON})"  # nor a day before its month
+    rf"|[^.!?{ENDS}\s]++|[^\S\n]"  # words whole: character by character takes four times as long
+    rf"|[.!?]+(?=[^\s.!?{ENDS}])"  # nor does a point inside a word, as in chunking.py
     r"|\n(?!\s*(?:\n|[-*#|>+]|\d{1,3}\.\s|$)))+"  # nor a wrapped line
-    r"[.!?]*\s*|[.!?]+\s*|\s+"
+    rf"(?:[{ENDS}]+[{CLOSING}]*|[.!?]*)\s*|[.!?{ENDS}]+\s*|\s+"
 )
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 MAX_PIECE_CHARACTERS = 600
+CHOSEN_PARAGRAPHS, CHOSEN_ROWS = 2, 8
+"""Before one of so many a chunk may end that is half full."""
 MAX_HEADING_CHARACTERS = 200
 MAX_HEADER_CHARACTERS = 120
 SEGMENT_CHARACTERS = 64 * 1024
@@ -208,7 +217,9 @@ class _Grouping:
             self.header = ", ".join(filter(None, cells(self._text(head.start, head.end))))[:MAX_HEADER_CHARACTERS]
             self.group.append(_Piece(head.start, end))
             return
-        self.header = self.header if is_row(text) else ""
+        # A row may be longer than a piece: then more of it follows on its line.
+        goes_on = bool(self.group) and "\n" not in self._text(self.group[-1].end, start)
+        self.header = self.header if is_row(text) or goes_on else ""
         if found := HEADING.match(text):
             yield from self._flush()
             self._enter(len(found[1]), found[2])
@@ -245,9 +256,17 @@ class _Grouping:
         self.path = [*(item for item in self.path if item[0] < level), (level, title)]
 
     def _ends_before(self, start: int, text: str) -> bool:
-        """Whether a chunk that is half full ends before this paragraph: every other one is chosen, by its words."""
+        """Whether a chunk that is half full ends before this paragraph, or this row: of paragraphs every other one is
+        chosen, of rows, which are many, some, by their words.
+        """
         first, last = self.group[0].start, self.group[-1].end
-        if not _BLANK_LINE.search(self._text(last, start)) or zlib.crc32(text.encode()) % 2:
+        if self.header and is_row(text):
+            chosen = CHOSEN_ROWS
+        elif _BLANK_LINE.search(self._text(last, start)):
+            chosen = CHOSEN_PARAGRAPHS
+        else:
+            return False
+        if zlib.crc32(text.encode()) % chosen:
             return False
         return weight(self._text(first, last)) >= self.chunking.tokens // 2
 

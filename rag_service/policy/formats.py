@@ -30,9 +30,9 @@ KNOWN = {
     ".zip": ("application/zip", "a ZIP archive"),
     ".html": ("text/html", "text"),
     ".htm": ("text/html", "text"),
-    ".xml": ("application/xml", "text"),
     ".eml": ("message/rfc822", "text"),
     ".rtf": ("application/rtf", "text"),
+    ".ipynb": ("application/x-ipynb+json", "text"),
 }
 """Suffix -> media type, and what such a file is by its first bytes."""
 MAGIC = (

@@ -8,6 +8,7 @@ ITEM = re.compile(r"(?:[-*+>]|\d{1,3}[.)])\s+")
 _FENCE = re.compile(r"^[^\S\n]*(```|~~~)[^\S\n]*(\S*)[^\n]*$", re.MULTILINE)
 _RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
 _MARKED = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
+_BETWEEN = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"\[([^\]\n]+)\]\([^)\s]+\)")
 
 
@@ -35,7 +36,9 @@ def is_row(line: str) -> bool:
 
 def cells(row: str) -> list[str]:
     """The words of a row's cells."""
-    return [plain_words(cell.strip()) for cell in row.strip().strip("|").split("|")]
+    inner = row.strip().removeprefix("|")
+    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
+    return [plain_words(cell.strip().replace("\\|", "|")) for cell in _BETWEEN.split(inner)]
 
 
 def plain_words(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rag_service.policy.chunking import MAX_PIECE_CHARACTERS, sentences
+from rag_service.policy.chunking import CLOSING, ENDS, MAX_PIECE_CHARACTERS, sentences
 from rag_service.policy.markdown import HEADING, ITEM, blocks, cells, is_row, is_rule, plain_words
 from rag_service.policy.quoting import orders
 
@@ -14,7 +14,7 @@ _POINTING = re.compile(
     r"(?:it|its|they|them|their|this|that|these|those|he|she|his|her|then|there|so|otherwise|else|both|such|here|above|below)\b",
     re.IGNORECASE,
 )
-_ENDED = re.compile(r"[.!?:;…][\"'”’)\]*_`]*$")  # noqa: RUF001  # quotation marks stand in texts
+_ENDED = re.compile(rf"[.!?:;…{ENDS}\uff1a\uff1b][\"'”’)\]*_`{CLOSING}]*$")  # noqa: RUF001  # quotation marks stand in texts
 LONG_LINE = 300
 """A line without a full stop is a line (a title, an item); so long a one is a sentence whose end is elsewhere."""
 NEAR = 3

@@ -103,7 +103,7 @@ class Erasures:
         that fit the filter. BadRequest, CollectionNotFound.
         """
         if bool(ids) == bool(collection or wanted):
-            raise bad("id", "or a collection, or a filter must be given, and ids alone")
+            raise bad("filter", "or collection must be given, or ids, and then nothing else")
         if len(ids) > MAX_IDS:
             raise bad("id", f"must be at most {MAX_IDS}")
         if ids:

@@ -101,4 +101,5 @@ def _passage(row: Passage) -> pb.Passage:
         scores=scores(row.scores),
         file_id=row.file_id,
         file_name=row.file_name,
+        heading=row.heading,
     )

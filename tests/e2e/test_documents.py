@@ -144,10 +144,21 @@ def test_files_of_other_kinds(tenant: Tenant) -> None:
     pages = [["", "The Kestrel pump has a warranty of three years."], ["", "The Heron pump weighs forty kilograms."]]
     made = tenant.client.post("/api/v1/services/rag/documents", files={"file": ("pumps.pdf", pdf(pages))})
     tenant.client.get(f"/api/v1/services/rag/documents/{made.json()['id']}?wait=30")
+    found = tenant.client.post("/api/v1/services/rag/search", json={"query": "When does the library open?"})
+    assert found.json()["results"][0]["heading"] == "Opening hours"
     asked = {"query": "How many kilograms does the Heron pump weigh?"}
     assert tenant.client.post("/api/v1/services/rag/search", json=asked).json()["results"][0]["page"] == 2
     cited = tenant.client.post("/api/v1/services/rag/generate", json=asked).json()["citations"]
     assert [(row["page"], row["quote"]) for row in cited] == [(2, pages[1][1])]
+    text = "東京タワーの高さは333メートルです。1958年に完成しました。北京是首都。"
+    upload(tenant, title="塔", text=text)
+    asked = {"query": "タワーの高さは。", "mode": "lexical"}
+    (row,) = tenant.client.post("/api/v1/services/rag/search", json=asked).json()["results"]
+    assert row["title"] == "塔"
+    named = f"{'long ' * 800}.pdf"
+    made = tenant.client.post("/api/v1/services/rag/documents", files={"file": (named, pdf(pages), "text/plain")})
+    assert made.json()["file_name"] == named[:251] + ".pdf"
+    assert tenant.client.get(f"/api/v1/services/rag/documents/{made.json()['id']}?wait=30").json()["status"] == "ready"
     broken = tenant.client.post("/api/v1/services/rag/documents", files={"file": ("a.pdf", b"%PDF-1.4 broken")})
     failed = tenant.client.get(f"/api/v1/services/rag/documents/{broken.json()['id']}?wait=30").json()
     assert failed["status"] == "failed"
@@ -161,6 +172,11 @@ def test_bad_uploads(tenant: Tenant) -> None:
     assert tenant.client.post(path, json={"text": "x", "nope": 1}).status_code == 422
     assert tenant.client.post(path, content=b"x", headers={"content-type": "image/png"}).status_code == 415
     assert tenant.client.post(path, files={"file": ("a.txt", b"x")}, data={"metadata": "[1]"}).status_code == 422
+    unknown = tenant.client.post(path, files={"file": ("a.txt", b"x")}, data={"colection": "contracts"})
+    assert unknown.status_code == 422
+    assert unknown.json()["errors"][0]["field"] == "colection"
+    told = tenant.client.post(path, json={"text": "x", "metadata": {"tags": ["a"]}}).json()["errors"]
+    assert told == [{"field": "metadata.tags", "message": "must be a text, a number, true or false"}]
     huge = tenant.client.post(path, files={"file": ("a.txt", b"x" * (33 * 1024 * 1024))})
     assert huge.status_code == 413
 

@@ -89,8 +89,8 @@ def xlsx(name: str, rows: Sequence[Sequence[str]]) -> bytes:
     })  # fmt: skip
 
 
-def pptx(title: str, text: str) -> bytes:
-    """One slide."""
+def pptx(title: str, text: str, notes: str = "") -> bytes:
+    """One slide, and what its speaker is to say."""
 
     def shape(content: str, kind: str) -> str:
         named = f'<p:nvSpPr><p:cNvPr id="1" name="s"/><p:nvPr>{kind}</p:nvPr></p:nvSpPr>'
@@ -101,7 +101,14 @@ def pptx(title: str, text: str) -> bytes:
     parts = {"/ppt/presentation.xml": f"{kind}.presentation.main+xml", "/ppt/slides/slide1.xml": f"{kind}.slide+xml"}
     slides = '<p:sldIdLst><p:sldId id="256" r:id="rId1"/></p:sldIdLst>'
     tree = f"<p:cSld><p:spTree>{shapes}</p:spTree></p:cSld>"
+    spoken = shape("1", '<p:ph type="sldNum"/>') + shape(notes, '<p:ph type="body"/>')
+    said = f"<p:cSld><p:spTree>{spoken}</p:spTree></p:cSld>"
+    noted = {
+        "ppt/slides/_rels/slide1.xml.rels": _related("notesSlide", "../notesSlides/notesSlide1.xml"),
+        "ppt/notesSlides/notesSlide1.xml": f'{XML}<p:notes xmlns:p="{SLIDE}" xmlns:a="{DRAWING}">{said}</p:notes>',
+    }
     return zipped({
+        **(noted if notes else {}),
         **_office("ppt/presentation.xml", parts),
         "ppt/_rels/presentation.xml.rels": _related("slide", "slides/slide1.xml"),
         "ppt/presentation.xml": f'{XML}<p:presentation xmlns:p="{SLIDE}" xmlns:r="{OFFICE}">{slides}</p:presentation>',

@@ -6,6 +6,8 @@ import pytest
 
 from rag_service.domain.documents import Chunking
 from rag_service.policy.chunking import Source, chunks, sentences, weight
+from rag_service.policy.markdown import cells
+from rag_service.policy.terms import terms
 
 TEXT = " ".join(f"Sentence number {place} says something of its own." for place in range(200))
 
@@ -69,3 +71,32 @@ def test_a_sentence_ends_behind_a_number_but_not_behind_an_abbreviation() -> Non
     assert "Dr. Osei knows why." in told
     assert "1. First this." in told
     assert "| plus | 30. No more. |" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("塔は333です。「はい。」次です\uff01次", ["塔は333です。", "「はい。」", "次です\uff01", "次"]),
+        ("Bis zum 15. März. Am 3. des Monats.", ["Bis zum 15. März.", "Am 3. des Monats."]),
+        ("It has 12. The next one.", ["It has 12.", "The next one."]),
+    ],
+)  # fmt: skip
+def test_a_sentence_ends_where_its_language_ends_it(text: str, told: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == told
+
+
+def test_a_row_that_is_longer_than_a_piece_stays_in_its_table() -> None:
+    rows = "".join(f"| {n} | {'word ' * 200}|\n" for n in range(6))
+    found = list(chunks(Source("d", "t", {}, chunking=Chunking(300, 0)), ["| part | note |\n|---|---|\n" + rows]))
+    assert len(found) > 5
+    assert all(one.heading == "part, note" for one in found[1:])
+
+
+def test_a_bar_within_a_cell_divides_no_cells() -> None:
+    assert cells("| a \\| b | `c` |") == ["a | b", "c"]
+    assert cells("| a | \\|") == ["a", "|"]
+
+
+def test_what_is_written_without_spaces_is_found_by_pairs() -> None:
+    assert terms("東京タワーは333m、猫 Köln") == ["東京", "京タ", "タワ", "ワー", "ーは", "333m", "猫", "köln"]
+    assert set(terms("서울")) <= set(terms("서울의 인구"))

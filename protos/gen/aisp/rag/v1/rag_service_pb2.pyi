@@ -580,7 +580,7 @@ class ModeQuality(_message.Message):
     def __init__(self, mode: _Optional[_Union[SearchMode, str]] = ..., ndcg_at_10: _Optional[float] = ..., recall_at_100: _Optional[float] = ..., mrr: _Optional[float] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json", "scores", "file_id", "file_name")
+    __slots__ = ("document_id", "chunk_id", "title", "text", "score", "page", "start", "end", "metadata_json", "scores", "file_id", "file_name", "heading")
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -593,6 +593,7 @@ class Passage(_message.Message):
     SCORES_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    HEADING_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     chunk_id: str
     title: str
@@ -605,7 +606,8 @@ class Passage(_message.Message):
     scores: StageScores
     file_id: str
     file_name: str
-    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., file_id: _Optional[str] = ..., file_name: _Optional[str] = ...) -> None: ...
+    heading: str
+    def __init__(self, document_id: _Optional[str] = ..., chunk_id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., metadata_json: _Optional[str] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., file_id: _Optional[str] = ..., file_name: _Optional[str] = ..., heading: _Optional[str] = ...) -> None: ...
 
 class StageScores(_message.Message):
     __slots__ = ("dense", "lexical", "fused", "reranked")
