@@ -68,6 +68,7 @@ class _Relay:
 
     def __init__(self, call: Call) -> None:
         self.done = False
+        self.passed: list[bytes] = []
         self._call = call
         self._splitter = EventSplitter()
         self._usage: dict[str, Any] = {}
@@ -76,7 +77,7 @@ class _Relay:
 
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined."""
-        forwarded = []
+        forwarded = self.passed = []
         for event in self._splitter.feed(chunk):
             data = data_of(event)
             if data:

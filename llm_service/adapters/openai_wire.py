@@ -107,6 +107,7 @@ class OpenAIRelay:
 
     def __init__(self, call: Call, wire: OpenAIWire) -> None:
         self.done = False
+        self.passed: list[bytes] = []
         self._call = call
         self._wire = wire
         self._public_name = wire.public_name(call)
@@ -120,7 +121,7 @@ class OpenAIRelay:
 
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined."""
-        forwarded = []
+        forwarded = self.passed = []
         for event in self._splitter.feed(chunk):
             data = data_of(event)
             if data.startswith(DONE):

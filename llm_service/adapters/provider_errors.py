@@ -24,7 +24,8 @@ MAX_MESSAGE_CHARACTERS = 1000
 MAX_WORD_CHARACTERS = 200
 MAX_TOLD_CHARACTERS = 2000
 NAMED = ("param", "code", "type")
-INNER = ("innererror",)
+INNER: dict[str, type] = {"innererror": dict, "failed_generation": str}
+"""What else of a refusal is the client's: what Azure's filter found, and what Groq's model wrote that is no call."""
 MESSAGES = ("message", "detail", "Message", "msg", "error_description")
 MAX_WAIT_SECONDS = 3600.0
 TOO_LONG = "exceed_context_size_error"
@@ -32,6 +33,9 @@ TOO_LONG = "exceed_context_size_error"
 _SIZES = re.compile(r"\((\d+) tokens\)")
 NO_MONEY_LEFT = "insufficient_quota"
 """OpenAI's code for a 429 that no waiting helps."""
+UNPAID_WORDS = ("billing_error", "billing_hard_limit_reached", "billing_not_active", NO_MONEY_LEFT)
+UNPAID_TEXT = "credit balance is too low"
+"""How providers say with another status than 402 that the account's money is used up: no fault of the document's."""
 REFUSED = frozenset({400, 404, 409, 410, 413, 415, 422, 451})
 UNPAID = 402
 TIMED_OUT = frozenset({408, 504, 524})
@@ -49,19 +53,23 @@ STATUSES = {
     "overloaded_error": 529,
 }
 """Of an error that comes without a status, by the names that OpenAI and Anthropic share."""
+CODES = {"rate_limit_exceeded": 429, NO_MONEY_LEFT: 429, "context_length_exceeded": 400, "content_filter": 400}
+CODES_OF_DOCUMENTS = ("invalid_", "image_", "unsupported_", "empty_image")
+"""Likewise by its code, which is all that an event of responses has; and how those begin that are the document's fault.
+"""
 
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, *, own_key: bool = False) -> PlatformError:
     """The error behind a status that is not 200. `own_key`: it was asked with the tenant's key, not the platform's."""
-    if status in REFUSED:
-        return _refused(status, _error_object(body))
+    if status in REFUSED and not _is_unpaid(told := _error_object(body)):
+        return _refused(status, told)
     if status in (401, 403):
         refused = "The provider refuses the platform's key for this model."
         return ProviderKeyRefused() if own_key else ProviderNotConfigured(refused)
     if status in TIMED_OUT:
         return ProviderTimeout()
-    if status in (429, UNPAID):
-        without = status == UNPAID or _error_object(body).get("code") == NO_MONEY_LEFT
+    if status in (429, UNPAID) or status in REFUSED:
+        without = status != 429 or _is_unpaid(_error_object(body))
         metadata = {"code": NO_MONEY_LEFT} if without else {}
         return ProviderRateLimited(retry_after=retry_after(headers), metadata=metadata)
     if status >= 500 or status in OVERLOADED:
@@ -87,7 +95,18 @@ def error_of(told: Any) -> PlatformError:
     found = told if isinstance(told, dict) else {"message": str(told)}
     numbers = (found.get(name) for name in ("code", "http_status_code", "status_code", "status"))
     status = next((number for number in numbers if isinstance(number, int) and 400 <= number < 600), 0)
-    return error_of_status(status or STATUSES.get(str(found.get("type")), 500), {}, orjson.dumps({"error": found}))
+    status = status or STATUSES.get(str(found.get("type"))) or _status_of_code(str(found.get("code")))
+    return error_of_status(status, {}, orjson.dumps({"error": found}))
+
+
+def _status_of_code(code: str) -> int:
+    return CODES.get(code) or (400 if code.startswith(CODES_OF_DOCUMENTS) else 500)
+
+
+def _is_unpaid(told: Mapping[str, Any]) -> bool:
+    """Whether the account that the provider knows has no money left: the platform's, or a tenant's own."""
+    words = (told.get("type"), told.get("code"))
+    return any(word in UNPAID_WORDS for word in words) or UNPAID_TEXT in str(told.get("message"))
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
@@ -102,20 +121,28 @@ def _error_object(body: bytes) -> dict[str, Any]:
     if isinstance(found, dict):
         several = found.get("errors")
         found = found.get("error") or (several[0] if isinstance(several, list) and several else found)
-    return found if isinstance(found, dict) else {"message": str(found)}
+    return found if isinstance(found, dict) else {"message": found if isinstance(found, list) else str(found)}
 
 
 def _message_of(told: Mapping[str, Any]) -> str:
-    detail = next((told[name] for name in MESSAGES if told.get(name)), "")
+    detail = _first(told)
+    if isinstance(detail, dict):
+        # Mistral's: FastAPI's list inside.
+        detail = _first(detail)
     if isinstance(detail, list):
         # FastAPI's: one entry a field.
         detail = "; ".join(str(item.get("msg", "") if isinstance(item, dict) else item) for item in detail[:5])
     return str(detail or "The provider refused the request.")[:MAX_MESSAGE_CHARACTERS]
 
 
+def _first(told: Mapping[str, Any]) -> Any:
+    return next((told[name] for name in MESSAGES if told.get(name)), "")
+
+
 def _place_of(told: Mapping[str, Any]) -> str:
     """The field that FastAPI's list names first."""
-    detail = told.get("detail")
+    inner = told.get("message")
+    detail = (inner if isinstance(inner, dict) else told).get("detail")
     first = detail[0] if isinstance(detail, list) and detail else None
     places = first.get("loc") if isinstance(first, dict) else None
     named = [str(place) for place in places if place != "body"] if isinstance(places, list) else []
@@ -127,7 +154,7 @@ def _as_told(told: Mapping[str, Any]) -> str:
     it is not too long.
     """
     plain = {name: told[name] for name in NAMED if name in told and isinstance(told[name], str | int | None)}
-    inner = {name: told[name] for name in INNER if isinstance(told.get(name), dict)}
+    inner = {name: told[name] for name, kind in INNER.items() if isinstance(told.get(name), kind)}
     if inner and len(as_told := orjson.dumps(plain | inner).decode()) <= MAX_TOLD_CHARACTERS:
         return as_told
     as_told = orjson.dumps(plain).decode()

@@ -57,6 +57,7 @@ class _Relay:
 
     def __init__(self, call: Call) -> None:
         self.done = False
+        self.passed: list[bytes] = []
         self._call = call
         self._splitter = EventSplitter()
         self._ending: Ending | None = None
@@ -64,7 +65,7 @@ class _Relay:
 
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined."""
-        forwarded = []
+        forwarded = self.passed = []
         for event in self._splitter.feed(chunk):
             data = data_of(event)
             if data == b"[DONE]":

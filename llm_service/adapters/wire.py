@@ -9,6 +9,7 @@ from typing import Protocol
 
 import orjson
 
+from chassis.errors import PlatformError
 from chassis.flow import Enough, Hold
 from llm_service.adapters.http import ProviderHttp
 from llm_service.domain.calls import Answer, Call, Ending, Format, Out
@@ -22,6 +23,8 @@ class Relay(Protocol):
 
     done: bool
     """Whether the provider said that nothing more comes."""
+    passed: list[bytes]
+    """What of the last chunk goes on, as far as it was looked into: all of it, unless something failed."""
 
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined. A Provider* error."""
@@ -78,7 +81,14 @@ class WireModel:
         await call.admitted()
 
         def take(chunk: bytes) -> Hold:
-            forwarded = relay.take(chunk)
+            try:
+                forwarded = relay.take(chunk)
+            except PlatformError:
+                # What came in one piece with a failure came before it. As long as nothing was written, it is as if
+                # nothing had come: another attempt takes over.
+                if out.started and any(relay.passed):
+                    out.write(b"".join(relay.passed))
+                raise
             hold = out.write(forwarded) if forwarded else None
             if relay.done:
                 raise Enough

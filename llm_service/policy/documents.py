@@ -3,26 +3,38 @@
 from typing import Any
 
 from chassis.document import BadDocument, read_object
-from llm_service.policy.refusals import bad
+from llm_service.policy.refusals import bad, unsupported
 
 CHAT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n")
 """Keys that decide: twice in one document, we and the provider might read different ones."""
 PROMPT_DECIDING = ("model", "stream", "stream_options", "max_tokens", "n", "best_of", "prompt")
 MESSAGES_DECIDING = ("model", "stream", "max_tokens")
 
+OF_THE_ROUTER = ("models", "fallbacks")
+"""Other models that a server may answer with (OpenRouter's word, and Anthropic's): the catalogue says who answers, with
+what a tenant may use, at its prices.
+"""
+NOT_HERE = "is not supported by this platform"
 MAX_DEPTH = 64
 MAX_MESSAGES = 2048
 MAX_PROMPTS = 2048
 
 
 def read_chat(body: bytes) -> dict[str, Any]:
-    """Of chat completions. BadDocument if it is no object, is not plain JSON, or decides something twice."""
+    """Of chat completions. BadDocument if it is no object, is not plain JSON, or decides something twice; Unsupported
+    where it names other models.
+    """
     return _read_conversation(body, CHAT_DECIDING)
 
 
 def read_messages(body: bytes) -> dict[str, Any]:
-    """Of Anthropic's messages. BadDocument as above."""
-    return _read_conversation(body, MESSAGES_DECIDING)
+    """Of Anthropic's messages. BadDocument as above; Unsupported for a conversation that is kept at the provider, under
+    the platform's account: it would be every tenant's.
+    """
+    document = _read_conversation(body, MESSAGES_DECIDING)
+    if document.get("thread") is not None:
+        unsupported("thread", NOT_HERE)
+    return document
 
 
 def _read_conversation(body: bytes, deciding: tuple[str, ...]) -> dict[str, Any]:
@@ -34,6 +46,7 @@ def _read_conversation(body: bytes, deciding: tuple[str, ...]) -> dict[str, Any]
         bad("messages", f"must have at most {MAX_MESSAGES} messages")
     if not all(isinstance(message, dict) for message in messages):
         bad("messages", "must hold objects")
+    check_router(document)
     check_depth(document)
     return document
 
@@ -49,6 +62,7 @@ def read_prompt(body: bytes) -> dict[str, Any]:
             bad("prompt", "must be a text, token ids, or a list of either")
     elif not isinstance(prompt, str):
         bad("prompt", "must be a text, token ids, or a list of either")
+    check_router(document)
     check_depth(document)
     return document
 
@@ -59,6 +73,13 @@ def _are_ids(row: object) -> bool:
 
 def _all_of(items: list[Any], kind: type) -> bool:
     return all(isinstance(item, kind) for item in items)
+
+
+def check_router(document: dict[str, Any]) -> None:
+    """Unsupported if it names other models that may answer."""
+    for key in OF_THE_ROUTER:
+        if document.get(key):
+            unsupported(key, NOT_HERE)
 
 
 def check_depth(document: object) -> None:

@@ -84,7 +84,7 @@ def test_parameters_have_other_names() -> None:
         ({"tools": [{"type": "web_search"}]}, "UNSUPPORTED", "tools[0]"),
         ({"tools": [{"type": "file_search", "vector_store_ids": ["x"]}]}, "UNSUPPORTED", "tools[0]"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "UNSUPPORTED", "input[0]"),
-        ({"input": [{"role": "user", "content": [FILE]}]}, "UNSUPPORTED", "input[0].file_id"),
+        ({"input": [{"role": "user", "content": [FILE]}]}, "UNSUPPORTED", "input[0].content[0].file_id"),
         ({"input": []}, "BAD_DOCUMENT", "input"),
         ({"input": None}, "BAD_DOCUMENT", "input"),
         ({"store": 1}, "BAD_DOCUMENT", "store"),

@@ -6,11 +6,15 @@ import orjson
 import pytest
 
 from llm_service.domain.calls import Ending, Tokens
+from llm_service.policy.responses.answer import response_of
 from llm_service.policy.responses.events import Events
 from llm_service.policy.translation.answer_to_messages import answer_to_messages
 from llm_service.policy.translation.stream_to_messages import StreamToMessages
+from tests.standins import deviations
 from tests.standins.openai_provider import events as chat_events
 
+BLOCKS = {"reasoning": "thinking", "message": "text", "function_call": "tool_use"}
+"""Blocks of messages, by what items of responses are called."""
 END = Ending(Tokens(1, 0, 1), "tool_calls")
 
 
@@ -73,3 +77,45 @@ def test_calls_of_an_answer() -> None:
     assert [(block["name"], block["input"]) for block in told["content"]] == [("f", {"a": 1}), ("g", {})]
     assert len({block["id"] for block in told["content"]}) == 2
     assert told["stop_reason"] == "tool_use"
+
+
+@pytest.mark.parametrize("name", deviations.ANSWERS)
+def test_what_servers_say_beyond_the_format_is_understood(name: str) -> None:
+    answer = orjson.loads(deviations.ANSWERS[name])
+    blocks = answer_to_messages(answer, END)["content"]
+    items = response_of({"model": "m", "input": "hi"}, answer, END.tokens)["output"]
+    assert [block["type"] for block in blocks] == [BLOCKS[item["type"]] for item in items]
+    for block, item in zip(blocks, items, strict=True):
+        if block["type"] == "tool_use":
+            assert block["input"] == orjson.loads(item["arguments"])
+        else:
+            (part,) = item["content"]
+            assert block.get("text", block.get("thinking")) == part["text"]
+
+
+@pytest.mark.parametrize("name", deviations.STREAMS)
+def test_what_servers_stream_beyond_the_format_is_understood(name: str) -> None:
+    messages, responses = StreamToMessages(), Events({"model": "m", "input": "hi"}, "m")
+    told = messages.take(chat_events(deviations.STREAMS[name], done=False)) + messages.end(END)
+    deltas = [orjson.loads(line[6:]).get("delta", {}) for line in told.splitlines() if line.startswith(b"data: ")]
+    said = "".join(str(delta.get(key, "")) for delta in deltas for key in ("thinking", "text", "partial_json"))
+    events = b"".join(responses.take(chunk) for chunk in deviations.STREAMS[name]) + responses.end(END)
+    output = orjson.loads(events.strip().splitlines()[-1][6:])["response"]["output"]
+    assert said == "".join(item.get("arguments") or item["content"][0]["text"] for item in output)
+    assert said in ("Hm4", "Hm.4", "4", "a", "{}")
+
+
+SOURCE = {"start_index": 0, "end_index": 3, "url": "https://a", "title": "A"}
+
+
+def test_sources_of_a_model_that_searches_by_itself() -> None:
+    told = {"content": "See", "annotations": [{"type": "url_citation", "url_citation": SOURCE}]}
+    expected = [{"type": "url_citation", **SOURCE}]
+    whole = response_of({"model": "m"}, {"choices": [{"message": told, "finish_reason": "stop"}]}, END.tokens)
+    assert whole["output"][0]["content"][0]["annotations"] == expected
+    events = Events({"model": "m", "input": "hi"}, "m")
+    streamed = events.take({"choices": [{"index": 0, "delta": told}]}) + events.end(END)
+    documents = [orjson.loads(line[6:]) for line in streamed.splitlines() if line.startswith(b"data: ")]
+    (added,) = [one for one in documents if one["type"] == "response.output_text.annotation.added"]
+    assert (added["annotation"], added["annotation_index"], added["content_index"]) == (expected[0], 0, 0)
+    assert documents[-1]["response"]["output"][0]["content"][0]["annotations"] == expected

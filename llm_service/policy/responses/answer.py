@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from llm_service.domain.calls import Tokens
+from llm_service.policy.said import calls_of, text_of, thought_of
 
 ECHOED: dict[str, Any] = {
     "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "parallel_tool_calls": True,
@@ -15,8 +16,6 @@ ECHOED: dict[str, Any] = {
 """What a response repeats of its request, with the defaults of the format."""
 CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Reasons to stop that leave a response incomplete."""
-THOUGHTS = ("reasoning_content", "reasoning")
-"""Where servers of chat completions tell what a model thought."""
 
 
 def new_id(kind: str) -> str:
@@ -62,16 +61,16 @@ def response_of(document: dict[str, Any], chat: dict[str, Any], tokens: Tokens) 
         response["created_at"] = chat["created"]
     status = "incomplete" if finish in CUT else "completed"
     output: list[dict[str, Any]] = []
-    if thoughts := next((message[key] for key in THOUGHTS if isinstance(message.get(key), str) and message[key]), ""):
+    if thoughts := thought_of(message):
         output.append(reasoning_item(new_id("rs"), thoughts, "completed"))
-    parts = []
-    if message.get("content"):
-        parts.append(text_part(message["content"], _probabilities(choice)))
+    parts, calls = [], calls_of(message)
+    if said := text_of(message):
+        parts.append(text_part(said, _probabilities(choice), citations_of(message)))
     if message.get("refusal"):
         parts.append(refusal_part(message["refusal"]))
-    if parts or not message.get("tool_calls"):
+    if parts or not calls:
         output.append(message_item(new_id("msg"), parts, status))
-    for call in message.get("tool_calls") or ():
+    for call in calls:
         function = call.get("function") or {}
         arguments = function.get("arguments") or ""
         output.append(call_item(new_id("fc"), call.get("id") or "", function.get("name") or "", arguments, "completed"))
@@ -83,9 +82,18 @@ def message_item(item_id: str, parts: list[dict[str, Any]], status: str) -> dict
     return {"id": item_id, "type": "message", "status": status, "role": "assistant", "content": parts}
 
 
-def text_part(text: str, logprobs: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def text_part(
+    text: str, logprobs: list[dict[str, Any]] | None = None, citations: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """A text in it."""
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs or []}
+    return {"type": "output_text", "text": text, "annotations": citations or [], "logprobs": logprobs or []}
+
+
+def citations_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a model that searches the web by itself says of its sources, in a message or a delta."""
+    kind, told = "url_citation", message.get("annotations")
+    found = [item for item in told if isinstance(item, dict)] if isinstance(told, list) else []
+    return [{"type": kind} | item[kind] for item in found if isinstance(item.get(kind), dict)]
 
 
 def refusal_part(text: str) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import orjson
 
 from llm_service.domain.calls import Ending
 from llm_service.policy.responses.answer import (
-    THOUGHTS,
     begun,
     call_item,
+    citations_of,
     ended,
     logprobs_of,
     message_item,
@@ -17,6 +17,7 @@ from llm_service.policy.responses.answer import (
     refusal_part,
     text_part,
 )
+from llm_service.policy.said import calls_of, text_of, thought_of
 
 TEXT, REFUSAL, REASONING = "output_text", "refusal", "reasoning_text"
 
@@ -43,16 +44,16 @@ class Events:
         delta = choice.get("delta")
         if not isinstance(delta, dict) or choice.get("index", 0) != 0:
             return told
-        for key in THOUGHTS:
-            if isinstance(delta.get(key), str) and delta[key]:
-                told += self._say(REASONING, delta[key])
-                break
-        if delta.get("content"):
+        if thought := thought_of(delta):
+            told += self._say(REASONING, thought)
+        if said := text_of(delta):
             probabilities = choice.get("logprobs")
-            told += self._say(TEXT, delta["content"], logprobs_of(probabilities) if probabilities else [])
+            told += self._say(TEXT, said, logprobs_of(probabilities) if probabilities else [])
+        for citation in citations_of(delta):
+            told += self._cite(citation)
         if delta.get("refusal"):
             told += self._say(REFUSAL, delta["refusal"])
-        for call in delta.get("tool_calls") or ():
+        for call in calls_of(delta):
             told += self._call(call)
         return told
 
@@ -85,6 +86,14 @@ class Events:
         self._speaking.logprobs += logprobs or []
         said: dict[str, Any] = {"delta": text} | ({"logprobs": logprobs or []} if kind == TEXT else {})
         return told + self._event(f"response.{kind}.delta", **self._speaking.place, **said) if text else told
+
+    def _cite(self, citation: dict[str, Any]) -> bytes:
+        told = self._say(TEXT, "")
+        assert self._speaking is not None
+        number = {"annotation_index": len(self._speaking.citations)}
+        self._speaking.citations.append(citation)
+        place = self._speaking.place | number
+        return told + self._event("response.output_text.annotation.added", **place, annotation=citation)
 
     def _hush(self) -> bytes:
         """Closes what is being said."""
@@ -139,6 +148,7 @@ class _Speech:
         self.id = new_id("rs" if kind == REASONING else "msg")
         self.text = ""
         self.logprobs: list[dict[str, Any]] = []
+        self.citations: list[dict[str, Any]] = []
 
     @property
     def place(self) -> dict[str, Any]:
@@ -147,7 +157,7 @@ class _Speech:
     def part(self, text: str) -> dict[str, Any]:
         if self.kind == REASONING:
             return {"type": REASONING, "text": text}
-        return refusal_part(text) if self.kind == REFUSAL else text_part(text, self.logprobs)
+        return refusal_part(text) if self.kind == REFUSAL else text_part(text, self.logprobs, self.citations)
 
     def item(self, status: str, *, whole: bool) -> dict[str, Any]:
         if self.kind == REASONING:

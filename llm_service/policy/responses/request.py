@@ -12,6 +12,14 @@ SAID_OTHERWISE = (
 )  # fmt: skip
 LEFT_OUT = ("store", "previous_response_id", "metadata", "background", "prompt_cache_key", "conversation", "prompt")
 """What says nothing about the answer, or was seen to before."""
+ONLY_HERE = ("access_programs", "background_options", "context_management", "image")
+"""What chat completions have no word for: a lenient server would overlook it."""
+AS_IF_ABSENT: dict[str, tuple[Any, ...]] = {
+    "async": (None, False), "allowed_callers": (None, ["direct"]), "defer_loading": (None, False),
+    "output_schema": (None,), "namespace": (None,), "caller": (None, {"type": "direct"}),
+    "context": (None, "auto"), "mode": (None, "standard"), "include_obfuscation": (None, False),
+}  # fmt: skip
+"""Of tools, their calls, thoughts and streams: what may be said as long as it asks for nothing."""
 LOGPROBS = "message.output_text.logprobs"
 ENCRYPTED = "reasoning.encrypted_content"
 
@@ -26,6 +34,11 @@ def chat_request(document: dict[str, Any]) -> dict[str, Any]:
         chat["max_tokens"] = document["max_output_tokens"]
     if document.get("truncation") not in (None, "disabled"):
         unsupported("truncation")
+    for key in ONLY_HERE:
+        if document.get(key):
+            unsupported(key)
+    if isinstance(document.get("stream_options"), dict):
+        _check_idle(document["stream_options"], "stream_options")
     return chat | _tools(document) | _form(document) | _thinking(document) | _probabilities(document)
 
 
@@ -88,7 +101,14 @@ def _part(part: Any, where: str) -> dict[str, Any]:
     return {"type": "file", "file": {"file_data": part["file_data"]} | _given(part, "filename")}
 
 
+def _check_idle(found: dict[str, Any], where: str) -> None:
+    for key, idle in AS_IF_ABSENT.items():
+        if found.get(key) not in idle:
+            unsupported(f"{where}.{key}")
+
+
 def _add_call(told: list[dict[str, Any]], item: dict[str, Any], where: str) -> None:
+    _check_idle(item, where)
     function = {"name": _text(item, "name", where), "arguments": _text(item, "arguments", where)}
     call = {"id": _text(item, "call_id", where), "type": "function", "function": function}
     if not told or told[-1]["role"] != "assistant":
@@ -124,6 +144,7 @@ def _tools(document: dict[str, Any]) -> dict[str, Any]:
 def _tool(tool: dict[str, Any], where: str) -> dict[str, Any]:
     if tool.get("type") != "function":
         unsupported(where)
+    _check_idle(tool, where)
     keys = ("name", "description", "parameters", "strict")
     return {"type": "function", "function": {key: tool[key] for key in keys if tool.get(key) is not None}}
 
@@ -147,6 +168,7 @@ def _thinking(document: dict[str, Any]) -> dict[str, Any]:
     reasoning = document.get("reasoning") or {}
     if not isinstance(reasoning, dict):
         bad("reasoning", "must be an object")
+    _check_idle(reasoning, "reasoning")
     return {"reasoning_effort": reasoning["effort"]} if reasoning.get("effort") is not None else {}
 
 

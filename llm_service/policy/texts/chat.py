@@ -34,10 +34,10 @@ class ChatTexts(InPieces):
                 continue
             index = choice.get("index", 0)
             for name in SAID:
-                for found in slot(delta, name):
+                for found in content(delta, name):
                     yield f"{index}.{name}", found
-            for call in objects(delta.get("tool_calls")):
-                for found in slot(call.get("function") or {}, "arguments"):
+            for call in _calls(delta):
+                for found in _argument(call):
                     yield f"{index}.tool.{call.get('index', 0)}", found
 
     def bare(self, document: dict[str, Any]) -> bool:
@@ -52,12 +52,13 @@ class ChatTexts(InPieces):
         for choice in objects(document.get("choices")):
             choice["finish_reason"] = None
             delta = choice["delta"]
-            for name in {*delta} - BARE - {"tool_calls"}:
+            for name in {*delta} - BARE - {"tool_calls", "function_call"}:
                 del delta[name]
-            for call in objects(delta.get("tool_calls")):
+            for call in _calls(delta):
                 call.pop("id", None)
                 call.pop("type", None)
-                call.get("function", {}).pop("name", None)
+                for kind in ("function", "custom"):
+                    call.get(kind, {}).pop("name", None)
 
     def closes(self, document: dict[str, Any]) -> bool:
         choices = [*objects(document.get("choices"))]
@@ -76,7 +77,20 @@ class ChatTexts(InPieces):
 
 
 def _arguments(message: dict[str, Any]) -> Iterator[Slot]:
-    for call in objects(message.get("tool_calls")):
-        function = call.get("function")
-        if isinstance(function, dict):
-            yield from slot(function, "arguments")
+    for call in _calls(message):
+        yield from _argument(call)
+
+
+def _calls(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Calls of tools, of which some servers tell one and no list; and the older form, one call of a function."""
+    calls = message.get("tool_calls")
+    yield from objects([calls] if isinstance(calls, dict) else calls)
+    if isinstance(message.get("function_call"), dict):
+        yield {"function": message["function_call"]}
+
+
+def _argument(call: dict[str, Any]) -> Iterator[Slot]:
+    """What a call gives to its tool."""
+    for kind, key in (("function", "arguments"), ("custom", "input")):
+        if isinstance(call.get(kind), dict):
+            yield from slot(call[kind], key)

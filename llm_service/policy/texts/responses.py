@@ -14,6 +14,7 @@ DELTAS = frozenset(
         "response.reasoning_text.delta",
         "response.reasoning_summary_text.delta",
         "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
     )
 )
 
@@ -43,6 +44,7 @@ class ResponseTexts:
             return
         yield from slot(document, "text")
         yield from slot(document, "arguments")
+        yield from slot(document, "input")
         part, item, response = document.get("part"), document.get("item"), document.get("response")
         if isinstance(part, dict):
             yield from slot(part, "text")
@@ -81,3 +83,4 @@ def _item(item: dict[str, Any]) -> Iterator[Slot]:
     yield from content(item, "summary")
     yield from content(item, "output")
     yield from slot(item, "arguments")
+    yield from slot(item, "input")

@@ -85,6 +85,8 @@ def content(holder: dict[str, Any], key: str) -> Iterator[Slot]:
                 yield from slot(found, index)
             elif isinstance(part, dict):
                 yield from slot(part, "text")
+                # Mistral's thoughts are parts of a part.
+                yield from content(part, "thinking") if isinstance(part.get("thinking"), list) else ()
 
 
 def unspell(document: dict[str, Any]) -> None:

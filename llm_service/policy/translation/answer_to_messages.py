@@ -7,10 +7,8 @@ import orjson
 
 from llm_service.domain.calls import Ending
 from llm_service.domain.errors import ProviderBadAnswer
+from llm_service.policy.said import calls_of, text_of, thought_of
 from llm_service.policy.translation.words import STOP_REASONS, id_for_messages, usage_for_messages
-
-REASONING = ("reasoning_content", "reasoning")
-"""Where servers of OpenAI's format tell what the model thought."""
 
 
 def answer_to_messages(answer: dict[str, Any], ending: Ending) -> dict[str, Any]:
@@ -44,11 +42,6 @@ def stop_of(choice: dict[str, Any], *, calls: bool) -> tuple[str, str | None]:
     return ("stop_sequence", sequence) if found == "end_turn" and isinstance(sequence, str) else (found, None)
 
 
-def reasoning_of(message: dict[str, Any]) -> str:
-    """What of the reasoning is told in a message or a delta."""
-    return next((message[key] for key in REASONING if isinstance(message.get(key), str)), "")
-
-
 def id_of(call: dict[str, Any]) -> str:
     """A call's id; one of ours where its server has none, since the result is told by it."""
     return str(call.get("id") or f"toolu_{secrets.token_hex(12)}")
@@ -56,15 +49,13 @@ def id_of(call: dict[str, Any]) -> str:
 
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
-    if thought := reasoning_of(message):
+    if thought := thought_of(message):
         # Nobody signed it: it is told, and cannot be given back to a model of Anthropic's.
         blocks.append({"type": "thinking", "thinking": thought, "signature": ""})
-    if said := (message.get("content") or "") + (message.get("refusal") or ""):
+    if said := text_of(message) + (message.get("refusal") or ""):
         blocks.append({"type": "text", "text": said})
-    for call in message.get("tool_calls") or ():
-        arguments = call["function"]["arguments"] or "{}"
-        # Some servers tell them as the object that they are.
-        arguments = arguments if isinstance(arguments, dict) else orjson.loads(arguments)
+    for call in calls_of(message):
+        arguments = orjson.loads(call["function"]["arguments"] or "{}")
         if not isinstance(arguments, dict):
             raise ProviderBadAnswer("The model called a tool with arguments that are no object.")
         name = call["function"]["name"]

@@ -84,7 +84,8 @@ def _content_parts(source: dict[str, Any], place: str) -> list[dict[str, Any]]:
         if block.get("type") == "image":
             parts.append(image_to_chat(block, where))
         else:
-            parts.append({"type": "text", "text": text(block, "text", where)})
+            found = given(block, ("type", "text", "cache_control"), where)
+            parts.append({"type": "text", "text": text(found, "text", where)})
     return parts
 
 

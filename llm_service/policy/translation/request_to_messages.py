@@ -41,6 +41,9 @@ def request_to_messages(document: dict[str, Any], most_tokens: int) -> dict[str,
     if "stop" in asked:
         stop = asked["stop"]
         messages["stop_sequences"] = [stop] if isinstance(stop, str) else texts(stop, "stop")
+    options = asked.get("stream_options")
+    if isinstance(options, dict) and options.get("include_obfuscation"):
+        unsupported("stream_options.include_obfuscation")
     if user := asked.get("user") or asked.get("safety_identifier"):
         messages["metadata"] = {"user_id": user}
     if "service_tier" in asked:

@@ -8,7 +8,8 @@ import orjson
 
 from llm_service.domain.calls import Ending, Tokens
 from llm_service.domain.errors import ProviderBadAnswer
-from llm_service.policy.translation.answer_to_messages import id_of, reasoning_of, stop_of
+from llm_service.policy.said import calls_of, text_of, thought_of
+from llm_service.policy.translation.answer_to_messages import id_of, stop_of
 from llm_service.policy.translation.events import documents_of, named
 from llm_service.policy.translation.words import id_for_messages, usage_for_messages
 
@@ -83,15 +84,13 @@ class StreamToMessages:
         yield {"type": "message_start", "message": message}
 
     def _delta(self, delta: Document) -> Iterator[Document]:
-        if thought := reasoning_of(delta):
+        if thought := thought_of(delta):
             yield from self._say("thinking", {"type": "thinking_delta", "thinking": thought})
-        for said in (delta.get("content"), delta.get("refusal")):
+        for said in (text_of(delta), delta.get("refusal")):
             if said:
                 yield from self._say("text", {"type": "text_delta", "text": said})
         self._refused = self._refused or bool(delta.get("refusal"))
-        calls = delta.get("tool_calls") or ()
-        # Older versions of text-generation-inference tell one call, and no list.
-        for call in [calls] if isinstance(calls, dict) else calls:
+        for call in calls_of(delta):
             yield from self._call(call)
 
     def _say(self, kind: str, delta: Document) -> Iterator[Document]:
@@ -112,7 +111,6 @@ class StreamToMessages:
             block = self._calls[number] = _Block(len(self._blocks), "tool_use", id_of(call))
             yield from self._open(block, {"type": "tool_use", "id": block.id, "name": function["name"], "input": {}})
         block, part = self._calls[number], function.get("arguments") or ""
-        part = orjson.dumps(part).decode() if isinstance(part, dict) else part
         if part and not block.open:
             raise ProviderBadAnswer("The provider went on with a call of a tool that was complete.")
         if part:
