@@ -26,7 +26,7 @@ def sdk(tenant: Tenant) -> openai.OpenAI:
 
 
 def ask(text: str) -> Any:
-    return {"model": CHAT, "messages": [{"role": "user", "content": text}], "max_tokens": 16}
+    return {"model": CHAT, "messages": [{"role": "user", "content": text}], "max_tokens": 16, "temperature": 0}
 
 
 def test_an_admin_makes_changes_tries_and_removes_them(tenant: Tenant) -> None:

@@ -29,12 +29,12 @@ def has(tenant: Tenant, model: str) -> bool:
 
 
 def test_chat_plain_and_streamed(sdk: openai.OpenAI) -> None:
-    plain = sdk.chat.completions.create(model=CHAT, messages=HELLO, max_tokens=12)  # type: ignore[arg-type]
+    plain = sdk.chat.completions.create(model=CHAT, messages=HELLO, max_tokens=12, temperature=0)  # type: ignore[arg-type]
     assert plain.choices[0].message.content
     assert plain.usage
     assert plain.usage.completion_tokens <= 12
     stream = sdk.chat.completions.create(
-        model=CHAT, messages=HELLO, max_tokens=12, stream=True, stream_options={"include_usage": True}
+        model=CHAT, messages=HELLO, max_tokens=12, temperature=0, stream=True, stream_options={"include_usage": True}
     )  # type: ignore[call-overload]
     chunks = list(stream)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)

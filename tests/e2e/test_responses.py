@@ -53,7 +53,9 @@ def native_stream(**changed: Any) -> Behaviour:
 
 
 def test_a_local_model_answers_streams_and_is_gone_on_with(sdk: openai.OpenAI) -> None:
-    first = sdk.responses.create(model=LOCAL, input="My name is Ada.", max_output_tokens=8, instructions="Be brief.")
+    first = sdk.responses.create(
+        model=LOCAL, input="My name is Ada.", max_output_tokens=8, instructions="Be brief.", temperature=0
+    )
     assert first.output_text
     assert (first.to_dict()["store"], first.model) == (True, LOCAL)
     # What it says is its own; sometimes it is done by itself.
@@ -62,7 +64,12 @@ def test_a_local_model_answers_streams_and_is_gone_on_with(sdk: openai.OpenAI) -
     assert 0 < first.usage.output_tokens <= 8
     events: list[Any] = list(
         sdk.responses.create(
-            model=LOCAL, input="What is my name?", max_output_tokens=8, previous_response_id=first.id, stream=True
+            model=LOCAL,
+            input="What is my name?",
+            max_output_tokens=8,
+            previous_response_id=first.id,
+            stream=True,
+            temperature=0,
         )
     )
     kinds, final = [event.type for event in events], events[-1].response
@@ -84,7 +91,9 @@ def test_a_local_model_answers_streams_and_is_gone_on_with(sdk: openai.OpenAI) -
 
 
 def test_an_answer_is_parsed(sdk: openai.OpenAI) -> None:
-    parsed = sdk.responses.parse(model=LOCAL, input="Two and two?", text_format=Answer, max_output_tokens=60)
+    parsed = sdk.responses.parse(
+        model=LOCAL, input="Two and two?", text_format=Answer, max_output_tokens=60, temperature=0
+    )
     assert isinstance(parsed.output_parsed, Answer)
 
 

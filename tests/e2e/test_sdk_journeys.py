@@ -86,7 +86,9 @@ def test_tools_in_parallel_plain_and_streamed(
 
 
 def test_an_answer_is_parsed(sdk: openai.OpenAI) -> None:
-    parsed = sdk.chat.completions.parse(model=LOCAL, messages=HELLO, response_format=Answer, max_tokens=60)
+    parsed = sdk.chat.completions.parse(
+        model=LOCAL, messages=HELLO, response_format=Answer, max_tokens=60, temperature=0
+    )
     assert isinstance(parsed.choices[0].message.parsed, Answer)
 
 

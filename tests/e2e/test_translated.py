@@ -48,6 +48,7 @@ def test_the_local_model_is_asked_in_anthropics_format(tenant: Tenant) -> None:
         pytest.skip("no local model here")
     sdk = anthropic.Anthropic(base_url=tenant.base_url, api_key=tenant.key, max_retries=0)
     asked: Any = {"model": LOCAL, "max_tokens": 12, "messages": HELLO, "system": "You are polite."}
+    asked["extra_body"] = {"temperature": 0}  # the SDK's newest form knows no temperature
     answer = sdk.messages.create(**asked, stop_sequences=["\n\n\n"])
     assert answer.content[0].type == "text"
     assert answer.model == LOCAL

@@ -52,7 +52,12 @@ async def _ready(stub: LlmServiceStub) -> bool:
 
 
 def envelope(model: str = LOCAL, **fields: object) -> pb.Envelope:
-    document = {"model": model, "messages": [{"role": "user", "content": "Say hi."}], "max_tokens": 8} | fields
+    document = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Say hi."}],
+        "max_tokens": 8,
+        "temperature": 0,
+    } | fields
     return pb.Envelope(model=model, format=pb.FORMAT_CHAT_COMPLETIONS, body=orjson.dumps(document))
 
 
