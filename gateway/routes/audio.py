@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 from gateway.admission import Call, Work
 from gateway.clients import PART_BYTES
 from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType
+from gateway.routes import estimates
 from gateway.routes.common import AUTHENTICATED, Admission, Options, Services, StrictRoute, managed, marks, problems
 from gateway.routes.raw import wrong
 from gateway.routes.subtitles import as_srt, as_vtt
@@ -92,7 +93,7 @@ async def transcribe(request: Request, services: Services, gate: Admission, opti
             raise wrong("response_format", f"must be one of {', '.join(FORMATS)}")
         settings = _settings(form, file)
         key = await marks(request, settings.SerializeToString(), await digest_of(file))
-        work = Work("speech", model=settings.model, audio_milliseconds=await milliseconds_of(file))
+        work = estimates.transcription(settings.model, await milliseconds_of(file))
         async with gate.admitted(request.scope["state"], "", work, key) as call:
             transcript = await services.speech.TranscribeAudio(_requests(settings, file), **call.options)
             call.use(transcript.usage)
@@ -115,10 +116,9 @@ async def speak(body: SpeechRequest, request: Request, services: Services, gate:
         format=pb.AudioFormat.Value(f"AUDIO_FORMAT_{body.response_format.upper()}"),
         speed=body.speed,
     )
-    key = await marks(request)
+    key, work = await marks(request), estimate(body)
 
     async def parts() -> AsyncGenerator[pb.SynthesizeSpeechResponse, None]:
-        work = Work("speech", model=body.model, characters=len(body.input))
         async with gate.admitted(request.scope["state"], "", work, key) as call:
             async with aclosing(services.speech.SynthesizeSpeech(wire, **call.options)) as spoken:
                 async for part in spoken:
@@ -140,6 +140,11 @@ async def speak(body: SpeechRequest, request: Request, services: Services, gate:
                     yield part.audio
 
     return StreamingResponse(audio(), media_type=first.started.media_type)
+
+
+def estimate(asked: SpeechRequest) -> Work:
+    """What a text that is spoken is reserved as."""
+    return estimates.speech(asked.model, asked.input)
 
 
 @router.get("/voices", responses=AUTHENTICATED, operation_id="listVoices")

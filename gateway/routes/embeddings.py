@@ -12,13 +12,12 @@ from gateway.admission import Call, Gate, Work
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.idempotency import fingerprint, idempotency_key
-from gateway.routes import raw
+from gateway.routes import estimates, raw
 from gateway.settings import GatewaySection
 from gateway.sse import until_disconnect
 
 PATH = "/v1/embeddings"
 MAX_MODEL_CHARACTERS = 200
-BYTES_OF_A_TOKEN = 4
 INPUT_TYPES = {None: 0, "query": pb.INPUT_TYPE_QUERY, "document": pb.INPUT_TYPE_DOCUMENT}
 
 
@@ -39,7 +38,7 @@ class EmbeddingsRoute:
         request = _request(document, body)
         as_base64 = _as_base64(document)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")
-        work = Work("embedding", model=request.model, tokens=len(body) // BYTES_OF_A_TOKEN, output_bounded=True)
+        work = estimates.embedding(request.model, body)
 
         async def serve() -> None:
             async with self._gate.admitted(state, "", work, marks) as call:
@@ -48,6 +47,11 @@ class EmbeddingsRoute:
             await raw.answer(scope, send, response.body or _answer(response, call, as_base64=as_base64), [])
 
         await until_disconnect(scope, receive, serve())
+
+
+def estimate(document: dict[str, Any], body: bytes) -> Work:
+    """What a call is reserved as. BadBody."""
+    return estimates.embedding(_request(document, body).model, body)
 
 
 def _request(document: dict[str, Any], body: bytes) -> pb.EmbedTextsRequest:

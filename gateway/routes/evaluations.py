@@ -7,12 +7,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from gateway.admission import Work
+from gateway.routes import estimates
 from gateway.routes.common import AUTHENTICATED, Admission, Body, Services, StrictRoute, marks, problems
 from gateway.routes.search import MODE_NAMES, MODES
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
-
-BYTES_OF_A_TOKEN = 4
 
 
 class Judged(BaseModel):
@@ -45,9 +44,7 @@ async def evaluate(asked: EvaluationRequest, request: Request, services: Service
         modes=[MODES[name] for name in asked.modes],
         apply=asked.apply,
     )
-    tokens = sum(len(item.query) for item in asked.queries) // BYTES_OF_A_TOKEN + len(asked.queries)
-    work = Work("rag", tokens=tokens, output_bounded=True)
-    async with gate.admitted(request.scope["state"], "inference", work, await marks(request)) as call:
+    async with gate.admitted(request.scope["state"], "inference", estimate(asked), await marks(request)) as call:
         found = await services.rag.EvaluateSearch(wire, **call.options)
         call.use(found.usage)
     return {
@@ -65,3 +62,8 @@ async def evaluate(asked: EvaluationRequest, request: Request, services: Service
             for row in found.modes
         ],
     }
+
+
+def estimate(asked: EvaluationRequest) -> Work:
+    """What an evaluation is reserved as."""
+    return estimates.search(item.query for item in asked.queries)

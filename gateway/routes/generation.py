@@ -10,6 +10,7 @@ import structlog
 from aisp.llm.v1 import llm_service_pb2 as pb
 from aisp.rag.v1.rag_service_pb2 import RespondRequest, StreamRespondRequest
 
+from chassis.context import RequestContext
 from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
@@ -18,14 +19,13 @@ from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
 from gateway.idempotency import fingerprint, idempotency_key
-from gateway.routes import raw
+from gateway.routes import estimates, raw
 from gateway.routes.caching import cache_headers, cache_wish
 from gateway.routes.faces.chat import ChatCompletionsFace
 from gateway.routes.faces.completions import CompletionsFace
 from gateway.routes.faces.face import Asked, Face
 from gateway.routes.faces.messages import MessagesFace
 from gateway.routes.faces.responses import ResponsesFace
-from gateway.routes.rag import PASSAGE_TOKENS
 from gateway.routes.retirement import retirement_headers
 from gateway.routes.streaming import BYTES_OF_AN_EVENT, EventStream, SoFar
 from gateway.settings import GatewaySection
@@ -59,8 +59,11 @@ class GenerationRoute:
         asked = self._face.read(document)
         tokens = body_tokens(body, document)
         if asked.previous:
-            tokens += await self._stored_tokens(state, asked.previous)
-        envelope, work = self._envelope(asked, body, tokens)
+            tokens += await stored_tokens(self._clients, bare_context(state), asked.previous)
+        work = estimates.generation(asked, tokens, self._settings.default_output_tokens)
+        envelope = pb.Envelope(
+            model=asked.model, format=self._face.format, body=body, include_usage=asked.include_usage
+        )
         envelope.format_version, features = dialect(scope)
         envelope.format_features.extend(features)
         if caching := cache_wish(scope, state["caller"].answer_cache_seconds):
@@ -70,18 +73,6 @@ class GenerationRoute:
         serve = partial(self._stream if asked.stream else self._complete, asked)
         departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
         await until_disconnect(scope, receive, serve(scope, envelope, work, marks, send), departure)
-
-    async def _stored_tokens(self, state: Any, response_id: str) -> int:
-        """What a stored conversation is read as: its last turn's input had all before it. If it is not there: 0."""
-        try:
-            found = await self._clients.llm.GetResponse(
-                pb.GetResponseRequest(response_id=response_id), context=bare_context(state)
-            )
-        except PlatformError:
-            # Whoever goes on with it says so in the words of its format.
-            return 0
-        usage = orjson.loads(found.body).get("usage") or {}
-        return int(usage.get("input_tokens", 0) + usage.get("output_tokens", 0)) or len(found.body) // BYTES_OF_A_TOKEN
 
     def _departure(self, plan: str, *, stream: bool) -> Departure:
         settings = self._settings
@@ -135,19 +126,16 @@ class GenerationRoute:
         request, complete = pb.StreamCompleteRequest(envelope=envelope), self._clients.llm.StreamComplete
         return request, complete, ahead(complete, request)
 
-    def _envelope(self, asked: Asked, body: bytes, tokens: int) -> tuple[pb.Envelope, Work]:
-        work = Work(
-            "rag" if asked.searches else "llm",
-            model=asked.model,
-            tokens=tokens + asked.searches * PASSAGE_TOKENS,
-            output_tokens=(self._settings.default_output_tokens if asked.output_bound is None else asked.output_bound)
-            * asked.choices,
-            output_bounded=asked.output_bound is not None,
-        )
-        envelope = pb.Envelope(
-            model=asked.model, format=self._face.format, body=body, include_usage=asked.include_usage
-        )
-        return envelope, work
+
+async def stored_tokens(clients: Clients, context: RequestContext, response_id: str) -> int:
+    """What a stored conversation is read as: its last turn's input had all before it. If it is not there: 0."""
+    try:
+        found = await clients.llm.GetResponse(pb.GetResponseRequest(response_id=response_id), context=context)
+    except PlatformError:
+        # Whoever goes on with it says so in the words of its format.
+        return 0
+    usage = orjson.loads(found.body).get("usage") or {}
+    return int(usage.get("input_tokens", 0) + usage.get("output_tokens", 0)) or len(found.body) // BYTES_OF_A_TOKEN
 
 
 def dialect(scope: Scope) -> tuple[str, list[str]]:

@@ -15,9 +15,11 @@ from starlette.datastructures import UploadFile
 from gateway.admission import Gate, Work
 from gateway.audit import Audited, audited
 from gateway.clients import PART_BYTES, Clients
-from gateway.errors import BadBody, BodyTooLarge, UnsupportedMediaType, bad_body
+from gateway.errors import BodyTooLarge, UnsupportedMediaType
+from gateway.routes import estimates
 from gateway.routes.common import Body, marks
 from gateway.routes.raw import wrong
+from gateway.routes.search import read
 from gateway.routes.uploads import digest_of, name_of, parts_of
 from gateway.settings import GatewaySection
 
@@ -144,15 +146,14 @@ def _described(form: Any, file: UploadFile, document_id: str) -> pb.DocumentDesc
     )
 
 
+def estimate(asked: NewDocument) -> Work:
+    """What a text that is taken in takes."""
+    return estimates.stored(asked.text)
+
+
 def _document_of(body: bytes) -> NewDocument:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadBody("The body is not valid JSON.") from error
-    try:
-        return NewDocument.model_validate(document)
-    except ValidationError as error:
-        raise bad_body([item | {"loc": ("body", *item["loc"])} for item in error.errors()]) from error
+    document: NewDocument = read(NewDocument, {}, body)
+    return document
 
 
 async def _slices(content: bytes) -> AsyncIterator[bytes]:

@@ -1,27 +1,26 @@
 """POST /api/v1/usage/preview: what a call would cost and which limit would refuse it. Nothing is consumed."""
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from chassis.errors import InvalidArgument, Violation
-from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
-from gateway.admission import Call, Work
+from chassis.tokens import body_tokens
+from gateway.admission import Call, Gate, Work, bare_context
+from gateway.clients import Clients
 from gateway.limits.quotas import MARK, Quota
-from gateway.routes import raw
-from gateway.routes.common import AUTHENTICATED, Admission, Body, Options, StrictRoute, managed, problems
-from gateway.routes.rag import ANSWER_TOKENS, PASSAGE_TOKENS
+from gateway.routes import audio, embeddings, estimates, evaluations, intake, rag, rerank, search, vector_stores
+from gateway.routes.common import AUTHENTICATED, Admission, Body, Options, Services, StrictRoute, managed, problems
+from gateway.routes.generation import FACES, stored_tokens
 from gateway.settings import GatewaySection
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/usage", tags=["usage"])
-
-MAX_MODEL = 200
-BOUNDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
 class NotPreviewed(InvalidArgument):
@@ -47,20 +46,14 @@ async def preview(
     asked: PreviewRequest,
     request: Request,
     gate: Admission,
+    services: Services,
     options: Options,
-    call: Call = managed("usage:read"),
+    _: Call = managed("usage:read"),
 ) -> dict[str, Any]:
     """What the call would cost at most, by its estimate; the limit that would bind, and when the call would pass: in
     `retry_after` seconds; where that is null and it is not allowed, never: less must be asked for, or the limit raised.
     """
-    path = asked.path.removeprefix("/api") if asked.path.startswith("/api/v1/") else asked.path
-    estimate = ESTIMATES.get(path)
-    if estimate is None:
-        known = sorted(f"/api{one}" if one.startswith(OURS) else one for one in ESTIMATES)
-        raise NotPreviewed(f"path: choose from {', '.join(known)}.", violations=[Violation("path", "unknown")])
-    work = estimate(asked.body, options)
-    if estimate is _answer and not work.model:
-        work = replace(work, model=await gate.models.answering(call.context))
+    work = await _work(request, asked, gate, services, options)
     found = await gate.preview(request.scope["state"], work)
     waits = {quota: _wait(quota, work, found.cost_nano_usd) for quota in found.binding}
     longest = max(waits, key=waits.__getitem__, default=None)
@@ -101,95 +94,42 @@ def _limit(quota: Quota) -> dict[str, Any]:
     }
 
 
-def _generation(body: Mapping[str, Any], options: GatewaySection) -> Work:
-    document = dict(body)
-    bound = next((count for key in BOUNDS if (count := raw.bound_key(document, key))), None)
-    return Work(
-        "llm",
-        model=raw.text_key(document, "model", MAX_MODEL),
-        tokens=_tokens(body),
-        output_tokens=(bound or options.default_output_tokens) * (raw.count_key(document, "n") or 1),
-        output_bounded=bound is not None,
-    )
+async def _work(
+    request: Request, asked: PreviewRequest, gate: Gate, services: Clients, options: GatewaySection
+) -> Work:
+    """What the call would be reserved as, by its route's own reading. NotPreviewed; BadBody."""
+    path = asked.path.removeprefix("/api") if asked.path.startswith("/api/v1/") else asked.path
+    body = orjson.dumps(asked.body)
+    context = bare_context(request.scope["state"])
+    if path == embeddings.PATH:
+        return embeddings.estimate(asked.body, body)
+    if face := FACES_BY_PATH.get(path):
+        read = face.read(asked.body)
+        tokens = body_tokens(body, asked.body)
+        if read.previous:
+            tokens += await stored_tokens(services, context, read.previous)
+        return estimates.generation(read, tokens, options.default_output_tokens)
+    for pattern, (form, estimate) in FORMS.items():
+        if pattern.fullmatch(path):
+            work = estimate(search.read(form, {}, body))
+            if estimate is rag.estimate and not work.model:
+                work = replace(work, model=await gate.models.answering(context))
+            return work
+    raise NotPreviewed(f"path: choose from {', '.join(KNOWN)}.", violations=[Violation("path", "unknown")])
 
 
-def _embedding(body: Mapping[str, Any], _: GatewaySection) -> Work:
-    model = raw.text_key(dict(body), "model", MAX_MODEL)
-    return Work("embedding", model=model, tokens=_tokens(body), output_bounded=True)
-
-
-def _speech(body: Mapping[str, Any], _: GatewaySection) -> Work:
-    document = dict(body)
-    text = document.get("input")
-    if not isinstance(text, str):
-        raise raw.wrong("input", "must be a text")
-    return Work("speech", model=raw.text_key(document, "model", MAX_MODEL), characters=len(text))
-
-
-def _rerank(body: Mapping[str, Any], _: GatewaySection) -> Work:
-    model = body.get("model", "")
-    if not isinstance(body.get("documents"), list):
-        raise raw.wrong("documents", "must be a list")
-    tokens = _tokens({"query": body.get("query"), "documents": body["documents"]})
-    return Work("embedding", model=model if isinstance(model, str) else "", tokens=tokens, output_bounded=True)
-
-
-def _document(body: Mapping[str, Any], _: GatewaySection) -> Work:
-    """Its passages are embedded behind the answer, at the pace that the minute allows."""
-    text = body.get("text")
-    if not isinstance(text, str):
-        raise raw.wrong("text", "must be a text")
-    return Work("rag", storage_bytes=len(text.encode()), output_bounded=True)
-
-
-def _search(body: Mapping[str, Any], _: GatewaySection) -> Work:
-    query = body.get("query")
-    if not isinstance(query, str):
-        raise raw.wrong("query", "must be a text")
-    return Work("rag", tokens=len(query) // BYTES_OF_A_TOKEN + 1, output_bounded=True)
-
-
-def _answer(body: Mapping[str, Any], _: GatewaySection) -> Work:
-    document = dict(body)
-    passages = raw.count_key(document, "top_k") or DEFAULT_PASSAGES
-    model = document.get("model")
-    return Work(
-        "rag",
-        model=model if isinstance(model, str) else "",
-        tokens=_spoken(body) // BYTES_OF_A_TOKEN + passages * PASSAGE_TOKENS,
-        output_tokens=ANSWER_TOKENS,
-        output_bounded=True,
-    )
-
-
-def _spoken(body: Mapping[str, Any]) -> int:
-    """Characters of a question, or of the messages of a conversation."""
-    messages = body.get("messages")
-    said = (
-        [message.get("content") for message in messages if isinstance(message, dict)]
-        if isinstance(messages, list)
-        else []
-    )
-    return sum(len(text) for text in (body.get("query"), *said) if isinstance(text, str))
-
-
-def _tokens(body: Mapping[str, Any]) -> int:
-    return body_tokens(orjson.dumps(body), body)
-
-
-DEFAULT_PASSAGES = 5
-OURS = "/v1/services/"
-ESTIMATES: dict[str, Callable[[Mapping[str, Any], GatewaySection], Work]] = {
-    "/v1/chat/completions": _generation,
-    "/v1/completions": _generation,
-    "/v1/responses": _generation,
-    "/v1/messages": _generation,
-    "/v1/embeddings": _embedding,
-    "/v1/rerank": _rerank,
-    "/v1/audio/speech": _speech,
-    "/v1/services/rag/documents": _document,
-    "/v1/services/rag/search": _search,
-    "/v1/services/rag/generate": _answer,
-    "/v1/services/rag/chat": _answer,
+OURS = "/v1/services/rag"
+FACES_BY_PATH = {face.path: face for face in FACES}
+BY_FORM: dict[str, tuple[type[BaseModel], Callable[[Any], Work]]] = {
+    "/v1/rerank": (rerank.RerankRequest, rerank.estimate),
+    "/v1/audio/speech": (audio.SpeechRequest, audio.estimate),
+    "/v1/vector_stores/{vector_store_id}/search": (vector_stores.VectorStoreSearch, vector_stores.estimate),
+    f"{OURS}/documents": (intake.NewDocument, intake.estimate),
+    f"{OURS}/search": (search.SearchRequest, search.estimate),
+    f"{OURS}/generate": (rag.GenerateRequest, rag.estimate),
+    f"{OURS}/chat": (rag.ChatRequest, rag.estimate),
+    f"{OURS}/evaluations": (evaluations.EvaluationRequest, evaluations.estimate),
 }
-"""By path, without the second base."""
+"""What a body must be, and what it is reserved as, by path without the second base."""
+FORMS = {re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): how for path, how in BY_FORM.items()}
+KNOWN = sorted(f"/api{path}" if path.startswith(OURS) else path for path in (embeddings.PATH, *FACES_BY_PATH, *BY_FORM))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from aisp.rag.v1 import rag_service_pb2 as pb
@@ -12,6 +13,7 @@ from pydantic import BaseModel, Field
 from chassis.errors import PlatformError
 from gateway.admission import Call, Gate, Work, bare_context
 from gateway.errors import render_event
+from gateway.routes import estimates
 from gateway.routes.common import (
     AUTHENTICATED,
     Admission,
@@ -27,10 +29,6 @@ from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])
 
-BYTES_OF_A_TOKEN = 4
-PASSAGE_TOKENS = 400
-"""A passage that is read for an answer, in tokens, roughly."""
-ANSWER_TOKENS = 256
 GROUNDING = {"required": pb.GROUNDING_REQUIRED, "preferred": pb.GROUNDING_PREFERRED}
 STATES = {pb.AnswerState.Value(f"ANSWER_STATE_{name.upper()}"): name for name in (
     "answered", "partial", "abstained", "ungrounded",
@@ -117,11 +115,11 @@ async def _respond(
     gate: Admission,
     options: Options,
     question: pb.Question,
-    asked: Asking,
+    asked: GenerateRequest | ChatRequest,
     *,
     with_answer: bool,
 ) -> dict[str, Any] | StreamingResponse:
-    work = await _asked_of(request, gate, question, asked)
+    work = await _asked_of(request, gate, asked)
     state, key = request.scope["state"], await marks(request)
     if not asked.stream:
         async with gate.admitted(state, "", work, key) as call:
@@ -159,16 +157,19 @@ async def _respond(
     return StreamingResponse(body(), media_type=MEDIA_TYPE, headers=HEADERS)
 
 
-async def _asked_of(request: Request, gate: Gate, question: pb.Question, asked: Asking) -> Work:
+def estimate(asked: GenerateRequest | ChatRequest) -> Work:
+    """What an answer is reserved as; where no model is named, the one that answers by default is to be put in."""
+    said = [message.content for message in asked.messages] if isinstance(asked, ChatRequest) else [asked.query]
+    return estimates.answer(asked.model or "", said, asked.top_k)
+
+
+async def _asked_of(request: Request, gate: Gate, asked: GenerateRequest | ChatRequest) -> Work:
     """What an answer will take. ModelNotAllowed for a reranker that the tenant may not use."""
-    spoken = sum(len(message.content) for message in question.messages) // BYTES_OF_A_TOKEN
-    calling = bare_context(request.scope["state"])
-    model = asked.model or await gate.models.answering(calling)
+    work = estimate(asked)
+    if not work.model:
+        work = replace(work, model=await gate.models.answering(bare_context(request.scope["state"])))
     await check_reranker(gate, request.scope["state"], reranking(asked.rerank))
-    return Work(
-        "rag", model=model, tokens=spoken + asked.top_k * PASSAGE_TOKENS,
-        output_tokens=ANSWER_TOKENS, output_bounded=True,
-    )  # fmt: skip
+    return work
 
 
 def _question(asked: GenerateRequest | ChatRequest, messages: list[pb.Message]) -> pb.Question:

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admission import Work
+from gateway.routes import estimates
 from gateway.routes.common import AUTHENTICATED, Admission, Services, StrictRoute, marks, problems
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["embeddings"])
 
-BYTES_OF_A_TOKEN = 4
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 
 
@@ -39,12 +39,10 @@ class RerankRequest(BaseModel):
 @router.post("/rerank", responses=AUTHENTICATED | problems(404, 413), operation_id="rerank")
 async def rerank(asked: RerankRequest, request: Request, services: Services, gate: Admission) -> dict[str, Any]:
     """Orders documents by how well they answer a query, the best first."""
-    texts = [item if isinstance(item, str) else item.text for item in asked.documents]
+    texts = _texts(asked)
     wire = pb.RerankTextsRequest(model=asked.model, query=asked.query, texts=texts)
-    tokens = sum(map(len, (asked.query, *texts))) // BYTES_OF_A_TOKEN + len(texts)
-    work = Work("embedding", model=asked.model, tokens=tokens, output_bounded=True)
     key = await marks(request)
-    async with gate.admitted(request.scope["state"], "inference", work, key) as call:
+    async with gate.admitted(request.scope["state"], "inference", estimate(asked), key) as call:
         found = await services.embedding.RerankTexts(wire, **call.options)
         call.use(found.usage)
     order = sorted(range(len(texts)), key=lambda index: -found.scores[index])[: asked.top_n or len(texts)]
@@ -62,3 +60,12 @@ async def rerank(asked: RerankRequest, request: Request, services: Services, gat
         ],
         "usage": {"prompt_tokens": read, "total_tokens": read},
     }
+
+
+def estimate(asked: RerankRequest) -> Work:
+    """What a call is reserved as."""
+    return estimates.rerank(asked.model, asked.query, _texts(asked))
+
+
+def _texts(asked: RerankRequest) -> list[str]:
+    return [item if isinstance(item, str) else item.text for item in asked.documents]

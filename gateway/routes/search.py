@@ -14,17 +14,13 @@ from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import BadBody, bad_body
 from gateway.idempotency import fingerprint, idempotency_key
-from gateway.routes import raw
+from gateway.routes import estimates, raw
 from gateway.routes.common import AUTHENTICATED, FILTER, Body, problems
 from gateway.settings import GatewaySection
 from gateway.sse import until_disconnect
 
 PATH = "/api/v1/services/rag/search"
-BYTES_OF_A_TOKEN = 4
 DEFAULT_RERANKER = "default"
-RERANKED_TOKENS = 10_000
-"""What fifty passages have, roughly, that a model orders anew."""
-REWRITTEN_TOKENS = 64
 READ = frozenset(("input_tokens", "cached_input_tokens", "cache_write_tokens"))
 WRITTEN = frozenset(("output_tokens", "reasoning_tokens"))
 MODES = {
@@ -94,7 +90,7 @@ class SearchRoute:
 
         async def serve() -> None:
             begin = ahead(search, request)
-            async with self._gate.admitted(state, "", _work(asked, request), marks, begin) as call:
+            async with self._gate.admitted(state, "", estimate(asked), marks, begin) as call:
                 found = await search(request, **call.options)
                 call.use(found.usage)
             await raw.answer(scope, send, _answer(found, call), [])
@@ -191,11 +187,9 @@ def _request(asked: SearchRequest) -> pb.SearchPassagesRequest:
     )
 
 
-def _work(asked: SearchRequest, request: pb.SearchPassagesRequest) -> Work:
-    judged = RERANKED_TOKENS if request.rerank else 0
-    written = REWRITTEN_TOKENS if asked.rewrite else 0
-    tokens = len(asked.query) // BYTES_OF_A_TOKEN + 1 + judged
-    return Work("rag", tokens=tokens, output_tokens=written, output_bounded=True)
+def estimate(asked: SearchRequest) -> Work:
+    """What a search is reserved as."""
+    return estimates.search((asked.query,), rewritten=asked.rewrite, reranked=bool(reranking(asked.rerank)))
 
 
 def _answer(found: pb.SearchPassagesResponse, call: Call) -> bytes:

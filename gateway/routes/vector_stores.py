@@ -9,8 +9,9 @@ from pydantic import ConfigDict, Field
 
 from gateway.admission import MANAGEMENT, Call, Work
 from gateway.audit import Audited, audited
+from gateway.routes import estimates
 from gateway.routes.common import AUTHENTICATED, Admission, Services, StrictRoute, managed, marks, problems
-from gateway.routes.search import BYTES_OF_A_TOKEN, RERANKED_TOKENS, REWRITTEN_TOKENS, check_reranker
+from gateway.routes.search import check_reranker
 from gateway.routes.stores import (
     EFFECT,
     FILE,
@@ -181,11 +182,7 @@ async def search(
     )
     named = "" if ranking.ranker in OWN_RANKERS else ranking.ranker
     await check_reranker(gate, request.scope["state"], named)
-    judged = RERANKED_TOKENS if named else 0
-    tokens = sum(len(query) // BYTES_OF_A_TOKEN + 1 + judged for query in queries)
-    written = REWRITTEN_TOKENS * len(queries) if body.rewrite_query else 0
-    work = Work("rag", tokens=tokens, output_tokens=written, output_bounded=True)
-    async with gate.admitted(request.scope["state"], "inference", work, await marks(request)) as call:
+    async with gate.admitted(request.scope["state"], "inference", estimate(body), await marks(request)) as call:
         found = await services.rag.SearchFiles(wire, **call.options)
         call.use(found.usage)
     return {
@@ -195,6 +192,13 @@ async def search(
         "has_more": False,
         "next_page": None,
     }
+
+
+def estimate(asked: VectorStoreSearch) -> Work:
+    """What a search is reserved as."""
+    queries = [asked.query] if isinstance(asked.query, str) else asked.query
+    ranker = (asked.ranking_options or RankingOptions()).ranker
+    return estimates.search(queries, rewritten=asked.rewrite_query, reranked=ranker not in OWN_RANKERS)
 
 
 def passage(row: pb.Passage) -> dict[str, Any]:

@@ -63,6 +63,24 @@ def test_a_preview_says_what_would_be_and_consumes_nothing(tenant: Tenant) -> No
     named = unnamed | {"body": {"query": "x" * 4000, "model": "local/smollm2-135m-instruct"}}
     costs = [tenant.client.post("/api/v1/usage/preview", json=one).json()["cost_nano_usd"] for one in (unnamed, named)]
     assert costs[0] == costs[1] > 0
+    # A body is read as its route reads it, with its wishes and its errors.
+    plain: Any = {"path": "/api/v1/services/rag/search", "body": {"query": "x" * 400}}
+    wished = plain | {"body": plain["body"] | {"rerank": True, "rewrite": True}}
+    stores = {"path": "/v1/vector_stores/vs_1/search", "body": {"query": ["x" * 400, "y"], "rewrite_query": True}}
+    response: Any = {"model": CHAT["model"], "input": "Hi", "max_output_tokens": 9}
+    shown = {
+        "path": "/v1/responses",
+        "body": response | {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
+    }
+    told = [
+        tuple(tenant.client.post("/api/v1/usage/preview", json=one).json()["estimate"].values())[:2]
+        for one in (plain, wished, stores, shown)
+    ]
+    assert told[:3] == [(101, 0), (10_101, 64), (102, 128)]
+    assert told[3][0] > 400
+    assert told[3][1] == 9
+    wrong = tenant.client.post("/api/v1/usage/preview", json=plain | {"body": {"query": " "}})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "query")
     unknown = tenant.client.post("/api/v1/usage/preview", json={"path": "/v1/models", "body": {}})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "NOT_PREVIEWED")
     assert "/api/v1/services/rag/chat" in unknown.json()["detail"]
