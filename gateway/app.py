@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from chassis import telemetry
@@ -20,7 +19,8 @@ from chassis.settings import load
 from gateway.admission import Gate
 from gateway.auth import Authenticator, CacheRules, ChangeWatcher
 from gateway.clients import Clients, connect
-from gateway.edge import Edge
+from gateway.cors import Cors
+from gateway.edge import Application, Edge
 from gateway.erasure import Erasures
 from gateway.errors import BadBody, BodyTooLarge, MethodNotAllowed, RouteNotFound, bad_body, render
 from gateway.limits.exhausted import ExhaustedLimits
@@ -137,17 +137,8 @@ def create_app(settings: Settings) -> Any:
     api.add_exception_handler(PlatformError, _platform_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_exception)
-    if settings.gateway.cors_origins:
-        api.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.gateway.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "x-api-key", "x-request-id", "idempotency-key"],
-            expose_headers=["x-request-id", "ratelimit", "ratelimit-policy", "retry-after", "deprecation", "sunset"],
-        )
-    # With CORS the hot routes need the layer that answers for it.
-    reached = {} if settings.gateway.cors_origins else lifespan.hot
-    return lifespan.with_state(Edge(api, settings.edge, settings.gateway.admin_port, reached))
+    edge, origins = Edge(api, settings.edge, settings.gateway.admin_port, lifespan.hot), settings.gateway.cors_origins
+    return lifespan.with_state(Cors(edge, origins) if origins else edge)
 
 
 def _most_bytes(module: Any, section: GatewaySection) -> int | None:
@@ -179,7 +170,7 @@ class Lifespan:
     def __call__(self, _api: FastAPI) -> contextlib.AbstractAsyncContextManager[None]:
         return self._run()
 
-    def with_state(self, edge: Edge) -> Any:
+    def with_state(self, edge: Application) -> Any:
         """The edge, which finds all that in each request's state."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -307,7 +298,8 @@ def _typed(request: Request, error: HTTPException) -> PlatformError:
             return RouteNotFound(f"There is no route {request.method} {request.url.path[:200]}.")
         case 405:
             allowed = (error.headers or {}).get("Allow", "")
-            message = f"The route takes {allowed}, not {request.method}." if allowed else None
+            asked = f"{request.method} {request.url.path[:200]}"
+            message = f"There is no {asked}: the route takes {allowed}." if allowed else None
             return MethodNotAllowed(message, metadata={"allow": allowed} if allowed else {})
         case 413:
             return BodyTooLarge()

@@ -54,10 +54,12 @@ request_seconds = cache(REQUEST_SECONDS.labels)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 TWO_BASES = re.compile(
     r"/api(/v1/(?:chat|completions|responses|messages|embeddings|rerank|models(?!/(?:aliases|allowed)(?:/|$))|audio"
-    r"|files|vector_stores)"
+    r"|files|vector_stores"
+    r"|batches|moderations|images|videos|fine_tuning|uploads|conversations|containers|evals|assistants|threads|skills"
+    r"|complete)"
     r"(?:/.*)?)"
 )
-"""The ecosystem's routes have a second base path."""
+"""The ecosystem's routes have a second base path; so have those that are not here, which is told in its own format."""
 OPEN = frozenset(
     (
         "/api/v1/auth/register",
@@ -73,6 +75,8 @@ OPEN_UNDER = "/api/v1/deletions/"
 """Likewise: who asks how far their deletion is has no credentials any more, only its id."""
 GUARDED = ("/api/v1/", "/v1/")
 ADMIN = "/api/v1/admin"
+VERSION = b"anthropic-version"
+"""Who sends it speaks Anthropic's format, on routes that both families have, too."""
 FIRST_ERROR = 400
 """The lowest status that is one."""
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -148,13 +152,18 @@ class Exchange:
         """Headers by name; what may come only once is looked at by that."""
         given = self._named.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
-        second = TWO_BASES.fullmatch(scope["path"])
-        if second:
-            scope["path"] = second[1]
-            scope["raw_path"] = second[1].encode()
+        self._place(scope["path"])
         state = scope.setdefault("state", {})
         state["request_id"] = self.request_id
         self._state = state
+
+    def _place(self, path: str) -> None:
+        """The path of the request by which its route is known."""
+        plain = path.rstrip("/") or "/" if path[-1:] == "/" else path
+        second = TWO_BASES.fullmatch(plain)
+        plain = second[1] if second else plain
+        if plain != path:
+            self._scope["path"], self._scope["raw_path"] = plain, plain.encode()
 
     def check_headers(self) -> None:
         """BadHost unless there is exactly one, of those that are served; RepeatedHeader for what may come only once."""
@@ -250,7 +259,7 @@ class Exchange:
         found = [*headers, (b"x-request-id", request_id), *quota_headers(self._rows())]
         if status < FIRST_ERROR and (call := self._state.get("call")) and call.replayed:
             found.append((b"idempotency-replayed", b"true"))
-        if self._scope["path"].startswith(ANTHROPIC):
+        if self._scope["path"].startswith(ANTHROPIC) or VERSION in self._named:
             # Under which Anthropic's SDKs look for it.
             found.append((b"request-id", request_id))
         return found

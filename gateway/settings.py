@@ -68,6 +68,8 @@ class GatewaySection(Section):
     max_audio_bytes: int = Field(default=25 * 1024 * 1024, ge=1024)
     default_output_tokens: int = Field(default=512, ge=1)
     """Reserved for an answer that the client did not bound."""
+    max_choices: int = Field(default=128, ge=1, le=1024)
+    """Answers to one request (`n`, `best_of`), of each of its prompts."""
     checkpoint_seconds: float = Field(default=1, gt=0, le=60)
     """How often a stream without a bound tells the meter what it has used; so late it ends where a limit is reached."""
     drained_plans: tuple[str, ...] = ()

@@ -1,8 +1,9 @@
 """One connection: a request at a time, an answer that is parsed as it comes, held back where nobody takes it."""
 
 import asyncio
+import zlib
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import httptools
 
@@ -15,6 +16,13 @@ MAX_HEADERS = 256
 PAUSE_BYTES = 256 * 1024
 """So much of an answer waits to be taken before no more of it is read."""
 BODILESS = frozenset((204, 304))
+PACKED = frozenset((b"gzip", b"x-gzip", b"deflate"))
+"""Nobody asked for it: some proxies compress all the same."""
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+MOST_GROWTH = 200
+"""What is unpacked may be so many times as large, and no more than it a bomb."""
+FREE_BYTES = 64 * 1024
+"""So much of each part may be unpacked, however small it came."""
 
 
 Take = Callable[[bytes], Hold]
@@ -56,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._fed_bytes = self._body_bytes = 0
         self._complete = self._until_end = self._reusable = self._paused = False
         self._parts: list[bytes] = []
+        self._unpack: Any = None
         self._waiting_bytes = 0
         self._error: Exception | None = None
         self._take: Take | None = None
@@ -157,7 +166,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._close()
         if self._until_end and error is None:
-            self._complete = True
+            self._end()
         elif not self._complete:
             self._fail("it ended too soon")
         self._wake()
@@ -182,13 +191,18 @@ class Connection(asyncio.Protocol):
             # The answer itself is still to come.
             return
         names = {name.lower(): value.lower() for name, value in self._lines}
-        if names.get(b"content-encoding", b"identity") != b"identity":
+        coding = names.get(b"content-encoding", b"identity")
+        if coding in PACKED:
+            self._unpack = zlib.decompressobj(GZIP_OR_ZLIB)
+        elif coding != b"identity":
             raise httptools.HttpParserError("it is compressed, which was not asked for")
         framed = b"content-length" in names or b"transfer-encoding" in names or status in BODILESS
         self._until_end = not framed
         self._head = Head(status, self._lines)
 
     def on_body(self, part: bytes) -> None:
+        if self._unpack is not None and not (part := self._unpacked(part)):
+            return
         self._parts.append(part)
         self._body_bytes += len(part)
         self._waiting_bytes += len(part)
@@ -197,8 +211,24 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._head is not None:
-            self._complete = True
+            self._end()
             self._reusable = not self._until_end and self._parser.should_keep_alive()
+
+    def _end(self) -> None:
+        """All of the answer is there."""
+        if self._unpack is None or self._unpack.eof:
+            self._complete = True
+        else:
+            self._fail("what is compressed has no end")
+
+    def _unpacked(self, part: bytes) -> bytes:
+        try:
+            data: bytes = self._unpack.decompress(part, MOST_GROWTH * len(part) + FREE_BYTES)
+        except zlib.error as error:
+            raise httptools.HttpParserError(str(error)) from error
+        if self._unpack.unconsumed_tail or self._unpack.unused_data:
+            raise httptools.HttpParserError("it grows too large, or goes on behind its end")
+        return data
 
     # Passing on what came.
 

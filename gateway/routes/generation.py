@@ -38,6 +38,8 @@ PATHS = tuple(face.path for face in FACES)
 VERSION, FEATURES = b"anthropic-version", b"anthropic-beta"
 MAX_VERSION_CHARACTERS = 32
 MAX_FEATURES, MAX_FEATURE_CHARACTERS = 32, 128
+CHOICES = ("n", "best_of")
+"""Keys by which one request asks for several answers."""
 NAME_CHARACTERS = "/:@+,.-_~"
 
 
@@ -57,6 +59,8 @@ class GenerationRoute:
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
         document = read_object(body, self._face.deciding)
         asked = self._face.read(document)
+        if asked.choices > 1:
+            self._check_choices(document)
         tokens = body_tokens(body, document)
         if asked.previous:
             tokens += await stored_tokens(self._clients, bare_context(state), asked.previous)
@@ -73,6 +77,12 @@ class GenerationRoute:
         serve = partial(self._stream if asked.stream else self._complete, asked)
         departure = state["departure"] = self._departure(state["caller"].plan, stream=asked.stream)
         await until_disconnect(scope, receive, serve(scope, envelope, work, marks, send), departure)
+
+    def _check_choices(self, document: dict[str, Any]) -> None:
+        most = self._settings.max_choices
+        for key in CHOICES:
+            if (raw.count_key(document, key) or 1) > most:
+                raise raw.wrong(key, f"must be at most {most}")
 
     def _departure(self, plan: str, *, stream: bool) -> Departure:
         settings = self._settings

@@ -12,7 +12,11 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     media_type = _header(scope, b"content-type").split(b";")[0].strip().lower()
     if media_type not in (b"", b"application/json"):
         raise UnsupportedMediaType("The body must be application/json.")
-    return await read_bytes(scope, receive, most)
+    body = await read_bytes(scope, receive, most)
+    if body[:1] != b"{" and (coding := _header(scope, b"content-encoding")) not in (b"", b"identity"):
+        name = coding.decode("latin-1")[:32]
+        raise UnsupportedMediaType(f"The body must not be compressed (Content-Encoding: {name}).")
+    return body
 
 
 async def read_bytes(scope: Scope, receive: Receive, most: int) -> bytes:

@@ -26,6 +26,20 @@ REWRITER = "rewriter"
 """The model that writes queries anew: one that adds nothing, unless a test says otherwise."""
 
 
+SETTINGS = {
+    "AI_PLATFORM_GATEWAY__ATTEMPTS_PER_MINUTE": "100000",
+    "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
+    "AI_PLATFORM_GATEWAY__CORS_ORIGINS": '["https://app.example"]',
+    "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
+    "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
+    "AI_PLATFORM_RAG__REWRITE_MODEL": f"openai/{REWRITER}",
+    "AI_PLATFORM_GATEWAY__CACHE_PRICED_PLANS": '["enterprise"]',
+    "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
+    "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
+}
+"""Of the platform that this suite starts."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """Where it is, and its operator. `directory` is its data, where this suite started it."""
@@ -133,18 +147,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
     environment = (
         os.environ
         | request.getfixturevalue("upstreams")
+        | SETTINGS
         | {
             "AI_PLATFORM_DATA_DIR": str(directory / "data"),
             "AI_PLATFORM_MODELS_DIR": os.environ.get("AI_PLATFORM_MODELS_DIR", str(ROOT / ".data" / "models")),
             "AI_PLATFORM_GATEWAY__PORT": "0",
-            "AI_PLATFORM_GATEWAY__ATTEMPTS_PER_MINUTE": "100000",
-            "AI_PLATFORM_GATEWAY__DRAIN_SECONDS": "2",
-            "AI_PLATFORM_GATEWAY__DRAINED_PLANS": '["enterprise"]',
-            "AI_PLATFORM_GATEWAY__DRAINED_SECONDS": "3",
-            "AI_PLATFORM_RAG__REWRITE_MODEL": f"openai/{REWRITER}",
-            "AI_PLATFORM_GATEWAY__CACHE_PRICED_PLANS": '["enterprise"]',
-            "AI_PLATFORM_AUTH__ERASURE_SETTLE_SECONDS": "3",
-            "AI_PLATFORM_IDENTITY__ERASURE_SECONDS": "0.3",
         }
     )
     log = (directory / "run.log").open("wb")

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
-from openai.types import Completion
+from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 
@@ -20,6 +20,13 @@ from tests.standins.specimens import members, specimens
 
 Ask = Callable[[Any, str], Any]
 OURS = {"id": "x_1", "model": "upstream-name"}
+BASE64 = (
+    b'{"data":[{"embedding":"AACAPwAAAMA=","index":0,"object":"embedding"}],"model":"m","usage":{"prompt_tokens":1}}'
+)
+ODD_VECTORS = (
+    b'{ "object":"list","provider":"X","data":[{"index":0,"embedding":[1e-05,-0.0,1,0.12345678901234567,1E2]}],'
+    b'"usage":{"prompt_tokens":1,"total_tokens":1,"cost":1.5e-7},"model":"m"}'
+)
 USAGE = {"include_usage": True}
 LAST = ("response.completed", "response.incomplete", "response.failed")
 
@@ -47,6 +54,10 @@ def respond(**more: Any) -> Ask:
     return lambda sdk, model: sdk.responses.create(model=model, input="Hi", store=False, **more)
 
 
+def embed(**more: Any) -> Ask:
+    return lambda sdk, model: sdk.embeddings.create(model=model, input="Hi", **more)
+
+
 def message(**more: Any) -> Ask:
     return lambda sdk, model: sdk.messages.create(model=model, max_tokens=9, messages=HELLO, **more)
 
@@ -66,6 +77,10 @@ def test_whole_answers(two: Two) -> None:
     told |= {
         f"response {number}": ([orjson.dumps(one)], respond()) for number, one in enumerate(specimens(Response, given))
     }
+    vectors = specimens(CreateEmbeddingResponse, OURS)
+    told |= {f"vectors {number}": ([orjson.dumps(one)], embed()) for number, one in enumerate(vectors)}
+    told["vectors, base64"] = ([BASE64], embed())
+    told["vectors, of floats"] = ([ODD_VECTORS], embed(encoding_format="float"))
     compare(two, told, stream=False)
 
 

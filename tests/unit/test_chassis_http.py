@@ -2,7 +2,10 @@
 
 import asyncio
 import datetime as dt
+import gzip
 import ssl
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -124,6 +127,12 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_tried() -> None:
             await asyncio.sleep(0.02)
 
 
+def packed(body: bytes, coding: bytes = b"gzip", *, framed: bool = True) -> bytes:
+    """An answer of compressed bytes."""
+    length = b"Content-Length: %d\r\n" % len(body) if framed else b""
+    return b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\n%b\r\n%b" % (coding, length, body)
+
+
 BROKEN = {
     "no http": b"hello, this is no HTTP\r\n\r\n",
     "half a head": b"HTTP/1.1 200 OK\r\nContent-",
@@ -136,7 +145,11 @@ BROKEN = {
     "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 300 + b"\r\n",
     "many hints": b"HTTP/1.1 103 Early Hints\r\nX: 1\r\n\r\n" * 3000,
     "a long trailer": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: " + b"x" * 100_000,
-    "compressed": OK.replace(b"X-One: 1", b"Content-Encoding: gzip"),
+    "compressed otherwise": OK.replace(b"X-One: 1", b"Content-Encoding: br"),
+    "not compressed": OK.replace(b"X-One: 1", b"Content-Encoding: gzip"),
+    "half of what is compressed": packed(gzip.compress(b"hello")[:-9]),
+    "half of it, until the end": packed(gzip.compress(b"hello")[:-9], framed=False),
+    "a bomb": packed(gzip.compress(bytes(100_000_000))),
     "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     "nothing": b"",
 }
@@ -152,6 +165,25 @@ async def test_what_is_no_answer_breaks(name: str) -> None:
     async with answering(behave) as server, client() as http:
         with pytest.raises(Broken):
             await ask(http, server.url)
+
+
+@pytest.mark.parametrize("framed", [True, False])
+@pytest.mark.parametrize(("coding", "pack"), [(b"gzip", gzip.compress), (b"deflate", zlib.compress)])
+async def test_a_proxy_that_compresses_unasked_is_understood(
+    coding: bytes, pack: Callable[[bytes], bytes], framed: bool
+) -> None:
+    body = b"".join(b"data: %d\n\n" % number for number in range(3000))
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        wire = packed(pack(body), coding, framed=framed)
+        for begin in range(0, len(wire), 777):
+            writer.write(wire[begin : begin + 777])
+            await writer.drain()
+        if not framed:
+            writer.write_eof()
+
+    async with answering(behave) as server, client() as http:
+        assert await ask(http, server.url) == (200, body)
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", OK[:-2]])

@@ -214,3 +214,29 @@ async def test_a_drained_stream_ends_with_an_event_that_says_so(path: str, start
     last = answer.body.removeprefix(b"data: 1\n\n")
     assert last.startswith(start)
     assert last.endswith(b"\n\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/open", "/open"),
+        ("/open/", "/open"),
+        ("/", "/"),
+        ("//", "/"),
+        ("/api/v1/messages/batches/", "/v1/messages/batches"),
+        ("/api/v1/batches", "/v1/batches"),
+        ("/api/v1/fine_tuning/jobs", "/v1/fine_tuning/jobs"),
+        ("/api/v1/models/aliases", "/api/v1/models/aliases"),
+        ("/api/v1/usage/summary/", "/api/v1/usage/summary"),
+    ],
+)
+async def test_a_route_has_one_path(path: str, route: str) -> None:
+    asked = scope(path)
+    await call(asked)
+    assert (asked["path"], asked["raw_path"]) == (route, route.encode())
+
+
+@pytest.mark.parametrize(("path", "version", "told"), [("/v1/models", True, True), ("/v1/models", False, False)])
+async def test_anthropics_sdk_finds_the_requests_id(path: str, version: bool, told: bool) -> None:
+    headers = [(b"host", b"a.example"), *([(b"anthropic-version", b"2023-06-01")] if version else [])]
+    assert ("request-id" in (await call(scope(path, headers))).headers) is told

@@ -14,7 +14,7 @@ ECHOED: dict[str, Any] = {
     "top_logprobs": 0, "top_p": None, "truncation": "disabled", "metadata": {}, "user": None,
 }  # fmt: skip
 """What a response repeats of its request, with the defaults of the format."""
-CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
+CUT = {"length": "max_output_tokens", "model_length": "max_output_tokens", "content_filter": "content_filter"}
 """Reasons to stop that leave a response incomplete."""
 
 
