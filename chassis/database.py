@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Inval
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from chassis.errors import Unavailable
+from chassis.errors import DeadlineExceeded, PlatformError, Unavailable
 from chassis.settings import DatabaseSettings
 
 NAMING = {
@@ -34,6 +34,15 @@ UNREACHABLE = (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutEr
 """Of SQLAlchemy, and of the driver where it is asked by itself: the last, between the server's farewell and its end."""
 AWAY = ("08", "53", "57P0")
 """Classes of SQLSTATE: no connection, no room, and a server that is started or stopped."""
+OTHERS = ("40", "55P03")
+"""Somebody else was in the way: two transactions that could not both be, or waited for each other; a lock that did not
+come in time.
+"""
+CANCELLED = ("57014",)
+"""A statement took longer than it may."""
+STATEMENT_SECONDS = 60
+ANSWER_SECONDS = 70
+"""The server ends a statement before the driver stops waiting for it: so it is told from a server that is gone."""
 
 ASK = text("SELECT 1")
 PLATFORM = "*"
@@ -49,6 +58,16 @@ _DIALECT: Any = cast("Any", dialect)()
 class DatabaseUnavailable(Unavailable):
     reason = "DATABASE_UNAVAILABLE"
     message = "The database does not answer at the moment; try again soon."
+
+
+class DatabaseBusy(Unavailable):
+    reason = "DATABASE_BUSY"
+    message = "Others change the same in the database at the moment; try again soon."
+
+
+class DatabaseTooSlow(DeadlineExceeded):
+    reason = "DATABASE_TOO_SLOW"
+    message = "The database took too long for this."
 
 
 def new_metadata() -> MetaData:
@@ -121,10 +140,10 @@ class Database:
             connect_args={
                 "record_class": _Row,
                 "timeout": 5,
-                "command_timeout": 60,
+                "command_timeout": ANSWER_SECONDS,
                 "server_settings": {
                     "application_name": short_name,
-                    "statement_timeout": "60s",
+                    "statement_timeout": f"{STATEMENT_SECONDS}s",
                     "lock_timeout": "10s",
                     "idle_in_transaction_session_timeout": "60s",
                     # Under row-level security a cached generic plan serves small tenants badly: plan for the tenant.
@@ -148,7 +167,8 @@ class Database:
 
         With `snapshot` all that it reads is of one moment, not each statement of its own. `settings` are the server's,
         for this transaction: names and plain words.
-        Raises DatabaseUnavailable if the server cannot be reached, or no connection is free in time.
+        Raises DatabaseUnavailable if the server cannot be reached, or no connection is free in time; DatabaseTooSlow,
+        DatabaseBusy.
         """
         opening = _opening(tenant_id, settings, snapshot=snapshot)
         try:
@@ -161,10 +181,8 @@ class Database:
         except UNREACHABLE as error:
             raise DatabaseUnavailable from error
         except (DBAPIError, asyncpg.PostgresError) as error:
-            # A server that starts or stops says so in an error of no class of its own.
-            invalidated = isinstance(error, DBAPIError) and error.connection_invalidated
-            if invalidated or str(getattr(getattr(error, "orig", error), "sqlstate", "")).startswith(AWAY):
-                raise DatabaseUnavailable from error
+            if known := _known(error):
+                raise known from error
             raise
 
     def platform(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -188,6 +206,17 @@ async def _begun(driver: Any, opening: str) -> AsyncIterator[None]:
             await driver.execute("ROLLBACK")
         raise
     await driver.execute("COMMIT")
+
+
+def _known(error: DBAPIError | asyncpg.PostgresError) -> PlatformError | None:
+    """What the server refuses for reasons of its own, as our error: whoever runs steps or jobs knows what to do."""
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", ""))
+    # A server that starts or stops says so in an error of no class of its own.
+    if state.startswith(AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return DatabaseUnavailable()
+    if state.startswith(OTHERS):
+        return DatabaseBusy()
+    return DatabaseTooSlow() if state in CANCELLED else None
 
 
 def _opening(tenant_id: str, settings: Mapping[str, str | int], *, snapshot: bool) -> str:

@@ -188,9 +188,13 @@ class JobRunner:
             while True:
                 await self._slots.acquire()
                 self._news.clear()
-                claimed = await self._claim()
+                claimed = None
+                try:
+                    claimed = await self._claim()
+                finally:
+                    if claimed is None:
+                        self._slots.release()
                 if claimed is None:
-                    self._slots.release()
                     await self._sleep()
                     continue
                 tenant_id = claimed[0].tenant_id

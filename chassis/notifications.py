@@ -11,9 +11,13 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from chassis.database import DRIVER
+
 log = structlog.get_logger()
 
 RECONNECT_SECONDS = 1.0
+LOST = (OSError, asyncpg.PostgresError, *DRIVER)
+"""What a connection may end with, before it listens or while it is closed."""
 ANYTHING = ""
 """What is heard after the connection was away: anything may have changed."""
 
@@ -31,7 +35,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            except LOST as error:
                 log.warning("cannot listen for changes", error=repr(error))
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -44,5 +48,5 @@ class Listener:
             self._heard(ANYTHING)
             await closed.wait()
         finally:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            with contextlib.suppress(*LOST):
                 await connection.close(timeout=1)

@@ -16,6 +16,7 @@ from aisp.rag.v1.rag_service_pb2_grpc import add_RagServiceServicer_to_server
 from aisp.usage.v1.usage_service_pb2_grpc import UsageServiceStub
 
 from chassis import valkey
+from chassis.background import for_ever
 from chassis.client import Channel, read_service_config
 from chassis.database import Database, DatabaseUnavailable
 from chassis.erasure import together
@@ -302,7 +303,8 @@ async def make_worker(settings: Settings, parts: Parts) -> AsyncIterator[list[Co
             one.told(kind)
 
     try:
-        yield [*(one.run() for one in runners), watch.run(), Listener(parts.database.dsn, CHANNEL, told).run()]
+        working = [for_ever(run, 0) for run in (*(one.run for one in runners), watch.run)]
+        yield [*working, Listener(parts.database.dsn, CHANNEL, told).run()]
     finally:
         await batches.close()
 

@@ -2,24 +2,23 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import structlog
 from aisp.usage.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from chassis import valkey
+from chassis.background import for_ever
 from chassis.context import Keyring
 from chassis.database import Database
 from chassis.envelope import Envelope
 from chassis.erasure import together
-from chassis.errors import PlatformError
+from chassis.errors import DeadlineExceeded, PlatformError
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.jobs import CHANNEL, JobRunner, Jobs
 from chassis.notifications import Listener
@@ -43,8 +42,9 @@ from usage_service.service.leases import Leases
 from usage_service.service.ledger import Ledger
 from usage_service.service.limits import Limits
 from usage_service.service.prices import Prices
-from usage_service.service.proof import Proofs
+from usage_service.service.proof import ProofRules, Proofs
 from usage_service.service.reports import Reports
+from usage_service.service.review import Pace, Review
 from usage_service.service.tellings import Tellings
 from usage_service.service.webhooks import Webhooks
 from usage_service.servicer import UsageServicer, UseCases
@@ -54,7 +54,6 @@ log = structlog.get_logger()
 
 NAME = "usage_service"
 
-PAUSE_AFTER_FAILURE_SECONDS = 1.0
 TRIM_SECONDS = 600.0
 FORGET_SECONDS = 3600.0
 OPEN_SECONDS = 0.25
@@ -113,6 +112,12 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
         await close(client)
 
 
+def proofs(settings: Settings, parts: Parts) -> Proofs:
+    """What proves that the books balance."""
+    rules = ProofRules(settings.usage.longest_span_days, settings.usage.proof_seconds)
+    return Proofs(parts.store, parts.meter, now, rules)
+
+
 def use_cases(settings: Settings, parts: Parts) -> UseCases:
     """What the service does."""
     usage, store, meter, limits = settings.usage, parts.store, parts.meter, parts.limits
@@ -121,7 +126,7 @@ def use_cases(settings: Settings, parts: Parts) -> UseCases:
         limits=limits,
         leases=Leases(meter, limits),
         reports=Reports(store, limits, now, usage.longest_span_days),
-        proofs=Proofs(store, meter, now, usage.longest_span_days),
+        proofs=proofs(settings, parts),
         prices=parts.prices,
         budgets=Budgets(store, meter, spendings, now, number_of, new_lease_id, usage.max_budgets),
         webhooks=Webhooks(store, parts.tellings, parts.messenger, parts.vault, now, new_lease_id, usage.max_webhooks),
@@ -174,7 +179,9 @@ class Worker:
         self._ledger = Ledger(parts.store, stream, Spendings(parts.tellings), now)
         self._limits = parts.limits
         self._prices = parts.prices
-        self._proofs = Proofs(parts.store, parts.meter, now, usage.longest_span_days)
+        self._proofs = proofs(settings, parts)
+        pace = Pace(timedelta(hours=usage.review_hours), usage.review_share)
+        self._review = Review(parts.store, self._proofs, now, pace)
         rules = DeliveryRules(
             attempts=usage.webhook_attempts,
             first_pause=usage.webhook_pause_seconds,
@@ -202,17 +209,20 @@ class Worker:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        await asyncio.gather(
-            self._for_ever(self._move, 0),
-            self._for_ever(self._open, OPEN_SECONDS),
-            self._for_ever(self._stream.sweep, self._usage.sweep_seconds),
-            self._for_ever(self._ledger.trim, TRIM_SECONDS),
-            self._for_ever(self._prices.publish_changes, self._usage.price_seconds),
-            self._for_ever(self._proofs.watch, self._usage.prove_seconds),
-            self._for_ever(self._deliveries.forget_old, FORGET_SECONDS),
-            self._for_ever(self._jobs.run, 0),
-            Listener(self._dsn, CHANNEL, self._jobs.told).run(),
-        )
+        usage = self._usage
+        steps: list[tuple[Callable[[], Awaitable[object]], float]] = [
+            (self._move, 0),
+            (self._open, OPEN_SECONDS),
+            (self._stream.sweep, usage.sweep_seconds),
+            (self._ledger.trim, TRIM_SECONDS),
+            (self._prices.publish_changes, usage.price_seconds),
+            (self._proofs.watch, usage.prove_seconds),
+            (self._review.step, 0),
+            (self._deliveries.forget_old, FORGET_SECONDS),
+            (self._jobs.run, 0),
+        ]
+        working = [for_ever(step, pause, self._failed) for step, pause in steps]
+        await asyncio.gather(*working, Listener(self._dsn, CHANNEL, self._jobs.told).run())
 
     async def _move(self) -> None:
         if not self._prepared:
@@ -234,17 +244,12 @@ class Worker:
             # It may have lost how far the ledger is, too.
             await self._stream.committed(await self._ledger.positions())
 
-    async def _for_ever(self, step: Any, pause: float) -> None:
-        while True:
-            try:
-                await step()
-                await asyncio.sleep(pause)
-            except (PlatformError, RedisError, OSError, TimeoutError) as error:
-                # A store that was away may have lost the library, and a ledger may have been restored.
-                log.warning("the worker pauses", step=step.__name__, error=repr(error))
-                self._prepared = False
-                self._ledger.forget_positions()
-                await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, DeadlineExceeded):
+            return
+        # A store that was away may have lost the library, and a ledger may have been restored.
+        self._prepared = False
+        self._ledger.forget_positions()
 
 
 @asynccontextmanager

@@ -30,6 +30,12 @@ class UsageSection(Endpoint):
     """How often the worker looks whether a price begins to hold; whether there are others, every five seconds."""
     prove_seconds: float = Field(default=60, gt=0, le=86_400)
     """How often the worker proves that the books balance, and alarms where they do not."""
+    proof_seconds: int = Field(default=30, ge=1, le=60)
+    """How long it may take to compare the days that an operator asks for."""
+    review_hours: float = Field(default=24, gt=0, le=8760)
+    """How often a day of the ledger is read again."""
+    review_share: float = Field(default=0.02, gt=0, le=1)
+    """Of the time, that reading again may take. A ledger that is too large for it is read less often."""
     max_budgets: int = Field(default=100, ge=1, le=10_000)
     max_webhooks: int = Field(default=10, ge=1, le=1000)
     webhooks_at_once: int = Field(default=8, ge=1, le=256)

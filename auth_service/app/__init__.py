@@ -1,7 +1,7 @@
 """The composition root of the auth service: the only place where its concrete classes meet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,6 +44,7 @@ from auth_service.service.tenants import Tenants
 from auth_service.servicer import AuthServicer, UseCases
 from auth_service.settings import Settings
 from chassis import context, valkey
+from chassis.background import for_ever
 from chassis.context import derive_key
 from chassis.database import Database
 from chassis.errors import PlatformError
@@ -118,10 +119,10 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         background = [
             asyncio.create_task(Listener(database.dsn, CHANNEL, lambda _told: parts.use_cases.changes.wake()).run()),
             asyncio.create_task(Listener(database.dsn, JOBS, runner.told).run()),
-            asyncio.create_task(_again(TRIM_SECONDS, parts.trim)),
-            asyncio.create_task(_again(auth.last_use_seconds, parts.last_uses.write)),
-            asyncio.create_task(_again(SIGNING_SECONDS, parts.use_cases.signing.refresh)),
-            asyncio.create_task(runner.run()),
+            asyncio.create_task(for_ever(parts.trim, TRIM_SECONDS)),
+            asyncio.create_task(for_ever(parts.last_uses.write, auth.last_use_seconds)),
+            asyncio.create_task(for_ever(parts.use_cases.signing.refresh, SIGNING_SECONDS)),
+            asyncio.create_task(for_ever(runner.run, 0)),
         ]
         try:
             yield App(
@@ -291,12 +292,3 @@ def _secret(settings: Settings) -> str:
 
 async def _given_up(job: Job, error: PlatformError) -> None:
     log.error("a mail is not sent", job_id=job.id, kind=job.kind, reason=error.reason)
-
-
-async def _again(seconds: float, run: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        try:
-            await run()
-        except Exception as error:  # noqa: BLE001  # the database may be away: the next round tries again
-            log.warning("work in the background failed", work=run.__qualname__, error=repr(error))
-        await asyncio.sleep(seconds)

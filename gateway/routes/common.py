@@ -77,6 +77,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "The body is not valid",
         429: "A limit binds",
         503: "Not available at the moment",
+        504: "Took too long",
     }
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": texts[status], "content": content} for status in statuses}

@@ -158,7 +158,7 @@ async def limits(services: Services, call: Call = managed("usage:read")) -> dict
     return {"data": [_limit(state) for state in found.limits]}
 
 
-@router.get("/invariants", responses=AUTHENTICATED | problems(400), operation_id="usageInvariants")
+@router.get("/invariants", responses=AUTHENTICATED | problems(400, 504), operation_id="usageInvariants")
 async def invariants(
     services: Services, from_: From = "", to: To = "", call: Call = managed("", operator=True)
 ) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,10 +16,11 @@ from aisp.llm.v1.llm_service_pb2_grpc import add_LlmServiceServicer_to_server
 from redis.asyncio import Redis
 
 from chassis import valkey
+from chassis.background import for_ever
 from chassis.database import Database
 from chassis.envelope import Envelope
 from chassis.erasure import together
-from chassis.errors import PlatformError, Unavailable
+from chassis.errors import Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.notifications import ANYTHING, Listener
 from chassis.outbound import Outbound, check_url
@@ -91,7 +92,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     async with connected(settings) as parts:
         answers = ValkeyAnswerStore(parts.cache)
         cases = use_cases(settings, parts)
-        work = [*_background(settings, parts), _sweep(cases.responses, settings.llm.responses.sweep_seconds)]
+        sweeping = for_ever(partial(_sweep, cases.responses), settings.llm.responses.sweep_seconds)
+        work = [*_background(settings, parts), sweeping]
         background = [asyncio.create_task(one) for one in work]
         try:
             yield App(
@@ -209,7 +211,7 @@ def _background(settings: Settings, parts: Parts) -> list[Coroutine[Any, Any, No
             parts.tenancies.forget(told)
 
     work = [
-        _refresh(parts.catalogue, changed, settings.llm.catalogue_seconds),
+        for_ever(partial(_refresh, parts.catalogue, changed, settings.llm.catalogue_seconds), 0),
         Listener(parts.database.dsn, CHANNEL, heard).run(),
         parts.pauses.run(),
     ]
@@ -238,16 +240,10 @@ def _rules(section: ResponsesSettings) -> StorageRules:
     )
 
 
-async def _sweep(answering: Responses, seconds: float) -> None:
+async def _sweep(answering: Responses) -> None:
     """Removes stored responses that have expired, a batch at a time."""
-    while True:
-        try:
-            removed = await answering.sweep()
-        except PlatformError as error:
-            log.warning("expired responses were not removed", reason=error.reason)
-            removed = 0
-        if not removed:
-            await asyncio.sleep(seconds)
+    while await answering.sweep():
+        pass
 
 
 def _vault(settings: Settings) -> Envelope:
@@ -262,15 +258,9 @@ def _cache(settings: Settings, seconds: float | None) -> Redis:
 
 
 async def _refresh(catalogue: Catalogue, changed: asyncio.Event, seconds: float) -> None:
-    """Reads the catalogue when the database tells of a change, and every so often in case it could not."""
-    while True:
-        changed.clear()
-        try:
-            await catalogue.refresh()
-        except PlatformError as error:
-            log.warning("the catalogue was not read", reason=error.reason)
-        try:
-            async with asyncio.timeout(seconds):
-                await changed.wait()
-        except TimeoutError:
-            continue
+    """Reads the catalogue; ends when the database tells of a change, and every so often in case it could not."""
+    changed.clear()
+    await catalogue.refresh()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await changed.wait()

@@ -16,7 +16,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database, DatabaseUnavailable, Query
+from chassis.database import Database, Query
+from chassis.errors import PlatformError
 from chassis.settings import ConfigurationError
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
@@ -125,9 +126,9 @@ class PgVectorStore(PostgresVectors):
         try:
             async with self._database.transaction(tenant_id) as connection:
                 await connection.execute(sa.select(sa.func.drop_free_lanes()))
-        except DBAPIError as error:
+        except (DBAPIError, PlatformError) as error:
             # Searches were in its way. They are empty; the next erasure drops them, too.
-            log.warning("lanes of vectors that nobody has were not dropped", why=repr(error.orig))
+            log.warning("lanes of vectors that nobody has were not dropped", why=repr(error.__cause__ or error))
 
     async def _lane(self, connection: AsyncConnection, place: tuple[str, str]) -> int:
         """The collection's. One of its own is its own for good: it is asked for once."""
@@ -188,7 +189,7 @@ class PgVectorStore(PostgresVectors):
                 driver = (await connection.get_raw_connection()).driver_connection
                 call = "SELECT own_lane($1, $2)"
                 lane = await driver.fetchval(call, tenant_id, collection_id, timeout=MOVE_SECONDS)  # type: ignore[union-attr]  # asyncpg's
-        except (DatabaseUnavailable, asyncpg.PostgresError) as error:
+        except (PlatformError, asyncpg.PostgresError) as error:
             log.warning("a large collection could not be indexed", collection_id=collection_id, why=str(error))
         else:
             log.info("a large collection is indexed", collection_id=collection_id, lane=lane)

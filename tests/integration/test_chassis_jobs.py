@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from chassis.background import for_ever
 from chassis.context import Keyring, RequestContext
 from chassis.database import Database
 from chassis.errors import PlatformError, Unavailable
@@ -157,3 +158,23 @@ async def test_a_runner_that_is_stopped_as_it_is_woken_does_stop(works: Works, s
     stopped, _ = await asyncio.wait({task}, timeout=PATIENCE)
     await stop(task)
     assert stopped
+
+
+async def test_a_runner_that_fails_to_take_jobs_loses_no_place(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it was: it is begun again (`chassis.background`), and has as many places as before."""
+    runner, failures = works.runner(concurrency=1), [ValueError(), KeyError()]
+    claim = runner._claim
+
+    async def failing() -> Any:
+        if failures:
+            raise failures.pop()
+        return await claim()
+
+    monkeypatch.setattr(runner, "_claim", failing)
+    tenant = await works.ask()
+    works.go_on.set()
+    running = asyncio.create_task(for_ever(runner.run, 0))
+    try:
+        await works.until(lambda: works.done[tenant] == 1)
+    finally:
+        await stop(running)

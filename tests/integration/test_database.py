@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import PLATFORM, Database, DatabaseUnavailable, Query
+from chassis.database import PLATFORM, Database, DatabaseBusy, DatabaseTooSlow, DatabaseUnavailable, Query
 from chassis.settings import DatabaseSettings
 
 Migrated = Callable[[str], DatabaseSettings]
@@ -174,3 +174,54 @@ async def test_a_server_that_goes_away_is_unavailable_to_who_asks_the_driver(mig
             await ended()
         async with database.platform() as connection:
             assert await TOLD.rows(connection, {"tenant": str(uuid4())}) == []
+
+
+SLEEP = Query(sa.select(sa.func.pg_sleep(60)))
+TOUCH = sa.text("UPDATE stale_vectors SET tenant_id = tenant_id WHERE tenant_id = CAST(:tenant AS uuid)")
+
+
+@pytest.mark.parametrize("by_driver", [False, True])
+async def test_a_statement_that_takes_too_long_is_told_as_such(single: Database, *, by_driver: bool) -> None:
+    with pytest.raises(DatabaseTooSlow):
+        async with single.transaction(PLATFORM, settings={"statement_timeout": 50}) as connection:
+            await (SLEEP.rows(connection) if by_driver else connection.execute(sa.text("SELECT pg_sleep(60)")))
+    assert await owners(single, str(uuid4())) == []
+
+
+async def test_who_is_in_anothers_way_is_told_as_such(migrated: Migrated) -> None:
+    """Waits for a lock longer than it may, or for each other, or reads what another one changed meanwhile."""
+    settings, tenants = migrated("rag_service"), [str(uuid4()) for _ in range(2)]
+    async with Database(settings, "rag") as database:
+        for tenant in tenants:
+            async with database.transaction(tenant) as connection:
+                await write(connection, tenant)
+
+        async def late() -> None:
+            async with database.transaction(PLATFORM, settings={"lock_timeout": 50}) as connection:
+                await connection.execute(TOUCH, {"tenant": tenants[0]})
+
+        async with database.platform() as connection:
+            await connection.execute(TOUCH, {"tenant": tenants[0]})
+            with pytest.raises(DatabaseBusy):
+                await late()
+
+        both = asyncio.Barrier(2)
+
+        async def crosswise(first: str, second: str) -> None:
+            async with database.transaction(PLATFORM) as connection:
+                await connection.execute(TOUCH, {"tenant": first})
+                await both.wait()
+                await connection.execute(TOUCH, {"tenant": second})
+
+        ended = await asyncio.gather(crosswise(*tenants), crosswise(*reversed(tenants)), return_exceptions=True)
+        assert sorted(type(one).__name__ for one in ended) == ["DatabaseBusy", "NoneType"]
+
+        async def outdated() -> None:
+            async with database.transaction(PLATFORM, snapshot=True) as connection:
+                await connection.execute(sa.text("SELECT count(*) FROM stale_vectors"))
+                async with database.platform() as other:
+                    await other.execute(TOUCH, {"tenant": tenants[0]})
+                await connection.execute(TOUCH, {"tenant": tenants[0]})
+
+        with pytest.raises(DatabaseBusy):
+            await outdated()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,31 @@ def test_replicas_that_migrate_at_once_take_turns(environment: dict[str, str], u
         return [await child.wait() for child in children]
 
     assert asyncio.run(several()) == [0, 0, 0]
+
+
+OLD_EVENT = """
+    INSERT INTO events VALUES ($1, 'settle', $2, $3, 'settled', true, 'r', 'u', 'k', 'llm', 'm', 'p',
+        1, $4, 0, 0, 0, 0, 0, '[]', now())
+"""
+
+
+async def test_what_was_booked_before_bookings_were_numbered_is_proved(
+    upgraded: dict[str, str], connect: Connect
+) -> None:
+    assert alembic(upgraded, "-n", "usage", "downgrade", "usage_0009").returncode == 0
+    owner, tenant, day = await connect("usage", owner=True), uuid.uuid4(), date(1999, 12, 31)
+    try:
+        await owner.execute("SET aisp.tenant = '*'")
+        for hour, tokens in ((0, 7), (23, 5), (23, 6)):
+            milliseconds = (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000 + hour * 3_600_000 + tokens
+            await owner.execute(OLD_EVENT, uuid.UUID(int=(milliseconds << 80) + 1), day, tenant, tokens)
+        assert alembic(upgraded, "-n", "usage", "upgrade", "head").returncode == 0
+        proved = await owner.fetch("SELECT hour, requests, input_tokens FROM proofs WHERE day = $1 ORDER BY 1", day)
+        assert [tuple(row) for row in proved] == [(0, 1, 7), (23, 2, 11)]
+        (row,) = await owner.fetch("SELECT booked, proved, doubted FROM days WHERE day = $1", day)
+        assert tuple(row) == (0, 0, True)
+        await owner.execute("DELETE FROM events WHERE day = $1", day)
+        await owner.execute("DELETE FROM proofs WHERE day = $1", day)
+        await owner.execute("DELETE FROM days WHERE day = $1", day)
+    finally:
+        await owner.close()

@@ -6,11 +6,13 @@ InvalidArgument    UnknownPlan, UnknownLimit, BadDateRange, PastPrice, BadTerms,
 FailedPrecondition LeaseClosed, UnpricedModel, TooManyBudgets, TooManyWebhooks
 AlreadyExists      PriceExists
 NotFound           BudgetNotFound, WebhookNotFound
+DeadlineExceeded   ProofTooLong
 PermissionDenied   OperatorOnly
 """
 
 from chassis.errors import (
     AlreadyExists,
+    DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -48,6 +50,14 @@ class LeaseClosed(FailedPrecondition):
 class BadDateRange(InvalidArgument):
     reason = "BAD_DATE_RANGE"
     message = "from and to must be dates (YYYY-MM-DD), in order, and not too far apart."
+
+
+class ProofTooLong(DeadlineExceeded):
+    reason = "PROOF_TOO_LONG"
+    message = (
+        "These days take longer to compare than a call may: ask for fewer (from, to). The usage worker compares all "
+        "of the ledger by itself; its metric aisp_usage_ledger_differences says what it found."
+    )
 
 
 class UnpricedModel(FailedPrecondition):

@@ -84,6 +84,9 @@ class Amounts:
     def __add__(self, other: "Amounts") -> "Amounts":
         return Amounts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
+    def __neg__(self) -> "Amounts":
+        return Amounts(*(-getattr(self, name) for name in self.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class MeterEvent:
@@ -173,6 +176,40 @@ class Comparison:
     ledger: Amounts
     rollups: Amounts
     differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDay:
+    """How far a day of the ledger is. `booked` and `proved` are numbers of bookings: transactions that booked events of
+    the day, counted from 1. `doubted`: all tenants are to be compared once more; `reviewed`: hours that were read again
+    in the review under way.
+    """
+
+    day: date
+    booked: int
+    proved: int
+    doubted: bool
+    reviewed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was added to a day's proofs: up to which booking, of whom, and whether there is more."""
+
+    proved: int
+    tenants: frozenset[str]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What the ledger and its rollups contradict each other in (some, and how many), and since when all of the ledger
+    has been read again.
+    """
+
+    differences: tuple[Difference, ...]
+    number: int
+    reviewed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

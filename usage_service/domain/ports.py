@@ -6,7 +6,19 @@ from datetime import date, datetime
 from typing import Protocol
 
 from usage_service.domain.budgets import Budget
-from usage_service.domain.ledger import Comparison, Entry, EventFilter, EventStatus, LedgerEvent, Line, Rollup
+from usage_service.domain.ledger import (
+    Added,
+    Alarm,
+    Comparison,
+    Difference,
+    Entry,
+    EventFilter,
+    EventStatus,
+    LedgerDay,
+    LedgerEvent,
+    Line,
+    Rollup,
+)
 from usage_service.domain.limits import Books, LimitState, Opening, Plan, Standing, Subject, TenantState, Work
 from usage_service.domain.prices import Markup, Price
 from usage_service.domain.webhooks import Delivery, Webhook
@@ -129,11 +141,54 @@ class Repository(Protocol):
     async def compare(self, first: date, last: date) -> Comparison:
         """The ledger beside its rollups, as of one moment."""
 
-    async def move_events(self, tenant_id: str, account: str, most: int) -> int:
-        """Puts events under another name, without whom and what they were for; how many."""
+    async def lock_proof(self) -> None:
+        """One transaction proves at a time."""
+
+    async def days_to_prove(self) -> list[date]:
+        """Those in which something was booked since, whose proof is doubted, or that have differences."""
+
+    async def ledger_day(self, day: date) -> LedgerDay | None: ...
+
+    async def prove(self, day: LedgerDay, most: int) -> Added:
+        """Adds to the proofs what was booked since, about `most` events; `set_proved` says so."""
+
+    async def differing(self, day: date, proved: int, tenants: Collection[str] | None, most: int) -> list[Difference]:
+        """Where the proofs, and what is booked behind them, contradict the rollups as of one moment: of tenants, or of
+        all; of at most `most` tenants.
+        """
+
+    async def tenants_differing(self, day: date) -> set[str]:
+        """Who had differences when they were compared last."""
+
+    async def put_differences(
+        self, day: date, tenants: Collection[str] | None, differences: Sequence[Difference]
+    ) -> None:
+        """Replaces those of the tenants, or all."""
+
+    async def set_proved(self, day: date, proved: int, *, doubted: bool) -> None: ...
+
+    async def alarm(self, most: int) -> Alarm:
+        """With `most` differences."""
+
+    async def next_review(self, before: datetime) -> LedgerDay | None:
+        """The day that was read again longest ago, and before then."""
+
+    async def review(self, day: LedgerDay, hour: int, ids: tuple[str, str]) -> int:
+        """Reads the proved events of an hour, whose ids are from the first up to the second, again, and puts right the
+        proofs of whom they contradict: how many tenants.
+        """
+
+    async def set_reviewed(self, day: date, reviewed: int) -> None:
+        """How many hours of it were read again in this review."""
+
+    async def end_review(self, day: date, at: datetime) -> None:
+        """All of it was: its tenants are all to be compared, and those of days beside it that have rollups only."""
+
+    async def move_events(self, tenant_id: str, account: str, most: int) -> list[LedgerEvent]:
+        """Puts events, with their proofs, under another name, without whom and what they were for."""
 
     async def move_rollups(self, tenant_id: str, account: str) -> None:
-        """Puts sums under another name."""
+        """Puts sums under another name, and what else is kept beside the events."""
 
     async def budgets_of(self, tenant_ids: Collection[str]) -> list[Budget]: ...
 
@@ -190,8 +245,8 @@ class Store(Protocol):
     def transaction(self, tenant_id: str) -> AbstractAsyncContextManager[Repository]:
         """Sees one tenant's rows."""
 
-    def platform(self) -> AbstractAsyncContextManager[Repository]:
-        """Sees all rows: the worker moves every tenant's events."""
+    def platform(self, seconds: int | None = None) -> AbstractAsyncContextManager[Repository]:
+        """Sees all rows: the worker moves every tenant's events. `seconds` bound its statements."""
 
 
 class EventStream(Protocol):

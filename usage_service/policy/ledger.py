@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from uuid import UUID
 
 from usage_service.domain.ledger import (
     Amounts,
@@ -30,7 +31,8 @@ _FIELD = {
 NOTHING = (0,) * len(Amounts.__slots__)
 _PLACE = {unit: Amounts.__slots__.index(name) for unit, name in _FIELD.items()}
 TOKENS = frozenset(unit for unit, name in _FIELD.items() if name.endswith("_tokens"))
-EPOCH, DAY_MS = date(1970, 1, 1).toordinal(), 86_400_000
+EPOCH, DAY_MS, HOUR_MS, HOURS = date(1970, 1, 1).toordinal(), 86_400_000, 3_600_000, 24
+LOWEST, HIGHEST = str(UUID(int=0)), str(UUID(int=2**128 - 1))
 WRITTEN = frozenset({Unit.OUTPUT_TOKENS, Unit.REASONING_TOKENS})
 
 
@@ -42,6 +44,18 @@ def tokens_of(lines: Iterable[Line]) -> int:
 def day_of(lease_id: str) -> date:
     """The day (UTC) of a lease, out of its id (UUIDv7): one id is in under one day, whenever its event comes."""
     return date.fromordinal(EPOCH + int(lease_id[:8] + lease_id[9:13], 16) // DAY_MS)
+
+
+def ids_of(day: date, hour: int) -> tuple[str, str]:
+    """Ids of the leases of an hour of a day: the first, and the first behind them. What is no id of that day belongs to
+    its first hour, or its last.
+    """
+    first = LOWEST if hour == 0 else _first_id(day, hour)
+    return first, HIGHEST if hour == HOURS - 1 else _first_id(day, hour + 1)
+
+
+def _first_id(day: date, hour: int) -> str:
+    return str(UUID(int=((day.toordinal() - EPOCH) * DAY_MS + hour * HOUR_MS) << 80))
 
 
 def answering(lines: Sequence[Line]) -> Line | None:

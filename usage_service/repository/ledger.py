@@ -1,6 +1,6 @@
 """Events and their rollups, and how far the ledger is."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,13 +17,29 @@ WINDOW_SECONDS = 61
 POSTGRES = dialect()  # type: ignore[no-untyped-call]
 
 
-def _unnested(table: sa.Table, *names: str) -> str:
-    """An INSERT of rows that come as one array a column: one statement, whatever their number."""
+def _arrays(table: sa.Table, names: Iterable[str]) -> str:
+    """Rows that come as one array a column: one statement, whatever their number."""
     arrays = (f"CAST(:{name} AS {table.c[name].type.compile(POSTGRES)}[])" for name in names)
-    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608  # names of columns
+    return f"unnest({', '.join(arrays)})"
 
 
-INSERT_EVENTS = sa.text(_unnested(events, *events.c.keys()) + " ON CONFLICT DO NOTHING RETURNING id::text, kind")
+def _unnested(table: sa.Table, *names: str) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM {_arrays(table, names)}"  # noqa: S608  # names of columns
+
+
+GIVEN = [name for name in events.c.keys() if name != "booking"]  # noqa: SIM118  # a collection of columns
+# Each transaction that books events of a day is numbered in the day's row, which is locked from then on until it has
+# ended: whoever sees a number sees all that was booked under it and before, and nothing follows under a smaller one.
+INSERT_EVENTS = sa.text(f"""
+    WITH given AS (SELECT * FROM {_arrays(events, GIVEN)} AS given ({", ".join(GIVEN)})),
+    numbered AS (
+        INSERT INTO days (day, booked) SELECT DISTINCT day, 1 FROM given
+        ON CONFLICT (day) DO UPDATE SET booked = days.booked + 1 RETURNING day, booked
+    )
+    INSERT INTO events ({", ".join(GIVEN)}, booking)
+    SELECT given.*, numbered.booked FROM given JOIN numbered ON numbered.day = given.day
+    ON CONFLICT DO NOTHING RETURNING id::text, kind
+""")  # noqa: S608  # names of columns
 BOOKED = sa.select(events).where(
     events.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(events.c.id.type))),
     events.c.day == sa.any_(sa.bindparam("days", type_=ARRAY(sa.Date))),
@@ -123,18 +139,6 @@ class LedgerRows(Rows):
     async def replace_rollups(self, tenant_id: str, rows: Sequence[Rollup]) -> None:
         await self._db.execute(rollups.delete().where(rollups.c.tenant_id == tenant_id))
         await self.add_rollups({tenant_id: rows})
-
-    async def move_events(self, tenant_id: str, account: str, most: int) -> int:
-        keys = [events.c.id, events.c.kind, events.c.day]
-        some = sa.select(*keys).where(events.c.tenant_id == tenant_id).limit(most)
-        change = events.update().where(events.c.tenant_id == tenant_id, sa.tuple_(*keys).in_(some))
-        nobodys = {"tenant_id": account, "user_id": "", "key_id": "", "request_id": ""}
-        return int((await self._db.execute(change.values(nobodys))).rowcount)
-
-    async def move_rollups(self, tenant_id: str, account: str) -> None:
-        gone = rollups.delete().where(rollups.c.tenant_id == tenant_id).returning(*rollups.c)
-        rows = [Rollup(row.day, row.service, row.model, amounts_of(row)) for row in await self._db.execute(gone)]
-        await self.add_rollups({account: rows})
 
 
 def amounts_of(row: Any) -> Amounts:

@@ -34,7 +34,7 @@ class ProofRows(Rows):
             int(total.events),
             Amounts(*(int(getattr(total, f"ledger_{name}")) for name in AMOUNTS)),
             Amounts(*(int(getattr(total, f"rollups_{name}")) for name in AMOUNTS)),
-            tuple(difference for row in rows for difference in _differences(row))[:MOST_DAYS_TOLD],
+            tuple(difference for row in rows for difference in differences_of(row))[:MOST_DAYS_TOLD],
         )
 
 
@@ -58,6 +58,7 @@ def _by_day(table: sa.Table, first: date, last: date) -> sa.Subquery:
     return query.where(table.c.day.between(first, last)).group_by(table.c.tenant_id, table.c.day).subquery()
 
 
-def _differences(row: sa.Row[tuple[object, ...]]) -> list[Difference]:
+def differences_of(row: sa.Row[tuple[object, ...]]) -> list[Difference]:
+    """Of a tenant's day: the units in which `ledger_…` is not `rollups_…`."""
     found = ((name, int(getattr(row, f"ledger_{name}")), int(getattr(row, f"rollups_{name}"))) for name in AMOUNTS)
     return [Difference(str(row.tenant_id), row.day, name, said, kept) for name, said, kept in found if said != kept]

@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager
 from chassis.database import PLATFORM, Database
 from chassis.jobs import Jobs
 from usage_service.repository.budgets import BudgetRows
+from usage_service.repository.days import DayRows
 from usage_service.repository.events import EventRows
-from usage_service.repository.ledger import LedgerRows
+from usage_service.repository.moves import MoveRows
 from usage_service.repository.plans import PlanRows
 from usage_service.repository.prices import PriceRows
 from usage_service.repository.proof import ProofRows
 from usage_service.repository.webhooks import WebhookRows
 
 
-class PostgresRepository(PlanRows, PriceRows, LedgerRows, EventRows, ProofRows, BudgetRows, WebhookRows):
+class PostgresRepository(PlanRows, PriceRows, MoveRows, EventRows, DayRows, ProofRows, BudgetRows, WebhookRows):
     """Queries of one transaction."""
 
 
@@ -31,6 +32,7 @@ class PostgresStore:
             yield PostgresRepository(connection, self._jobs)
 
     @asynccontextmanager
-    async def platform(self) -> AsyncIterator[PostgresRepository]:
-        async with self._database.transaction(PLATFORM) as connection:
+    async def platform(self, seconds: int | None = None) -> AsyncIterator[PostgresRepository]:
+        settings = {"statement_timeout": f"{seconds}s"} if seconds else {}
+        async with self._database.transaction(PLATFORM, settings=settings) as connection:
             yield PostgresRepository(connection, self._jobs)

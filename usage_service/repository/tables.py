@@ -79,9 +79,39 @@ events = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in AMOUNTS),
     sa.Column("lines", JSONB, nullable=False),
     sa.Column("at", TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("booking", sa.BigInteger, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("id", "kind", "day"),
     sa.Index("ix_events_tenant_id_at", "tenant_id", "at"),
+    sa.Index("ix_events_booking", "booking"),
     postgresql_partition_by="RANGE (day)",
+)
+days = sa.Table(
+    "days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("booked", sa.BigInteger, nullable=False),
+    sa.Column("proved", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("doubted", sa.Boolean, nullable=False, server_default="false"),
+    sa.Column("reviewed", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("reviewed_at", TIMESTAMP(timezone=True), nullable=False, server_default=sa.func.now()),
+)
+proofs = sa.Table(
+    "proofs",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("tenant_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("hour", sa.SmallInteger, primary_key=True),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in AMOUNTS),
+)
+"""Sums of the events that are proved, by the hour of their leases."""
+differences = sa.Table(
+    "differences",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("tenant_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("unit", sa.Text, primary_key=True),
+    sa.Column("ledger", sa.BigInteger, nullable=False),
+    sa.Column("rollups", sa.BigInteger, nullable=False),
 )
 positions = sa.Table(
     "positions",
@@ -105,6 +135,7 @@ rollups = sa.Table(
     sa.Column("service", sa.Text, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in AMOUNTS),
+    sa.Index("ix_rollups_day", "day"),
 )
 budgets = sa.Table(
     "budgets",

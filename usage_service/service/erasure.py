@@ -5,12 +5,14 @@ Its settings, budgets, prices, webhooks and messages are rows like any, which `c
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 from chassis.erasure import SECONDS, Erased
 from usage_service.domain.ports import Meter, Store
+from usage_service.policy.ledger import roll_up
 
-APART = ("events", "rollups")
+APART = ("events", "rollups", "proofs", "differences")
 """The tables whose rows stay: what was used and earned must add up for ever (docs/decisions/0008)."""
 BATCH = 10_000
 ACCOUNTS = UUID("6d0bca2e-6b0c-4c1f-9f59-9e3c1c6a2b11")
@@ -36,11 +38,20 @@ class Erasure:
         while moved == BATCH:
             if self._clock() > ends:
                 return Erased(removed, "more rows of the ledger")
-            async with self._store.platform() as repository:
-                await repository.lock_ledger()
-                moved = await repository.move_events(tenant_id, account, BATCH)
-                if moved < BATCH:
-                    await repository.move_rollups(tenant_id, account)
+            moved = await self._move(tenant_id, account)
             removed["ledger_rows"] += moved
         removed["counters"] = await self._meter.forget(tenant_id)
         return Erased(removed)
+
+    async def _move(self, tenant_id: str, account: str) -> int:
+        """Events go with their sums: whoever compares meanwhile finds no difference."""
+        async with self._store.platform() as repository:
+            await repository.lock_ledger()
+            await repository.lock_proof()
+            moved = await repository.move_events(tenant_id, account, BATCH)
+            added = roll_up(moved).get(account, [])
+            taken = [replace(row, amounts=-row.amounts) for row in added]
+            await repository.add_rollups({account: added, tenant_id: taken})
+            if len(moved) < BATCH:
+                await repository.move_rollups(tenant_id, account)
+        return len(moved)

@@ -43,6 +43,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOO_MANY_WEBHOOKS: _ClassVar[ErrorReason]
     ERROR_REASON_URL_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_ADDRESS_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_PROOF_TOO_LONG: _ClassVar[ErrorReason]
 EVENT_STATUS_UNSPECIFIED: EventStatus
 EVENT_STATUS_SETTLED: EventStatus
 EVENT_STATUS_PARTIAL: EventStatus
@@ -67,6 +68,7 @@ ERROR_REASON_BAD_WEBHOOK: ErrorReason
 ERROR_REASON_TOO_MANY_WEBHOOKS: ErrorReason
 ERROR_REASON_URL_REFUSED: ErrorReason
 ERROR_REASON_ADDRESS_REFUSED: ErrorReason
+ERROR_REASON_PROOF_TOO_LONG: ErrorReason
 
 class EnsureLimitsRequest(_message.Message):
     __slots__ = ("plan", "tenant_version", "key_id", "key_version", "key_limits")
