@@ -18,6 +18,7 @@ from prometheus_client import Counter, Histogram
 
 from chassis.errors import Internal, PlatformError
 from chassis.telemetry import CALL_BUCKETS
+from gateway import azure
 from gateway.address import client_address, throttled_as
 from gateway.auth import Authenticator
 from gateway.errors import (
@@ -81,7 +82,7 @@ FIRST_ERROR = 400
 """The lowest status that is one."""
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _chance = random.Random()  # noqa: S311  # an id is no secret; the system's randomness would be a call of it each time
-_ONCE = frozenset((b"authorization", b"x-api-key", b"content-type", b"content-length", b"idempotency-key"))
+_ONCE = frozenset((b"authorization", b"x-api-key", b"api-key", b"content-type", b"content-length", b"idempotency-key"))
 """Headers that decide something: sent twice, two readers might each believe another."""
 
 
@@ -152,17 +153,20 @@ class Exchange:
         """Headers by name; what may come only once is looked at by that."""
         given = self._named.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
-        self._place(scope["path"])
         state = scope.setdefault("state", {})
         state["request_id"] = self.request_id
         self._state = state
+        self._place(scope["path"])
 
     def _place(self, path: str) -> None:
         """The path of the request by which its route is known."""
+        if path.startswith(azure.PREFIX):
+            place = azure.place_of(path)
+            path, self._state["deployment"] = place
         plain = path.rstrip("/") or "/" if path[-1:] == "/" else path
         second = TWO_BASES.fullmatch(plain)
         plain = second[1] if second else plain
-        if plain != path:
+        if plain != self._scope["path"]:
             self._scope["path"], self._scope["raw_path"] = plain, plain.encode()
 
     def check_headers(self) -> None:
@@ -207,7 +211,10 @@ class Exchange:
         authenticator: Authenticator = state["authenticator"]
         try:
             state["caller"] = await authenticator.authenticate(
-                self.header(b"authorization"), self.header(b"x-api-key"), self.request_id, address
+                self.header(b"authorization"),
+                self.header(b"x-api-key") or self.header(b"api-key"),
+                self.request_id,
+                address,
             )
         except PlatformError:
             throttle.attempt(throttled_as(address))

@@ -9,6 +9,7 @@ from aisp.embedding.v1 import embedding_service_pb2 as pb
 
 from chassis.document import read_object
 from gateway.admission import Call, Gate, Work
+from gateway.azure import deployed
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.idempotency import fingerprint, idempotency_key
@@ -35,6 +36,7 @@ class EmbeddingsRoute:
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
         document = read_object(body, ("model", "dimensions", "encoding_format", "input_type"))
+        body, document = deployed(state, body, document)
         request = _request(document, body)
         as_base64 = _as_base64(document)
         marks = (key, fingerprint("POST", PATH, body)) if key else ("", "")

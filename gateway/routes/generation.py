@@ -15,6 +15,7 @@ from chassis.document import read_object
 from chassis.errors import PlatformError
 from chassis.tokens import BYTES_OF_A_TOKEN, body_tokens
 from gateway.admission import Begin, Gate, Work, ahead, bare_context
+from gateway.azure import deployed
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
 from gateway.errors import Header
@@ -57,7 +58,7 @@ class GenerationRoute:
         state["caller"].require("inference")
         key = idempotency_key(scope["headers"])
         body = await raw.read_body(scope, receive, self._settings.max_body_bytes)
-        document = read_object(body, self._face.deciding)
+        body, document = deployed(state, body, read_object(body, self._face.deciding))
         asked = self._face.read(document)
         if asked.choices > 1:
             self._check_choices(document)

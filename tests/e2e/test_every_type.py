@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
+import openai
 import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
@@ -15,7 +17,7 @@ from tests.e2e.conftest import Tenant
 from tests.e2e.journeys import HELLO
 from tests.e2e.test_unusual_traffic import Two, chat, check, sends
 from tests.standins import deviations
-from tests.standins.openai_provider import OpenAIProvider, events
+from tests.standins.openai_provider import Behaviour, OpenAIProvider, events
 from tests.standins.specimens import members, specimens
 
 Ask = Callable[[Any, str], Any]
@@ -122,6 +124,23 @@ def test_streams_of_responses(two: Two) -> None:
         ]
         told[last] = ([named(documents)], respond(stream=True))
     compare(two, told, stream=True)
+
+
+def test_stored_responses_are_told_as_they_were(tenant: Tenant, served: Callable[[Behaviour], str]) -> None:
+    sdk = openai.OpenAI(base_url=f"{tenant.base_url}/v1", api_key=tenant.key, max_retries=0)
+    given = OURS | {"status": "completed", "object": "response", "store": False, "previous_response_id": None}
+    for number, one in enumerate(specimens(Response, given)[:4]):
+        told = one | {"id": f"resp_{uuid4().hex}"}
+        last = {"type": "response.completed", "sequence_number": 0, "response": told}
+        model = served(sends([named([last])]) if number % 2 else sends([orjson.dumps(told)], stream=False))
+        asked: dict[str, Any] = {"model": f"openai/{model}", "input": "Hi"}
+        if number % 2:
+            answer = list(sdk.responses.create(stream=True, **asked))[-1].response
+        else:
+            answer = sdk.responses.create(**asked)
+        found = sdk.responses.retrieve(told["id"])
+        heard = [orjson.loads(one.to_json(exclude_unset=True, warnings=False)) for one in (answer, found)]
+        assert heard[0] == heard[1] == orjson.loads(orjson.dumps(told)) | {"store": True}
 
 
 @pytest.mark.parametrize(("kind", "ask"), [(RawMessageStreamEvent, message), (BetaRawMessageStreamEvent, beta)])

@@ -113,7 +113,7 @@ async def test_only_hosts_of_the_list_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"authorization", b"x-api-key", b"content-type", b"content-length", b"idempotency-key"]
+    "name", [b"authorization", b"x-api-key", b"api-key", b"content-type", b"content-length", b"idempotency-key"]
 )
 async def test_what_decides_comes_once(name: bytes) -> None:
     answer = await call(scope(headers=[(b"host", b"a.example"), (name, b"1"), (name, b"1")]))
