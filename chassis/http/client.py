@@ -9,10 +9,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from chassis.http.connection import Connection, Head, NotConnected, Take
+from chassis.http.connection import Broken, Connection, Head, NotConnected, Take
 
 IDLE_SECONDS = 30.0
 """Servers close idle connections too; most wait longer."""
+PARTING_SECONDS = 1.0
+"""Who closes later than this had begun to work."""
 
 
 Resolve = Callable[[bool, str, int], Awaitable[Sequence[str]]]
@@ -60,7 +62,8 @@ class Http:
             connection.abort()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, first_byte: float) -> "Response":
-        """The response, once its head is there: use it as a context manager.
+        """The response, once its head is there: use it as a context manager. Over a connection that was used before and
+        that the server closes at once, without a byte, nobody was asked: it is asked over a new one.
 
         NotConnected; TimeoutError after `first_byte` seconds; Broken. And what `resolve` raises.
         """
@@ -68,8 +71,17 @@ class Http:
         lines = [origin.head, b"Content-Length: %d\r\n" % len(body)]
         lines += [_line(name, value) for name, value in headers.items()]
         lines += (b"\r\n", body)
-        connection = self._take(origin) or await self._dial(origin)
-        return Response(self, connection, await connection.ask(b"".join(lines), first_byte))
+        request = b"".join(lines)
+        if (kept := self._take(origin)) is not None:
+            began = time.monotonic()
+            try:
+                return Response(self, kept, await kept.ask(request, first_byte))
+            except Broken:
+                # llama.cpp's server closes each connection behind a stream, without having said so.
+                if kept.heard or time.monotonic() - began > PARTING_SECONDS:
+                    raise
+        connection = await self._dial(origin)
+        return Response(self, connection, await connection.ask(request, first_byte))
 
     def give_back(self, connection: Connection) -> None:
         """Called by a response: the connection can be used again."""

@@ -121,6 +121,11 @@ class Connection(asyncio.Protocol):
         if self._error is not None and self._raised is None:
             raise self._error
 
+    @property
+    def heard(self) -> bool:
+        """Whether anything came of the answer."""
+        return self._fed_bytes > 0
+
     def release(self) -> bool:
         """Nobody reads the answer any more. Whether the connection can be used again; else it is closed."""
         if self._reusable and self._error is None and not self._paused and not self.closed:

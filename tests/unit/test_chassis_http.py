@@ -23,7 +23,7 @@ from chassis.outbound import AddressRefused, UrlRefused, guarded
 from chassis.settings import OutboundSettings
 from deploy.local.process import free_port
 from tests.promptness import PATIENCE, PROMPT
-from tests.standins.http_server import FORMS, OK, answering, client
+from tests.standins.http_server import FORMS, OK, Behaviour, answering, client
 
 
 async def ask(http: Http, url: str, seconds: float = 2) -> tuple[int, bytes]:
@@ -125,6 +125,42 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_tried() -> None:
         for _ in range(3):
             assert await ask(http, server.url) == (200, b"hello")
             await asyncio.sleep(0.02)
+
+
+def parting(last: bytes = b"", after: float = 0) -> Behaviour:
+    """Answers each connection's first request, and closes behind the second."""
+    served: set[asyncio.StreamWriter] = set()
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        if writer not in served:
+            served.add(writer)
+            writer.write(OK)
+            return
+        await asyncio.sleep(after)
+        writer.write(last)
+        writer.close()
+
+    return behave
+
+
+async def test_what_a_server_closed_while_it_was_asked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chassis.http.client.PARTING_SECONDS", PATIENCE)
+    async with answering(parting()) as server, client() as http:
+        for _ in range(3):
+            assert await ask(http, server.url) == (200, b"hello")
+        assert (server.connections, len(server.requests)) == (3, 5)
+
+
+@pytest.mark.parametrize(("last", "after"), [(b"HTTP/1.1 200 OK\r\n", 0), (b"", 0.05)])
+async def test_who_had_begun_to_answer_is_not_asked_again(
+    last: bytes, after: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.http.client.PARTING_SECONDS", after / 2 or PATIENCE)
+    async with answering(parting(last, after)) as server, client() as http:
+        assert await ask(http, server.url) == (200, b"hello")
+        with pytest.raises(Broken):
+            await ask(http, server.url)
+        assert len(server.requests) == 2
 
 
 def packed(body: bytes, coding: bytes = b"gzip", *, framed: bool = True) -> bytes:
