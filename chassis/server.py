@@ -21,11 +21,11 @@ from chassis.erasure_wire import ErasureServicer
 from chassis.interceptors import ContextLayer, ErrorLayer, Layers, LogLayer, TraceLayer
 from chassis.ops import Check, Readiness, serve_ops
 from chassis.relay.server import Methods, Relay
-from chassis.settings import ConfigurationError, Endpoint, ServiceSettings
+from chassis.settings import MAX_PAYLOAD_BYTES, ConfigurationError, Endpoint, ServiceSettings
 
 log = structlog.get_logger()
 
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 """Above gRPC's 4 MB, for a full batch of vectors; files and audio travel in parts all the same."""
 
 MAX_METADATA_BYTES = 16 * 1024

@@ -23,6 +23,9 @@ from chassis.weak import why_weak
 
 MIN_SECRET_BYTES = 32
 
+MAX_PAYLOAD_BYTES = 31 * 1024 * 1024
+"""Of a document in a message between services."""
+
 
 class Section(BaseModel):
     """A group of settings."""

@@ -16,13 +16,13 @@ from chassis.resilience import RetryPolicy
 from chassis.server import App, run_server
 from embedding_service.adapters.cache import ValkeyCache
 from embedding_service.adapters.local_onnx import LocalOnnx
-from embedding_service.adapters.openai_wire import OpenAIWire
+from embedding_service.adapters.openai_wire import Limits, OpenAIWire
 from embedding_service.adapters.rerank_wire import RerankWire
 from embedding_service.adapters.retrying import Retrying
 from embedding_service.domain import Embedder, Health
 from embedding_service.service import Embeddings, Reranking
 from embedding_service.servicer import EmbeddingServicer
-from embedding_service.settings import Settings
+from embedding_service.settings import EmbeddingSection, Settings
 
 log = structlog.get_logger()
 
@@ -57,8 +57,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
             session,
             section.rerank_url,
             section.rerank_key.get_secret_value(),
+            _limits(section),
             wire=section.rerank_wire,
-            seconds=section.timeout_seconds,
         )
         servicer = EmbeddingServicer(embeddings, Reranking(embeddings, reranker))
         try:
@@ -81,6 +81,10 @@ async def serve(settings: Settings) -> None:
     await run_server("embedding_service", settings, settings.embedding, compose)
 
 
+def _limits(section: EmbeddingSection) -> Limits:
+    return Limits(section.timeout_seconds, section.max_answer_bytes)
+
+
 def _embedders(settings: Settings, session: aiohttp.ClientSession, local: LocalOnnx) -> dict[str, Embedder]:
     rules = RetryPolicy(attempts=settings.embedding.attempts)
     found: dict[str, Embedder] = {"local": local}
@@ -90,6 +94,6 @@ def _embedders(settings: Settings, session: aiohttp.ClientSession, local: LocalO
     ):
         # A base address without a key is a server of one's own.
         configured = bool(key) or f"{name}_base_url" in settings.model_fields_set
-        wire = OpenAIWire(session, base_url, key, configured=configured, seconds=settings.embedding.timeout_seconds)
+        wire = OpenAIWire(session, base_url, key, _limits(settings.embedding), configured=configured)
         found[name] = Retrying(wire, rules)
     return found

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from chassis.settings import Endpoint, RedisSettings, ServiceSettings
+from chassis.settings import MAX_PAYLOAD_BYTES, Endpoint, RedisSettings, ServiceSettings
 
 
 class EmbeddingSection(Endpoint):
@@ -28,6 +28,8 @@ class EmbeddingSection(Endpoint):
     rerank_wire: Literal["cohere", "tei"] = "cohere"
     timeout_seconds: float = Field(default=60, gt=0, le=600)
     attempts: int = Field(default=3, ge=1, le=10)
+    max_answer_bytes: int = Field(default=MAX_PAYLOAD_BYTES, ge=1024, le=MAX_PAYLOAD_BYTES)
+    """Of a provider's."""
 
 
 class Settings(ServiceSettings):

@@ -4,7 +4,15 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from chassis.settings import DatabaseSettings, Endpoint, OutboundSettings, RedisSettings, Section, ServiceSettings
+from chassis.settings import (
+    MAX_PAYLOAD_BYTES,
+    DatabaseSettings,
+    Endpoint,
+    OutboundSettings,
+    RedisSettings,
+    Section,
+    ServiceSettings,
+)
 
 
 class Timeouts(Section):
@@ -74,7 +82,7 @@ class LlmSection(Endpoint):
     """Calls to one deployment at once, from this replica."""
     queue: int = Field(default=1024, ge=0, le=1_000_000)
     queue_seconds: float = Field(default=30, gt=0, le=3600)
-    max_answer_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_answer_bytes: int = Field(default=MAX_PAYLOAD_BYTES, ge=1024, le=MAX_PAYLOAD_BYTES)
     count_seconds: float = Field(default=3, gt=0, le=60)
     """Given to a provider that counts tokens, before they are estimated."""
     default_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)

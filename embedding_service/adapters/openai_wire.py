@@ -3,15 +3,19 @@
 import base64
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
 
+from chassis.errors import PlatformError
 from chassis.members import with_member, without_member
+from chassis.told import REFUSED, error_object, refusal, retry_after
 from embedding_service import policy
 from embedding_service.domain import (
     Answered,
+    BadInput,
     EmbeddingModel,
     Health,
     Input,
@@ -23,23 +27,32 @@ from embedding_service.domain import (
     Vectors,
 )
 
-MAX_ANSWER_BYTES = 128 * 1024 * 1024
 BYTES_OF_A_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds for a call, and the largest answer in bytes."""
+
+    seconds: float
+    max_answer_bytes: int
 
 
 class OpenAIWire:
     """Speaks to one provider."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, api_key: str, *, configured: bool, seconds: float
+        self, session: aiohttp.ClientSession, base_url: str, api_key: str, limits: Limits, *, configured: bool
     ) -> None:
         self._session = session
         self._url = f"{base_url.rstrip('/')}/embeddings"
+        self._key = api_key
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._configured = configured
-        self._timeout = aiohttp.ClientTimeout(total=seconds)
+        self._limits = limits
+        self._timeout = aiohttp.ClientTimeout(total=limits.seconds)
 
     def health(self) -> Health:
         return Health.OK if self._configured else Health.NOT_CONFIGURED
@@ -67,13 +80,13 @@ class OpenAIWire:
             raise ProviderNotConfigured(f"The provider {model.provider} is not configured here.")
         try:
             async with self._session.post(
-                self._url, data=body, headers=self._headers, timeout=self._timeout
+                self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
             ) as response:
-                answer = await response.content.read(MAX_ANSWER_BYTES)
+                answer = await read_whole(response, self._limits.max_answer_bytes)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderUnavailable from error
         if response.status != 200:
-            raise error_of(response.status, response.headers.get("Retry-After"), answer)
+            raise error_of(response, answer, self._key)
         return answer
 
 
@@ -109,17 +122,25 @@ def _floats(embedding: str | list[float]) -> bytes:
     return struct.pack(f"<{len(embedding)}f", *embedding)
 
 
-def error_of(status: int, retry_after: str | None, answer: bytes) -> Exception:
-    """What a provider's refusal is."""
+async def read_whole(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """All of an answer, however many pieces it comes in. BadInput where it is larger than `most` bytes."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > most:
+            raise BadInput(f"The answer is larger than {most} bytes: send fewer inputs, or ask for base64.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def error_of(response: aiohttp.ClientResponse, answer: bytes, key: str) -> PlatformError:
+    """What a provider's refusal is. `key`: by which it was asked."""
+    status, headers = response.status, response.headers
+    if status in REFUSED:
+        message, metadata = refusal(status, error_object(answer, key))
+        return ProviderRefused(message, metadata=metadata)
     if status in (401, 403):
         return ProviderNotConfigured("The provider refuses the platform's key for this model.")
-    if status == 429:
-        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-        return ProviderRateLimited(retry_after=seconds)
-    if 400 <= status < 500:
-        try:
-            message = str(orjson.loads(answer)["error"]["message"])[:1000]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            message = ProviderRefused.message
-        return ProviderRefused(message)
-    return ProviderUnavailable()
+    if status in (402, 429):
+        return ProviderRateLimited(retry_after=retry_after(headers))
+    return ProviderUnavailable(retry_after=retry_after(headers))

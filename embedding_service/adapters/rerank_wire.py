@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from embedding_service.adapters.openai_wire import BYTES_OF_A_TOKEN, MAX_ANSWER_BYTES, error_of
+from embedding_service.adapters.openai_wire import BYTES_OF_A_TOKEN, Limits, error_of, read_whole
 from embedding_service.domain import EmbeddingModel, Health, Judged, ProviderNotConfigured, ProviderUnavailable
 
 
@@ -16,15 +16,17 @@ class RerankWire:
     """Speaks to one provider. `wire` is cohere or tei."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, api_key: str, *, wire: str, seconds: float
+        self, session: aiohttp.ClientSession, base_url: str, api_key: str, limits: Limits, *, wire: str
     ) -> None:
         self._session = session
         self._url = f"{base_url.rstrip('/')}/rerank" if base_url else ""
+        self._key = api_key
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._tei = wire == "tei"
-        self._timeout = aiohttp.ClientTimeout(total=seconds)
+        self._limits = limits
+        self._timeout = aiohttp.ClientTimeout(total=limits.seconds)
 
     def health(self) -> Health:
         return Health.OK if self._url else Health.NOT_CONFIGURED
@@ -39,13 +41,17 @@ class RerankWire:
             document |= {"model": model.upstream, "documents": list(texts), "top_n": len(texts)}
         try:
             async with self._session.post(
-                self._url, data=orjson.dumps(document), headers=self._headers, timeout=self._timeout
+                self._url,
+                data=orjson.dumps(document),
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
             ) as response:
-                answer = await response.content.read(MAX_ANSWER_BYTES)
+                answer = await read_whole(response, self._limits.max_answer_bytes)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderUnavailable from error
         if response.status != 200:
-            raise error_of(response.status, response.headers.get("Retry-After"), answer)
+            raise error_of(response, answer, self._key)
         read = sum(len(text) for text in (query, *texts)) // BYTES_OF_A_TOKEN + len(texts)
         return _judged(answer, len(texts), read)
 

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from llm_service.adapters.provider_errors import retry_after
+from chassis.told import retry_after
 from llm_service.domain.allowances import Allowance
 from llm_service.domain.models import Deployment
 from llm_service.policy.allowances import pause_of

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from embedding_service.adapters.openai_wire import Limits
 from embedding_service.adapters.rerank_wire import RerankWire
 from embedding_service.domain import (
     EmbeddingModel,
@@ -19,6 +20,7 @@ from embedding_service.domain import (
 )
 from tests.standins.http import serving
 
+LIMITS = Limits(5, 1_000_000)
 MODEL = EmbeddingModel("rerank/judge-2", "rerank", "judge-2")
 TEXTS = ["Painted blue.", "The warranty lasts two years.", "Cats sleep."]
 QUERY = "How long is the warranty?"
@@ -56,7 +58,7 @@ async def judged(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Judge, R
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(serving(app))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield judge, RerankWire(session, f"{address}/v2/", "k-1", wire=request.param, seconds=5), request.param
+        yield judge, RerankWire(session, f"{address}/v2/", "k-1", LIMITS, wire=request.param), request.param
 
 
 Judged = tuple[Judge, RerankWire, str]
@@ -100,7 +102,7 @@ async def test_an_answer_that_lacks_something_is_none(judged: Judged, body: byte
 
 async def test_without_an_address_there_is_none() -> None:
     async with aiohttp.ClientSession() as session:
-        wire = RerankWire(session, "", "", wire="cohere", seconds=5)
+        wire = RerankWire(session, "", "", LIMITS, wire="cohere")
         assert wire.health() is Health.NOT_CONFIGURED
         with pytest.raises(ProviderNotConfigured):
             await wire.rerank(MODEL, QUERY, TEXTS)

@@ -154,9 +154,10 @@ def test_no_byte_of_a_request_or_an_answer_changes(tenant: Tenant, provider: Ope
 
 
 def test_refusals_are_told_as_the_provider_tells_them(two: Two) -> None:
+    asks = (chat(), chat(stream=True), lambda sdk, model: sdk.embeddings.create(model=model, input="Hi"))
     for name, (status, body) in unusual.REFUSALS.items():
-        for stream in (False, True):
-            direct, through = two.hear(fails(status, body), chat(stream=stream))
+        for ask in asks:
+            direct, through = two.hear(fails(status, body), ask)
             told = json.loads(through[0].split(" ", 2)[2])
             assert direct[0].split(" ")[:2] == through[0].split(" ")[:2], name
             assert told["message"] in body.decode(), name
