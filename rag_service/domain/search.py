@@ -111,6 +111,14 @@ class Gleaned:
         self.moment, self.terms, self.numbers = None, {}, None
 
 
+@dataclass(frozen=True, slots=True)
+class LetThrough:
+    """The documents that a filter lets through, and the numbers of their chunks, as the repository keeps them."""
+
+    documents: Sequence[str]
+    numbers: Any
+
+
 class Reranker(Protocol):
     """A model that judges texts by a query."""
 
@@ -145,5 +153,5 @@ class SearchQueries(Protocol):
 
     async def documents_let_through(
         self, tenant_id: str, collection_id: str, wanted: Filter, most: int
-    ) -> list[str] | None:
+    ) -> LetThrough | None:
         """Those that a filter lets through, where an index tells them and they have no more than `most` chunks."""

@@ -26,6 +26,14 @@ in ten of those that have none.
 """
 MAY_ANSWER = 0.25
 """Where no unit is so likely, the passages do not answer; all answerable questions of the seen half reach it."""
+NAMED_ELSEWHERE = -2.5
+"""Of a passage that does not have a name which others that were found do: it speaks of somebody else."""
+FURTHER_DOWN = -0.3
+"""Of what the search found later, for each time that its place is e times as far: of many passages that speak of a
+matter some have a sentence that looks like an answer by chance.
+"""
+HEADED = 0.15
+"""What a term of the question counts that only stands in the titles above."""
 BIAS, LIKENESS, COVERAGE, NO_SUCH_KIND, NO_SUCH_NAME, NOT_COUNTED = -4.6, 7.5, 4.5, -1.8, -1.3, -1.9
 NOT_SAID = {Saying.DEFINES: 0.0, Saying.SPEAKS_OF: -2.2, Saying.MENTIONS: -4.4}
 """Where it is asked what a thing is. A question of one term is covered by whatever has that term."""
@@ -90,9 +98,12 @@ class Judge:
 
     def __init__(self, question: Asked, passages: Sequence[Passage]) -> None:
         self.question = question
-        found = [Candidate(passage, unit) for passage in passages for unit in units(passage.text)]
+        found = [Candidate(passage, unit) for passage in passages for unit in units(passage.text, passage.heading)]
         held = [frozenset(terms(one.words)) for one in found]
         count = len(found)
+        texts = [f"{one.title} {one.heading} {one.text}".lower() for one in passages]
+        self._places = {one.chunk_id: place for place, one in enumerate(passages)}
+        self._known = [name for name in question.names if any(name in text for text in texts)]
         spread = {term: sum(_has(one, term) for one in held) for term in question.terms}
         self._rarity = {
             term: weight * math.log(1 + (count - spread[term] + 0.5) / (spread[term] + 0.5))
@@ -112,7 +123,18 @@ class Judge:
 
     def _likelihood(self, one: Candidate, cosine: float) -> float:
         way = one.unit.code and self.question.kind is Kind.WAY
-        return self.likelihood(one.words, one.around, cosine, one.heading, CODE_IS_A_WAY if way else 0.0)
+        more = self.standing(one.passage) + (CODE_IS_A_WAY if way else 0.0)
+        return self.likelihood(one.words, one.around, cosine, one.heading, more)
+
+    def standing(self, passage: Passage) -> float:
+        """What the passage counts for: its place in the order of the search, and names of the question that it lacks
+        and others have.
+        """
+        counted = FURTHER_DOWN * math.log(1 + self._places[passage.chunk_id])
+        if not self._known:
+            return counted
+        text = f"{passage.title} {passage.heading} {passage.text}".lower()
+        return counted + NAMED_ELSEWHERE * sum(name not in text for name in self._known) / len(self._known)
 
     def likelihood(self, said: str, around: str, cosine: float, heading: str = "", more: float = 0.0) -> float:
         """That these words answer the question: 0 to 1. `more` is for what they are, not what they say."""
@@ -121,7 +143,9 @@ class Judge:
         new = set(held) - set(terms(question.text))
         if not new or (question.kind in WORDED and all(term.isdigit() for term in new)):
             return 0.0  # it says the question again
-        total = BIAS + LIKENESS * cosine + COVERAGE * self._coverage(frozenset(held)) + more
+        covered = self._coverage(frozenset(held))
+        covered += HEADED * max(0.0, self._coverage(frozenset(terms(around))) - covered)
+        total = BIAS + LIKENESS * cosine + COVERAGE * covered + more
         found = holds(question, said)
         total += 0.0 if found else NO_SUCH_KIND
         if question.subject and not counts(said, question.subject):

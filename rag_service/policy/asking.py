@@ -35,11 +35,15 @@ WORDED = frozenset((Kind.REASON, Kind.WAY, Kind.PERSON))
 _COUNTED = "|".join(COUNTS)
 _FIGURE = rf"(?:\d[\d.,]*|{_COUNTED}|half|several)"
 _SPAN = r"(?:milli|micro)?(?:seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|decades?|centur(?:y|ies))"
+_CURRENCIES = (
+    "usd|eur|gbp|chf|jpy|cny|inr|krw|sek|nok|dkk|isk|pln|czk|huf|ron|bgn|rub|uah|brl|mxn|cad|aud|nzd|sgd|hkd|zar|ils"
+)
 _HELD = {
     Kind.NUMBER: rf"\d|\b(?:{_COUNTED}|half|none|no|dozens?|double|once)\b",
     Kind.DURATION: rf"\b{_FIGURE}(?:[\s-]+\w+)?[\s-]+{_SPAN}\b|\ban? {_SPAN}\b|\d\s?(?:ms|s|min|h)\b|\bforever\b",
     Kind.MONEY: (
-        r"[$€£¥]|\b(?:euros?|dollars?|pounds?|francs?|cents?|usd|eur|gbp|chf|free|nothing|percent)\b|%|\d\s?(?:usd|eur)\b"
+        r"[$€£¥₹₩₽₺₫฿]|%|\b(?:euros?|dollars?|pounds?|francs?|cents?|kron(?:a|e|er|or)|yen|yuan|rupees?|pesos?|z\u0142oty|free|"
+        rf"nothing|percent)\b|\b[km]?(?:{_CURRENCIES})\b|\d\s?[km]?(?:{_CURRENCIES}|kr|z\u0142|k\u010d)\b"
     ),
     Kind.FREQUENCY: (
         r"\b(?:every|each|once|twice|times?|daily|hourly|weekly|monthly|yearly|per|nightly|never|always|continuously)\b"

@@ -51,7 +51,7 @@ def extracts(candidates: Sequence[Candidate], least: float) -> list[Extract]:
 
 def _whole(one: Candidate) -> Extract:
     """The unit, with the one before it that it points back to, and with what its colon announces."""
-    passage, found = one.passage, units(one.passage.text)
+    passage, found = one.passage, units(one.passage.text, one.passage.heading)
     first = last = found.index(one.unit)
     if one.unit.points_back and first and _near(passage, found[first - 1], one.unit):
         first -= 1

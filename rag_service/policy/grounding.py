@@ -34,6 +34,7 @@ PLACES = 3
 MOST_SENTENCES = 24
 """Of an answer that are judged by vectors, too."""
 ABSTENTION = "The documents say nothing about this."
+FENCE = "```"
 MARK_CHARACTERS = 6
 """Of a mark behind a sentence."""
 _MARK = re.compile(r"\s*\[(\d{1,3})\]")
@@ -96,7 +97,9 @@ def claims(answer: str, passages: Sequence[Passage]) -> list[Claim]:
             continue
         before.add(words)
         near = tuple(places[index] for index in best(sentence, texts, PLACES)) if words else ()
-        found.append(Claim(sentence, between, near))
+        if set(sentence.split()) != {FENCE} or answer[:start].count(FENCE) % 2:
+            # Else it opens a block of code that the model never writes.
+            found.append(Claim(sentence, between, near))
     return found
 
 
@@ -184,7 +187,8 @@ def _bearing(claim: Claim, place: Place, evidence: Evidence, cosines: Cosines) -
     if evidence.judge.question.broad:
         return 1.0
     around = f"{place.passage.title} {place.passage.heading} {place.said} {claim.text}"
-    own = evidence.judge.likelihood(claim.text, around, cosines.of_question(claim.text))
+    more = evidence.judge.standing(place.passage)
+    own = evidence.judge.likelihood(claim.text, around, cosines.of_question(claim.text), more=more)
     repeated = [
         one.score
         for one in evidence.candidates
@@ -217,7 +221,7 @@ def _verdict(claim: Claim, cosines: Cosines) -> tuple[Support, Place | None]:
 
 def _places(passage: Passage) -> list[Place]:
     """Each unit, which speaks of the matter and not to the model, and each with the one behind it; a row is whole."""
-    found = units(passage.text)
+    found = units(passage.text, passage.heading)
     singles = [Place(passage, one.start, one.end, one.said) for one in found]
     pairs = [
         Place(passage, one.start, two.end, f"{one.said} {two.said}")

@@ -47,11 +47,15 @@ class _Reading:
     before: str = ""
 
 
-def units(text: str) -> list[Unit]:
-    """In the order of the passage."""
+def units(text: str, heading: str = "") -> list[Unit]:
+    """In the order of the passage. Where it begins with the heading that it stands under, as plain texts of pages do,
+    that is not read as the beginning of its first sentence.
+    """
     found: list[Unit] = []
-    reading = _Reading()
-    for start, end, code in _pieces(text):
+    title = heading.rpartition(" > ")[2].split()
+    begun = re.match(r"\s+".join(map(re.escape, title)) + r"[^\S\n]*\n", text) if title else None
+    reading = _Reading(heading=" ".join(title) if begun else "")
+    for start, end, code in _pieces(text, begun.end() if begun else 0):
         if code:
             inner = "\n".join(text[start:end].split("\n")[1:-1]).strip()
             if inner:
@@ -107,11 +111,10 @@ def _row(text: str, start: int, end: int, reading: _Reading) -> Unit | None:
     return Unit(start, end, "; ".join(named), _joined(reading.heading, reading.before)) if named else None
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int, bool]]:
+def _pieces(text: str, position: int) -> Iterator[tuple[int, int, bool]]:
     """(start, end, whether it is a block of code): blocks whole, sentences between them, those longer than a chunker's
     piece put together again.
     """
-    position = 0
     for start, end in blocks(text):
         yield from _whole(text, position, start)
         yield start, end, True

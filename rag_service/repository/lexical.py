@@ -20,7 +20,7 @@ from rag_service.domain.search import Gleaned, Passage, Size
 from rag_service.policy.bm25 import POSTING_BYTES, Numbers, Scores, best, gains, summed
 from rag_service.repository.filters import compile_filter
 from rag_service.repository.postings import RUN
-from rag_service.repository.rows import Rows
+from rag_service.repository.rows import Rows, one_of
 from rag_service.repository.tables import chunks, documents, runs
 
 FILTERED_TIMES = 2
@@ -66,7 +66,7 @@ SIZE = Query(
 NUMBERS = Query(
     sa.select(sa.func.array_agg(chunks.c.number).label("numbers")).where(
         chunks.c.tenant_id == sa.bindparam("tenant"),
-        chunks.c.document_id == sa.any_(sa.bindparam("documents", type_=sa.ARRAY(UUID(as_uuid=False)))),
+        one_of(chunks.c.document_id, "documents"),
     )
 )
 _HIDDEN = sa.select(runs.c.run).where(

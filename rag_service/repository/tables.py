@@ -192,6 +192,7 @@ chunks = sa.Table(
     sa.Column("digest", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_chunks_tenant_id_collection_id_number", "tenant_id", "collection_id", "number"),
     sa.Index("ix_chunks_document_id_digest", "document_id", "digest"),
+    sa.Index("ix_chunks_document_id_number", "document_id", "number", postgresql_include=["tenant_id"]),
 )
 runs = sa.Table(
     "runs",

@@ -18,6 +18,7 @@ from chassis.database import Database, Query
 from rag_service.domain.filters import Filter
 from rag_service.domain.vectors import ChunkVector, StoreCapabilities
 from rag_service.repository.filters import compile_filter
+from rag_service.repository.rows import one_of
 from rag_service.repository.tables import vector_lanes, vectors
 
 DELETE_ROWS = 10_000
@@ -145,9 +146,7 @@ class PostgresVectors(ABC):
             vectors.c.collection_id == sa.bindparam("collection"),
         )
         if among:
-            query = query.where(
-                vectors.c.document_id == sa.any_(sa.bindparam("among", type_=ARRAY(UUID(as_uuid=False))))
-            )
+            query = query.where(one_of(vectors.c.document_id, "among"))
         return query.order_by(distance, vectors.c.chunk_id).limit(sa.bindparam("most"))
 
     async def _lane_to_write(self, connection: AsyncConnection, tenant_id: str, collection_id: str) -> int:

@@ -16,7 +16,7 @@ from chassis.together import both
 from rag_service.domain.collections import Collection
 from rag_service.domain.errors import ModelNotConfigured, bad
 from rag_service.domain.filters import Filter
-from rag_service.domain.search import Found, Gleaned, Passage, Reranker, Scores, SearchMode, Seeking
+from rag_service.domain.search import Found, Gleaned, LetThrough, Passage, Reranker, Scores, SearchMode, Seeking
 from rag_service.domain.store import Repository, Store
 from rag_service.domain.usage import Tally
 from rag_service.domain.vectors import Embedder, VectorStores
@@ -148,10 +148,13 @@ class Search:
         chosen = seeking.diversity > 0 or seeking.by_document
         wide = mode is SearchMode.HYBRID or chosen or seeking.score_threshold > 0
         most = max(self._rules.candidates, seeking.top_k) if wide else seeking.top_k + MARGIN
-        among = await self._let_through(tenant_id, collection, most, seeking.filter)
-        if among == []:
+        through = await self._let_through(tenant_id, collection, most, seeking.filter)
+        if through is not None and not through.documents:
             return Found([], query, mode)
-        asking = _Asking(tenant_id, collection, most, seeking.filter, among, begun)
+        asking = _Asking(tenant_id, collection, most, seeking.filter, None, begun)
+        if through is not None:
+            asking = replace(asking, among=through.documents)
+            asking.gleaned.numbers = through.numbers
         judged = max(self._rules.reranked, seeking.top_k) if seeking.rerank else seeking.top_k
         read = most if chosen else judged
         passages = await self._passages(asking, query, mode, (seeking.top_k, read), tally)
@@ -166,7 +169,7 @@ class Search:
 
     async def _let_through(
         self, tenant_id: str, collection: Collection, limit: int, wanted: Filter | None
-    ) -> list[str] | None:
+    ) -> LetThrough | None:
         """The documents that a filter lets through, if looking at all of theirs is cheaper than asking an index for the
         best of all and leaving out the others: to find `limit`, that looks at `limit` / (theirs / all).
         """

@@ -19,7 +19,7 @@ from rag_service.domain.vectors import ChunkVector
 from rag_service.policy.filters import parse
 from rag_service.repository.facets import _some, _ways
 from rag_service.repository.pgvector import PgVectorStore
-from rag_service.repository.tables import facets
+from rag_service.repository.tables import chunks, facets
 from tests.conftest import NEEDS_PGVECTOR
 from tests.contract.test_vector_stores import FIELDS, generated, values, vector
 from tests.integration.test_lexical import Library
@@ -51,7 +51,7 @@ async def let_through(library: Library, wanted: Mapping[str, Any], most: int = M
         told = parse(json.dumps(wanted))
         assert told is not None
         found = await repository.documents_let_through(library.tenant, library.collection.id, told, most)
-    return None if found is None else set(found)
+    return None if found is None else set(found.documents)
 
 
 def equal(field: str, value: Any) -> dict[str, Any]:
@@ -98,6 +98,36 @@ async def test_it_follows_changes_and_says_when_there_are_many(library: Library)
     stranger = Library(library.database, library.rng)
     stranger.collection = library.collection
     assert await let_through(stranger, equal("about", near + "other")) == set()
+
+
+async def test_what_the_index_does_not_know_to_the_last_is_asked_of_the_documents(library: Library) -> None:
+    large = 2**53
+    told: list[Any] = [True, "true", large - 1, large, -large, 0.5, "x" * 63, "x" * 64, "x" * 65]
+    documents = {(await added(library, {"field": value})).id: {"field": value} for value in told}
+    for op in ("eq", "gt", "gte", "lt", "lte", "in"):
+        for value in told:
+            if op in ("gt", "gte", "lt", "lte") and (isinstance(value, bool) or len(str(value)) > 48):
+                continue
+            wanted = {"op": op, "field": "field", "value": [value, 7] if op == "in" else value}
+            condition = parse(json.dumps(wanted))
+            meant = {name for name, metadata in documents.items() if matches(condition, metadata)}
+            assert await let_through(library, wanted) == meant, wanted
+
+
+async def test_it_tells_the_numbers_of_what_it_lets_through_and_no_others(library: Library) -> None:
+    documents = [await added(library, {"kind": kind}, chunks) for kind, chunks in (("a", 3), ("b", 2), ("a", 1))]
+    wanted = {"a": {documents[0].id, documents[2].id}, "b": {documents[1].id}}
+    async with library.store.transaction(library.tenant) as repository:
+        for kind, owners in wanted.items():
+            told = parse(json.dumps(equal("kind", kind)))
+            assert told is not None
+            found = await repository.documents_let_through(library.tenant, library.collection.id, told, MANY)
+            assert found is not None
+            assert set(found.documents) == owners
+            async with library.database.transaction(library.tenant) as connection:
+                query = sa.select(chunks.c.number).where(chunks.c.document_id.in_(owners))
+                theirs = (await connection.execute(query)).scalars()
+            assert sorted(found.numbers.tolist()) == sorted(theirs)
 
 
 @NEEDS_PGVECTOR

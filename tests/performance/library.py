@@ -91,7 +91,8 @@ class Library:
             await self._write_texts(owner, ids, chunks[first : first + BLOCK], first)
         lane = await self._write_vectors(owner, ids, chunks, memory)
         for table in ("documents", "facets", "chunks", "postings", "runs", f"vectors_{lane}"):
-            await owner.execute(f"ANALYZE {table}")
+            # As it is once the database has looked after it: what an index has is not looked up in the table, too.
+            await owner.execute(f"VACUUM (ANALYZE) {table}")
         return lane
 
     async def _write_texts(self, owner: asyncpg.Connection, ids: list[UUID], chunks: list[UUID], first: int) -> None:

@@ -158,6 +158,35 @@ def test_code_is_read_with_what_introduces_and_explains_it() -> None:
     assert judge.candidates(Cosines({}))[0] == code
 
 
+def test_the_heading_of_a_page_begins_no_sentence() -> None:
+    text = "1.1 Valves\nThe valve opens at 4.1 bar.\nIt closes at 3.8 bar."
+    assert units(text, "Manual > 1.1 Valves")[0].said == "The valve opens at 4.1 bar."
+    assert units(text, "Manual > 1.1 Valves")[0].about == "1.1 Valves"
+    assert units(text, "Manual")[0].said.startswith("1.1 Valves The valve")
+
+
+@pytest.mark.parametrize("price", ["900 kEUR", "15 kr", "349 NOK", "3 yen", "₹ 20", "12 zł", "45 kroner"])
+def test_prices_are_told_in_many_currencies(price: str) -> None:
+    assert holds(asked("What does the crane cost?"), f"The crane: {price}.")
+
+
+def test_what_another_passage_names_is_not_answered_by_one_that_does_not() -> None:
+    found = [*passages("a", "The lamp of Moss shines 4 hours."), *passages("b", "The lamp of Alta shines 5 hours.")]
+    judge = Judge(asked("How many hours does the lamp of Moss shine?"), found)
+    assert judge.standing(found[0]) == 0.0
+    assert judge.standing(found[1]) < -2.5
+    # Where nobody has the name, it may go without saying.
+    judge = Judge(asked("How many hours does the lamp of Oslo shine?"), found)
+    assert -1 < judge.standing(found[1]) < judge.standing(found[0]) == 0.0
+
+
+def test_titles_above_count_a_little() -> None:
+    (passage,) = passages("Adding a store", "One file in the folder.")
+    judge = Judge(asked("How do I add a store?"), [passage])
+    said = "One file in the folder."
+    assert judge.likelihood(said, f"Adding a store {said}", 0.4) > judge.likelihood(said, said, 0.4)
+
+
 def test_where_nothing_may_answer_nothing_is_shown() -> None:
     found = passages("pump", "The pump is blue.")
     judge = Judge(asked("Who painted the ship?"), found)
