@@ -37,6 +37,7 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
         batch_tokens=section.batch_tokens,
         max_input_tokens=section.max_input_tokens,
         max_call_tokens=section.max_call_tokens,
+        queue_seconds=section.queue_seconds,
     )
     if not local.available:
         log.warning("no local embedding model: run `make models`", looked_in=str(settings.models_directory))

@@ -20,6 +20,8 @@ class EmbeddingSection(Endpoint):
     max_inputs: int = Field(default=2048, ge=1, le=100_000)
     max_input_tokens: int = Field(default=512, ge=1, le=512)
     max_call_tokens: int = Field(default=300_000, ge=1)
+    queue_seconds: float = Field(default=30, gt=0, le=3600)
+    """A call to the local model that others would keep waiting for longer is refused (429)."""
     cache_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     """How long vectors stay in the cache; 0 turns it off."""
     rerank_url: str = ""

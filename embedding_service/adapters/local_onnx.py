@@ -1,19 +1,19 @@
 """Embedder with a local ONNX model (all-MiniLM-L6-v2): tokenizer, mean pooling, length 1. Loads in the background.
 
-Small calls that wait at the same time share a batch; turns go round between calls, so that a large one does not
-keep the small ones waiting for all of it.
+What waits at the same time shares a batch; whose turn it is, the line says.
 """
 
 import asyncio
-from collections import deque
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from chassis.context import current_or_none
 from embedding_service import policy
+from embedding_service.adapters.line import Job, Line, Part
 from embedding_service.domain import (
     Answered,
     EmbeddingModel,
@@ -33,21 +33,18 @@ AT_ONCE = 200
 """So many characters, a question, are made tokens about as fast as they are handed to a thread and back."""
 
 
-@dataclass(slots=True)
-class _Job:
-    """One call: its token ids, in batches still to do, and the vectors so far."""
-
-    ids: list[list[int]]
-    todo: deque[list[int]]
-    vectors: list[bytes]
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-
 class LocalOnnx:
     """Runs the model in a thread; ONNX Runtime lets go of the interpreter while it computes."""
 
     def __init__(
-        self, directory: Path, *, threads: int, batch_tokens: int, max_input_tokens: int, max_call_tokens: int
+        self,
+        directory: Path,
+        *,
+        threads: int,
+        batch_tokens: int,
+        max_input_tokens: int,
+        max_call_tokens: int,
+        queue_seconds: float,
     ) -> None:
         self._directory = directory
         self._threads = threads
@@ -56,7 +53,7 @@ class LocalOnnx:
         self._max_call_tokens = max_call_tokens
         self._session: Any = None
         self._tokenizer: Any = None
-        self._waiting: deque[_Job] = deque()
+        self._line = Line(batch_tokens, queue_seconds)
         self._work = asyncio.Event()
 
     @property
@@ -78,15 +75,15 @@ class LocalOnnx:
             raise ProviderUnavailable("The local embedding model is loading.", retry_after=1)
         few = sum(map(len, inputs)) <= AT_ONCE
         ids = self._tokenize(inputs) if few else await asyncio.to_thread(self._tokenize, inputs)
-        todo = deque(policy.batches([len(row) for row in ids], self._batch_tokens))
-        job = _Job(ids, todo, [b""] * len(ids))
-        self._waiting.append(job)
+        calling = current_or_none()
+        job = Job(calling.tenant_id if calling else "", ids, self._batch_tokens)
+        self._line.join(job)
         self._work.set()
         try:
             await job.done
         finally:
             # A caller that went away takes its batches along.
-            job.todo.clear()
+            job.leave()
         return Vectors(tuple(job.vectors), sum(map(len, ids)))
 
     async def answer(self, model: EmbeddingModel, body: bytes) -> Answered | None:
@@ -98,35 +95,22 @@ class LocalOnnx:
         log.info("local embedding model loaded", threads=self._threads)
         while True:
             await self._work.wait()
-            if not self._waiting:
+            if not self._line:
                 self._work.clear()
                 continue
             await self._turn()
 
     async def _turn(self) -> None:
-        """One batch: the next group of each waiting call in turn, until the budget is spent."""
-        parts: list[tuple[_Job, list[int]]] = []
-        longest = total = 0
-        for _ in range(len(self._waiting)):
-            job = self._waiting[0]
-            if not job.todo:
-                self._waiting.popleft()
-                continue
-            group = job.todo[0]
-            length = max(longest, *(len(job.ids[index]) for index in group))
-            if parts and length * (total + len(group)) > self._batch_tokens:
-                break
-            parts.append((job, job.todo.popleft()))
-            longest, total = length, total + len(group)
-            self._waiting.rotate(-1)
-        if not parts:
-            return
+        """One batch."""
+        parts = self._line.next()
         rows = [job.ids[index] for job, group in parts for index in group]
+        began = time.monotonic()
         try:
             vectors = iter(await asyncio.to_thread(self._infer, rows))
         except Exception as error:  # noqa: BLE001  # whatever the runtime raises belongs to the calls in this batch
             _fail(parts, error)
             return
+        self._line.took(sum(map(len, rows)), time.monotonic() - began)
         for job, group in parts:
             for index in group:
                 job.vectors[index] = next(vectors)
@@ -186,9 +170,9 @@ class LocalOnnx:
         return [row.astype("<f4").tobytes() for row in hidden]
 
 
-def _fail(parts: list[tuple[_Job, list[int]]], error: Exception) -> None:
+def _fail(parts: list[Part], error: Exception) -> None:
     log.error("local embedding failed", error=repr(error))
     for job, _ in parts:
-        job.todo.clear()
+        job.leave()
         if not job.done.done():
             job.done.set_exception(ProviderUnavailable())

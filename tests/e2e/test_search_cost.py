@@ -35,7 +35,13 @@ LOOKED_AT = {"dense": 60, "hybrid": 200}
 MODES = ("dense", "lexical", "hybrid")
 MODEL = "local/all-minilm-l6-v2"
 MODELS = Path(os.environ.get("AI_PLATFORM_MODELS_DIR", ".data/models")).resolve() / "embedding"
-MODEL_RULES = {"threads": 2, "batch_tokens": 2048, "max_input_tokens": 512, "max_call_tokens": 10_000}
+MODEL_RULES = {
+    "threads": 2,
+    "batch_tokens": 2048,
+    "max_input_tokens": 512,
+    "max_call_tokens": 10_000,
+    "queue_seconds": 60,
+}
 FILTERS: dict[str, dict[str, Any]] = {
     "0.01 %": {"op": "eq", "field": "batch", "value": "b7"},
     "0.1 %": {"op": "lt", "field": "number", "value": CHUNKS // 1000},

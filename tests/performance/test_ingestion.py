@@ -45,7 +45,8 @@ from pathlib import Path
 from embedding_service import policy
 from embedding_service.adapters.local_onnx import LocalOnnx
 texts = json.load(sys.stdin)
-model = LocalOnnx(Path(sys.argv[1]), threads=2, batch_tokens=2048, max_input_tokens=512, max_call_tokens=10**9)
+bounds = {"max_input_tokens": 512, "max_call_tokens": 10**9, "queue_seconds": 60}
+model = LocalOnnx(Path(sys.argv[1]), threads=2, batch_tokens=2048, **bounds)
 model._load()
 used = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 before = used()

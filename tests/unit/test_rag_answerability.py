@@ -217,7 +217,9 @@ def encode() -> Encode:
     """The local model, as the embedding service runs it; each text once."""
     if not (MODELS / "tokenizer.json").exists():
         pytest.skip("the local model is not installed")
-    model = LocalOnnx(MODELS, threads=1, batch_tokens=4096, max_input_tokens=512, max_call_tokens=10**6)
+    model = LocalOnnx(
+        MODELS, threads=1, batch_tokens=4096, max_input_tokens=512, max_call_tokens=10**6, queue_seconds=60
+    )
     model._load()
     known: dict[str, list[float]] = {}
 
