@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 MODEL_FILE = "all-minilm-l6-v2.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+WARMING = [[0] * 128] * 4
 AT_ONCE = 200
 """So many characters, a question, are made tokens about as fast as they are handed to a thread and back."""
 
@@ -92,6 +93,9 @@ class LocalOnnx:
     async def run(self) -> None:
         """Loads the model, then computes batch by batch, until cancelled."""
         await asyncio.to_thread(self._load)
+        # The first batch is slow, and so tells no pace; without one nobody can be told how long he would wait.
+        await asyncio.to_thread(self._infer, WARMING)
+        await self._compute(WARMING)
         log.info("local embedding model loaded", threads=self._threads)
         while True:
             await self._work.wait()
@@ -104,18 +108,22 @@ class LocalOnnx:
         """One batch."""
         parts = self._line.next()
         rows = [job.ids[index] for job, group in parts for index in group]
-        began = time.monotonic()
         try:
-            vectors = iter(await asyncio.to_thread(self._infer, rows))
+            vectors = iter(await self._compute(rows))
         except Exception as error:  # noqa: BLE001  # whatever the runtime raises belongs to the calls in this batch
             _fail(parts, error)
             return
-        self._line.took(sum(map(len, rows)), time.monotonic() - began)
         for job, group in parts:
             for index in group:
                 job.vectors[index] = next(vectors)
             if not job.todo and not job.done.done() and all(job.vectors):
                 job.done.set_result(None)
+
+    async def _compute(self, rows: list[list[int]]) -> list[bytes]:
+        began = time.monotonic()
+        vectors = await asyncio.to_thread(self._infer, rows)
+        self._line.took(sum(map(len, rows)), time.monotonic() - began)
+        return vectors
 
     def _load(self) -> None:
         import onnxruntime
