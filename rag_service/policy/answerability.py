@@ -60,6 +60,8 @@ TWO_WITHIN = 2
 COUNTED_WITHIN = 3
 """Words before what is counted in which its number stands: "two thousand eggs"."""
 MORE_THAN_ONE = COUNTS.keys() - {"zero", "one"}
+_LABELLED = re.compile(r"(\w+): \d")
+"""As a row says it: "days: 32"."""
 _TOKEN = re.compile(r"[\w.,]+")
 
 
@@ -184,6 +186,8 @@ def restricts(said: str, question: Asked) -> bool:
 
 def counts(said: str, subject: str) -> bool:
     """Whether a number of the subject stands in a text."""
+    if any(stem(match[1].lower()) == subject for match in _LABELLED.finditer(said)):
+        return True
     words = [word.strip(".,") for word in _TOKEN.findall(said.lower())]
     places = [place for place, word in enumerate(words) if stem(word) == subject]
     return any(

@@ -59,7 +59,10 @@ _HELD = {
         r"\b(?:because|since|so that|as|therefore|thus|due to|owing to|in order to|reason|cause[sd]?|for|to|leads?|"
         r"otherwise|else|which is why|would|needs?|without)\b"
     ),
-    Kind.PLACE: r"\b(?:in|at|on|to|from|under|below|above|near|into|behind|beside|by|through|inside)\b|[/~]\w",
+    Kind.PLACE: (
+        r"\b(?:in|at|on|to|from|under|below|above|near|into|behind|beside|by|through|inside"
+        r"|city|town|village|country|street|address|location|place|room|site|region)\b|[/~]\w"
+    ),
     Kind.WAY: r"\b(?:by|with|using|through|via|use|run|set|press|open|first|then|when|if|from|in)\b|`|[/{(=]",
 }
 _HELD_PATTERNS = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in _HELD.items()}

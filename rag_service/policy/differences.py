@@ -25,6 +25,16 @@ from rag_service.policy.words import (
 )
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+SCALES = {
+    "hundred": 1e2, "thousand": 1e3, "tsd": 1e3, "k": 1e3, "million": 1e6, "millionen": 1e6, "mio": 1e6, "m": 1e6,
+    "mn": 1e6, "billion": 1e9, "milliarden": 1e9, "mrd": 1e9, "bn": 1e9, "trillion": 1e12, "lakh": 1e5, "crore": 1e7,
+}  # fmt: skip
+"""What a number is multiplied by that one of them follows."""
+_SCALED = re.compile(
+    rf"(?<![\d.,:])\b(\d[\d,]*(?:\.\d+)?|(?i:{'|'.join(COUNTS)}))"
+    r"(?:[\s-]+(?i:(hundred|thousand|tsd|million|millionen|mio|billion|milliarden|mrd|trillion|lakh|crore)s?)\b"
+    r"|\s?(k|m|M|mn|bn)(?=\s?[€$£]|[A-Z]{3}\b)|(k|M|bn)\b)"
+)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001  # both apostrophes stand in texts
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001  # both apostrophes stand in texts
 _PASSIVE = re.compile(r"\bby\b", re.IGNORECASE)
@@ -151,8 +161,16 @@ def swapped(sentence: str, place: str) -> bool:
 
 def numbers(text: str) -> set[str]:
     """In digits; "one" is not counted, since it means more."""
+    scaled = {_scaled(match) for match in _SCALED.finditer(text)}
+    text = _SCALED.sub(" ", text)
     found = {match.rstrip(".,:").replace(",", "") for match in _NUMBER.findall(text)}
-    return found | {COUNTS[word] for word in _words(text) if word in COUNTS and word != "one"}
+    return found | scaled | {COUNTS[word] for word in _words(text) if word in COUNTS and word != "one"}
+
+
+def _scaled(match: re.Match[str]) -> str:
+    """Two million is not two: the number that is meant."""
+    number = COUNTS.get(match[1].lower(), match[1].replace(",", ""))
+    return f"{float(number) * SCALES[(match[2] or match[3] or match[4]).lower()]:.15g}"
 
 
 def _clauses(place: str, least: int = CLAUSE_TERMS) -> list[str]:

@@ -39,6 +39,7 @@ MARK_CHARACTERS = 6
 """Of a mark behind a sentence."""
 _MARK = re.compile(r"\s*\[(\d{1,3})\]")
 _QUOTATION = re.compile(r"</? ?passage[^>\n]*>?")
+_EMPTY_BLOCK = re.compile(r"(?:^[^\S\n]*```[^\S\n]*\n\s*```[^\S\n]*(?:\n|\Z))+", re.MULTILINE)
 _REFUSAL = re.compile(
     r"\b(?:passages?|documents?|texts?|contexts?|sources?|information|i|we)\b[^.!?]{0,30}"
     r"\b(?:do(?:es)?|did|is|are|was|were|can|could|has|have)(?: not|n't|not)\b[^.!?]{0,40}"
@@ -83,7 +84,7 @@ class _Said:
 
 def claims(answer: str, passages: Sequence[Passage]) -> list[Claim]:
     """The sentences of an answer, without the marks and repetitions of small models."""
-    answer = _QUOTATION.sub("", answer)
+    answer = _EMPTY_BLOCK.sub("", _QUOTATION.sub("", answer))
     places = [place for passage in passages for place in _places(passage)]
     texts = [place.said for place in places]
     found: list[Claim] = []

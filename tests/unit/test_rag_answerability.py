@@ -56,6 +56,10 @@ def test_a_thing_of_the_kind_is_looked_for_beside_those_in_the_question() -> Non
     assert not holds(asked("Who knows Johann Galle?"), "Neptune was found by Johann Galle.")
     assert counts("as many as two thousand eggs a day", "egg")
     assert not counts("two drones and some eggs", "egg")
+    assert counts("Grade: C3; Days: 32; Extra: 5", "dai")
+    assert not counts("Grade: C3; Days: few; Extra: 5", "dai")
+    assert holds(asked("Where does Li Wei live?"), "Name: Li Wei; City: Oslo")
+    assert not holds(asked("Where does Li Wei live?"), "Name: Li Wei; Age: 40")
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,8 @@ def test_vectors_are_asked_for_sentences_and_their_places_only() -> None:
 def test_fences_that_a_model_does_not_stop_to_write_are_left_out() -> None:
     said = [claim.text for claim in claims("It delivers 12 litres.\n```\n```\n```\n```", [passage(PUMP)])]
     assert said == ["It delivers 12 litres."]
+    (title,) = claims("# Litres: 12\n```\n```\n```\n```\n", [passage(PUMP)])
+    assert title.text == "# Litres: 12"
     (whole,) = claims("Run:\n```\nmake run\n```", [passage(PUMP)])
     assert whole.text == "Run:\n```\nmake run\n```"
     assert claims("```\nmake run.\n\n```", [passage(PUMP)])[-1].text == "```"

@@ -81,3 +81,20 @@ def test_like_vectors_let_other_words_pass_but_no_other_number() -> None:
     assert judge(other_words, place, place, 0.2) is Support.SILENT
     assert judge(other_words, place, place, 0.9) is Support.CARRIES
     assert judge(other_words.replace("14", "40"), place, place, 0.99) is not Support.CARRIES
+
+
+@pytest.mark.parametrize(
+    ("sentence", "place", "told"),
+    [
+        ("The tower costs 2 euros.", "The tower costs 2 million euros.", Support.CONTRADICTS),
+        ("The tower costs two euros.", "The tower costs two million euros.", Support.CONTRADICTS),
+        ("The crane costs 900 euros.", "Item: crane; costs: 900 kEUR", Support.CONTRADICTS),
+        ("The crane costs 900 kEUR.", "Item: crane; costs: 900 kEUR", Support.CARRIES),
+        ("The tower costs 2,000,000 euros.", "The tower costs 2 million euros.", Support.SILENT),
+        ("The bird lays 2000 eggs.", "The bird lays two thousand eggs.", Support.SILENT),
+        ("The bird lays two eggs.", "The bird lays two thousand eggs.", Support.CONTRADICTS),
+        ("The rope has 5 m.", "The rope has 5 m.", Support.CARRIES),
+    ],
+)
+def test_two_million_is_not_two(sentence: str, place: str, told: Support) -> None:
+    assert judge(sentence, place, place) is told
