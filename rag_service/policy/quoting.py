@@ -5,6 +5,7 @@ markers of chat templates, which an engine reads as the platform's own, are brok
 """
 
 import re
+import unicodedata
 
 from rag_service.policy.chunking import sentences
 
@@ -25,6 +26,10 @@ _ORDERS = (
     r"\b(?:new|updated|hidden|secret) instructions?\s*(?::|for)",
     r"\binstructions? (?:for|to) (?:the |all )?(?:ai|assistant|llm)",
     r"\b(?:note|notice|message|reminder|attention|important)\b[^.!?:\n]{0,12}\b(?:ai|llm|assistant|model|chatbot)s?\b[^.!?\n]{0,12}:",
+    # Others than English: German, French, Spanish, Portuguese, Italian, Dutch.
+    r"\b(?:ignorier|missacht|vergiss|vergesst|vergessen sie)\w*\b[^.!?\n]{0,40}\b(?:anweisung|instruktion|vorgabe)",
+    r"\b(?:ignor|oubli|olvid|esque[cç]|dimentic|nege|vergeet)\w*\b[^.!?\n]{0,40}\b(?:instruction|instruccion|instru[cç]|istruzion|instructie)",
+    r"\b(?:antworte|antworten sie|sage|gib)\b[^.!?\n]{0,20}\b(?:nur mit|ausschlie\u00dflich|nichts als)\b",
     r"\b(?:reveal|repeat|leak|show|print)\b[^.!?\n]{0,30}\b(?:system prompt|your (?:prompt|instructions))\b",
 )
 _ORDER = re.compile("|".join(_ORDERS), re.IGNORECASE)
@@ -32,6 +37,10 @@ _ORDER = re.compile("|".join(_ORDERS), re.IGNORECASE)
 
 def orders(sentence: str) -> bool:
     """Whether a sentence of a document speaks to the model that reads it."""
+    if not sentence.isascii():
+        # Written with signs that nobody sees, or that only look like letters, it says the same to a model.
+        seen = (sign for sign in unicodedata.normalize("NFKC", sentence) if unicodedata.category(sign) != "Cf")
+        sentence = "".join(seen)
     return bool(_ORDER.search(sentence))
 
 
