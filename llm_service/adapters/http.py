@@ -96,6 +96,11 @@ class ProviderHttp:
         self._limits = limits
         self._heard = heard
 
+    @property
+    def max_answer_bytes(self) -> int:
+        """Of an answer, and of an event of a stream."""
+        return self._limits.max_answer_bytes
+
     def health(self, deployment: Deployment) -> Health:
         """Without asking it."""
         if deployment.base_url or (deployment.credential and self._upstream.address()):

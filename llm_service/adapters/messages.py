@@ -70,7 +70,7 @@ class _Relay:
         self.done = False
         self.passed: list[bytes] = []
         self._call = call
-        self._splitter = EventSplitter()
+        self.splitter = EventSplitter()
         self._usage: dict[str, Any] = {}
         self._finish = ""
         self._relayed = 0
@@ -78,7 +78,7 @@ class _Relay:
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined."""
         forwarded = self.passed = []
-        for event in self._splitter.feed(chunk):
+        for event in self.splitter.feed(chunk):
             data = data_of(event)
             if data:
                 self._look(data)

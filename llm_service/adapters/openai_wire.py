@@ -112,7 +112,7 @@ class OpenAIRelay:
         self._wire = wire
         self._public_name = wire.public_name(call)
         self._several = wire.several(call)
-        self._splitter = EventSplitter()
+        self.splitter = EventSplitter()
         self._tokens: Tokens | None = None
         self._said: list[str] | None = None if call.asks_usage else []
         """The texts, where nobody else will count them."""
@@ -122,7 +122,7 @@ class OpenAIRelay:
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined."""
         forwarded = self.passed = []
-        for event in self._splitter.feed(chunk):
+        for event in self.splitter.feed(chunk):
             data = data_of(event)
             if data.startswith(DONE):
                 self.done = True
@@ -136,7 +136,7 @@ class OpenAIRelay:
     def ending(self) -> Ending:
         """How the stream ended. ProviderBadAnswer if it broke off."""
         if not self.done and not self._finish:
-            self._judge_rest(self._splitter.rest.strip())
+            self._judge_rest(self.splitter.rest.strip())
         if self._tokens:
             return Ending(self._tokens, self._finish)
         if self._said is not None:

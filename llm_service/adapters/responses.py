@@ -59,14 +59,14 @@ class _Relay:
         self.done = False
         self.passed: list[bytes] = []
         self._call = call
-        self._splitter = EventSplitter()
+        self.splitter = EventSplitter()
         self._ending: Ending | None = None
         self._relayed = 0
 
     def take(self, chunk: bytes) -> bytes:
         """What of the chunk goes to the client: whole events, joined."""
         forwarded = self.passed = []
-        for event in self._splitter.feed(chunk):
+        for event in self.splitter.feed(chunk):
             data = data_of(event)
             if data == b"[DONE]":
                 self.done = True

@@ -15,7 +15,7 @@ from llm_service.adapters.http import ProviderHttp
 from llm_service.domain.calls import Answer, Call, Ending, Format, Out
 from llm_service.domain.errors import ProviderBadAnswer, Unsupported
 from llm_service.domain.models import Deployment, Health
-from llm_service.policy.sse import EventTooLarge
+from llm_service.policy.sse import EventSplitter, EventTooLarge
 
 
 class Relay(Protocol):
@@ -23,6 +23,7 @@ class Relay(Protocol):
 
     done: bool
     """Whether the provider said that nothing more comes."""
+    splitter: EventSplitter
     passed: list[bytes]
     """What of the last chunk goes on, as far as it was looked into: all of it, unless something failed."""
 
@@ -77,6 +78,7 @@ class WireModel:
     async def stream(self, deployment: Deployment, call: Call, out: Out) -> Ending:
         wire = self._wire(call.format)
         relay = wire.relay(call)
+        relay.splitter.most = self._http.max_answer_bytes
         document, headers = wire.document(deployment, call, stream=True), wire.headers(call)
         await call.admitted()
 

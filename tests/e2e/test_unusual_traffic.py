@@ -19,6 +19,7 @@ from tests.e2e.conftest import Tenant
 from tests.e2e.journeys import HELLO
 from tests.standins import unusual
 from tests.standins.openai_provider import Behaviour, OpenAIProvider, fails
+from tests.standins.openai_provider import events as openai_events
 
 STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
 
@@ -99,6 +100,14 @@ def test_whole_answers_of_chat_completions(two: Two) -> None:
 def test_streams_of_chat_completions(two: Two) -> None:
     found = {name: two.hear(sends(pieces), chat(stream=True)) for name, pieces in unusual.wires()}
     check({name: pair for name, pair in found.items() if pair[0] != pair[1]}, len(found))
+
+
+def test_an_event_may_be_as_large_as_an_answer(two: Two) -> None:
+    picture = {"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 9_000_000}}]}
+    chunks = [unusual.CHUNK | {"choices": [{"index": 0, "delta": picture, "finish_reason": "stop"}]}]
+    direct, through = two.hear(sends([openai_events(chunks)]), chat(stream=True))
+    assert len(direct[0]) > 9_000_000
+    assert through == direct
 
 
 def test_responses_whole_and_streamed(two: Two) -> None:

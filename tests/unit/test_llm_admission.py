@@ -51,6 +51,8 @@ async def turns() -> None:
 class Provider:
     """What a wire posts to."""
 
+    max_answer_bytes = 1_000_000
+
     def __init__(self) -> None:
         self.asked: list[Any] = []
 

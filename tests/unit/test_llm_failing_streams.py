@@ -32,6 +32,8 @@ ERROR = b'event: error\ndata: {"type":"error","error":{"type":"api_error","messa
 class Scripted:
     """A provider's HTTP of which these pieces come."""
 
+    max_answer_bytes = 1_000_000
+
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
 
