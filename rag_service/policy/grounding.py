@@ -15,6 +15,7 @@ from rag_service.domain.answers import AnswerState, Citation, Grounding
 from rag_service.domain.search import Passage
 from rag_service.policy.answerability import ANSWERS, MAY_ANSWER
 from rag_service.policy.chunking import sentences
+from rag_service.policy.defining import Saying, saying
 from rag_service.policy.evidence import Evidence
 from rag_service.policy.extracting import Extract, extracts
 from rag_service.policy.likeness import Cosines
@@ -187,6 +188,9 @@ def _bearing(claim: Claim, place: Place, evidence: Evidence, cosines: Cosines) -
     """How likely a sentence that is carried answers: by its own words, or as far as the unit that it repeats does."""
     if evidence.judge.question.broad:
         return 1.0
+    thing = evidence.judge.question.thing
+    if thing and saying(claim.text, "", thing) is Saying.DEFINES is not saying(place.said, "", thing):
+        return 0.0  # words of a place that only mentions a thing make no definition of it, in whatever order
     around = f"{place.passage.title} {place.passage.heading} {place.said} {claim.text}"
     more = evidence.judge.standing(place.passage)
     own = evidence.judge.likelihood(claim.text, around, cosines.of_question(claim.text), more=more)

@@ -215,3 +215,12 @@ def test_fences_that_a_model_does_not_stop_to_write_are_left_out() -> None:
     (whole,) = claims("Run:\n```\nmake run\n```", [passage(PUMP)])
     assert whole.text == "Run:\n```\nmake run\n```"
     assert claims("```\nmake run.\n\n```", [passage(PUMP)])[-1].text == "```"
+
+
+def test_words_that_mention_a_thing_make_no_definition_of_it() -> None:
+    mentions = "Lane numbers, dimensions and names in it are numbers that the database made."
+    defines = "A lane is a part of the database that has numbers of its own."
+    said, asked_what = "A lane is a dimension in a database.", "What is a lane?"
+    assert said not in grounded(said, mentions, question=asked_what)[1]
+    state, content, _ = grounded("A lane is a part of the database.", defines, question=asked_what)
+    assert (state, content) == (AnswerState.ANSWERED, "A lane is a part of the database. [1]")
