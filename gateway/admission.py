@@ -37,6 +37,7 @@ UNITS = {
     usage_pb2.UNIT_REASONING_TOKENS: "reasoning_tokens",
     usage_pb2.UNIT_REQUESTS: "requests",
     usage_pb2.UNIT_CACHE_HITS: "cache_hits",
+    usage_pb2.UNIT_WEB_SEARCHES: "web_searches",
 }
 
 

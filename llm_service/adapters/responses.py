@@ -17,7 +17,7 @@ from llm_service.domain.models import Deployment
 from llm_service.policy.answers import read_answer
 from llm_service.policy.responses.document import read_responses
 from llm_service.policy.sse import EventSplitter, data_of
-from llm_service.policy.tokens import estimate_tokens, tokens_of
+from llm_service.policy.tokens import estimate_tokens, tokens_of_response
 
 LAST = ("response.completed", "response.incomplete", "response.failed")
 BYTES_OF_AN_EVENT = 180
@@ -99,7 +99,7 @@ class _Relay:
 def _ending(call: Call, response: dict[str, Any], output_bytes: int) -> Ending:
     usage = response.get("usage")
     if isinstance(usage, dict) and usage:
-        return Ending(tokens_of(usage), _finish_of(response))
+        return Ending(tokens_of_response(usage, response.get("output")), _finish_of(response))
     tokens = Tokens(estimate_tokens(len(call.body)), 0, estimate_tokens(output_bytes))
     return Ending(tokens, _finish_of(response), estimated=True)
 

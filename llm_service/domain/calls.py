@@ -19,7 +19,9 @@ class Format(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a call used. `input` includes `cached` and `cache_written`, `output` includes `reasoning`."""
+    """What a call used. `input` includes `cached` and `cache_written`, `output` includes `reasoning`. `searches` are no
+    tokens: the provider made them in the web.
+    """
 
     input: int = 0
     cached: int = 0
@@ -28,6 +30,7 @@ class Tokens:
     cache_written: int = 0
     """Written to the provider's prompt cache."""
     reasoning: int = 0
+    searches: int = 0
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
-"""How many tokens a call used: as its provider says, or estimated."""
+"""How many tokens a call used, and searches of the web: as its provider says, or estimated."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from llm_service.domain.calls import Tokens
@@ -19,7 +20,22 @@ def tokens_of(usage: Mapping[str, Any]) -> Tokens:
         cached=min(_count(read, "cached_tokens"), tokens_read),
         output=tokens_written,
         reasoning=min(_count(written, "reasoning_tokens"), tokens_written),
+        searches=_count(usage, "num_search_queries"),
     )
+
+
+def tokens_of_response(usage: Mapping[str, Any], output: Any) -> Tokens:
+    """What a response's usage object says; its searches are items of its output."""
+    items = output if isinstance(output, list) else ()
+    return replace(tokens_of(usage), searches=sum(map(_searched, items)))
+
+
+def _searched(item: Any) -> bool:
+    """Whether the item is a search. To open a page that was found, or to look into it, is none."""
+    if not isinstance(item, dict) or item.get("type") != "web_search_call":
+        return False
+    action = item.get("action")
+    return not isinstance(action, dict) or action.get("type", "search") == "search"
 
 
 def tokens_of_message(usage: Mapping[str, Any]) -> Tokens:
@@ -32,6 +48,7 @@ def tokens_of_message(usage: Mapping[str, Any]) -> Tokens:
         output=written,
         cache_written=cache_written,
         reasoning=min(_count(usage.get("output_tokens_details"), "thinking_tokens"), written),
+        searches=_count(usage.get("server_tool_use"), "web_search_requests"),
     )
 
 

@@ -117,6 +117,7 @@ def _lines(served: Served, ending: Ending) -> list[usage_pb2.UsageLine]:
         usage_pb2.UNIT_CACHE_WRITE_TOKENS: tokens.cache_written,
         usage_pb2.UNIT_OUTPUT_TOKENS: tokens.output - tokens.reasoning,
         usage_pb2.UNIT_REASONING_TOKENS: tokens.reasoning,
+        usage_pb2.UNIT_WEB_SEARCHES: tokens.searches,
     }
     return [
         usage_pb2.UsageLine(

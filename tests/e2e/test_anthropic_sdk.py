@@ -179,7 +179,9 @@ def test_the_local_models_count_is_what_it_reads(tenant: Tenant) -> None:
 
 
 def test_what_was_used_is_booked_by_its_kinds(tenant: Tenant, served: Callable[[Behaviour], str]) -> None:
-    usage = wire.USAGE | {"output_tokens": 5, "output_tokens_details": {"thinking_tokens": 2}}
+    searched = {"web_search_requests": 3, "web_fetch_requests": 1}
+    thought = {"output_tokens": 5, "output_tokens_details": {"thinking_tokens": 2}}
+    usage = wire.USAGE | thought | {"server_tool_use": searched}
 
     async def thinks(_request: web.Request, _document: dict[str, Any]) -> web.StreamResponse:
         return web.json_response(wire.message(TEXT, usage=usage))
@@ -191,6 +193,7 @@ def test_what_was_used_is_booked_by_its_kinds(tenant: Tenant, served: Callable[[
     amounts = {line["unit"]: line["amount"] for line in row["lines"]}
     assert amounts == {
         "input_tokens": 9, "cache_write_tokens": 4, "cached_input_tokens": 2, "output_tokens": 3, "reasoning_tokens": 2,
+        "web_searches": 3,
     }  # fmt: skip
     assert (row["input_tokens"], row["output_tokens"]) == (15, 5)
 

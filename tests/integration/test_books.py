@@ -38,6 +38,7 @@ from usage_service.settings import Settings, UsageSection
 pytestmark = BOTH_SERVERS
 
 MODEL = "local/smollm2-135m-instruct"
+SEARCHES = usage_pb2.UNIT_WEB_SEARCHES
 OPERATOR = RequestContext("op", tenant_id=str(uuid4()), operator=True)
 
 
@@ -170,6 +171,10 @@ async def test_the_starter_table_prices_the_default_catalogue(books: Books) -> N
     assert wanted <= priced
     ours = [price for price in found if (price.provider, price.model) in wanted]
     assert all(price.source and price.nano_usd_per_million > 0 for price in ours)
+    # Ten dollars a thousand, of every model that writes.
+    searched = {(price.provider, price.nano_usd_per_million) for price in found if price.unit == SEARCHES}
+    assert searched == {("anthropic", 10**13), ("openai", 10**13)}
+    assert {"claude-sonnet-4-5", "gpt-4.1"} <= {price.model for price in found if price.unit == SEARCHES}
     listing = prices_pb2.ListPricesRequest(model="meta-llama/Llama-3.3-70B-Instruct", history=True)
     versions = {price.nano_usd_per_million for price in (await books.stub.ListPrices(listing, context=OPERATOR)).prices}
     assert versions == {6 * 10**8, 9 * 10**8, 12 * 10**8}
@@ -220,7 +225,7 @@ async def test_a_price_may_have_tiers_by_the_length_of_a_call(books: Books) -> N
     with pytest.raises(InvalidArgument, match="tiers"):
         await books.stub.AddPrices(prices_pb2.AddPricesRequest(prices=[price]), context=OPERATOR)
     starter = prices_pb2.ListPricesRequest(provider="openai", model="gpt-5.4")
-    found = (await books.stub.ListPrices(starter, context=books.context)).prices
+    found = [row for row in (await books.stub.ListPrices(starter, context=books.context)).prices if row.tiers]
     # Above 272,000 tokens twice as much to read and half as much again to write.
     assert {row.unit: (row.nano_usd_per_million, row.tiers[0].nano_usd_per_million) for row in found} == {
         usage_pb2.UNIT_INPUT_TOKENS: (2_500_000_000, 5_000_000_000),

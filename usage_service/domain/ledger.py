@@ -21,6 +21,8 @@ class Unit(Enum):
     CACHE_WRITE_TOKENS = "cache_write_tokens"
     REASONING_TOKENS = "reasoning_tokens"
     CACHE_HITS = "cache_hits"
+    WEB_SEARCHES = "web_searches"
+    """That a provider made for an answer."""
     REQUESTS = "requests"
     """Told by nobody: a line of it is added where the answering model has a price by the request."""
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61isp/common/v1/usage.proto\x12\x0e\x61isp.common.v1\"1\n\x05Usage\x12(\n\x05lines\x18\x01 \x03(\x0b\x32\x19.aisp.common.v1.UsageLine\"\x95\x01\n\tUsageLine\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\"\n\x04unit\x18\x04 \x01(\x0e\x32\x14.aisp.common.v1.Unit\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x11\n\testimated\x18\x07 \x01(\x08*\x92\x02\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11UNIT_INPUT_TOKENS\x10\x01\x12\x1c\n\x18UNIT_CACHED_INPUT_TOKENS\x10\x02\x12\x16\n\x12UNIT_OUTPUT_TOKENS\x10\x03\x12\x13\n\x0fUNIT_CHARACTERS\x10\x04\x12\x1b\n\x17UNIT_AUDIO_MILLISECONDS\x10\x05\x12\x15\n\x11UNIT_STORED_BYTES\x10\x06\x12\x1b\n\x17UNIT_CACHE_WRITE_TOKENS\x10\x07\x12\x19\n\x15UNIT_REASONING_TOKENS\x10\x08\x12\x11\n\rUNIT_REQUESTS\x10\t\x12\x13\n\x0fUNIT_CACHE_HITS\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61isp/common/v1/usage.proto\x12\x0e\x61isp.common.v1\"1\n\x05Usage\x12(\n\x05lines\x18\x01 \x03(\x0b\x32\x19.aisp.common.v1.UsageLine\"\x95\x01\n\tUsageLine\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\"\n\x04unit\x18\x04 \x01(\x0e\x32\x14.aisp.common.v1.Unit\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x11\n\testimated\x18\x07 \x01(\x08*\xa9\x02\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11UNIT_INPUT_TOKENS\x10\x01\x12\x1c\n\x18UNIT_CACHED_INPUT_TOKENS\x10\x02\x12\x16\n\x12UNIT_OUTPUT_TOKENS\x10\x03\x12\x13\n\x0fUNIT_CHARACTERS\x10\x04\x12\x1b\n\x17UNIT_AUDIO_MILLISECONDS\x10\x05\x12\x15\n\x11UNIT_STORED_BYTES\x10\x06\x12\x1b\n\x17UNIT_CACHE_WRITE_TOKENS\x10\x07\x12\x19\n\x15UNIT_REASONING_TOKENS\x10\x08\x12\x11\n\rUNIT_REQUESTS\x10\t\x12\x13\n\x0fUNIT_CACHE_HITS\x10\n\x12\x15\n\x11UNIT_WEB_SEARCHES\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aisp.common.v1.usage_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UNIT']._serialized_start=250
-  _globals['_UNIT']._serialized_end=524
+  _globals['_UNIT']._serialized_end=547
   _globals['_USAGE']._serialized_start=46
   _globals['_USAGE']._serialized_end=95
   _globals['_USAGELINE']._serialized_start=98

@@ -20,6 +20,7 @@ class Unit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNIT_REASONING_TOKENS: _ClassVar[Unit]
     UNIT_REQUESTS: _ClassVar[Unit]
     UNIT_CACHE_HITS: _ClassVar[Unit]
+    UNIT_WEB_SEARCHES: _ClassVar[Unit]
 UNIT_UNSPECIFIED: Unit
 UNIT_INPUT_TOKENS: Unit
 UNIT_CACHED_INPUT_TOKENS: Unit
@@ -31,6 +32,7 @@ UNIT_CACHE_WRITE_TOKENS: Unit
 UNIT_REASONING_TOKENS: Unit
 UNIT_REQUESTS: Unit
 UNIT_CACHE_HITS: Unit
+UNIT_WEB_SEARCHES: Unit
 
 class Usage(_message.Message):
     __slots__ = ("lines",)
