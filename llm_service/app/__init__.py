@@ -20,7 +20,7 @@ from chassis.background import for_ever
 from chassis.database import Database
 from chassis.envelope import Envelope
 from chassis.erasure import together
-from chassis.errors import Unavailable
+from chassis.errors import PlatformError, Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.notifications import ANYTHING, Listener
 from chassis.outbound import Outbound, check_url
@@ -92,6 +92,9 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     async with connected(settings) as parts:
         answers = ValkeyAnswerStore(parts.cache)
         cases = use_cases(settings, parts)
+        # Who is there before the database is answers all the same, that it is not ready.
+        with suppress(PlatformError):
+            await parts.catalogue.refresh()
         sweeping = for_ever(partial(_sweep, cases.responses), settings.llm.responses.sweep_seconds)
         work = [*_background(settings, parts), sweeping]
         background = [asyncio.create_task(one) for one in work]

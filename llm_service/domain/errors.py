@@ -8,7 +8,7 @@ InvalidArgument     ProviderRefused, BadDocument (chassis.document), BadModel, B
 PermissionDenied    ModelNotAllowed, ProviderKeyRefused
 Unimplemented       Unsupported
 ResourceExhausted   ProviderRateLimited, DeploymentBusy, TooManyGuardrails
-Unavailable         ProviderUnavailable, ProviderBadAnswer, GuardrailUnavailable
+Unavailable         CatalogueUnread, ProviderUnavailable, ProviderBadAnswer, GuardrailUnavailable
 DeadlineExceeded    ProviderTimeout
 FailedPrecondition  ProviderNotConfigured, ProviderKeyInUse
 """
@@ -29,6 +29,11 @@ from chassis.errors import (
 class ModelNotFound(NotFound):
     reason = "MODEL_NOT_FOUND"
     message = "There is no such model."
+
+
+class CatalogueUnread(Unavailable):
+    reason = "CATALOGUE_UNREAD"
+    message = "The catalogue of models was not read yet; try again soon."
 
 
 class ModelExists(AlreadyExists):

@@ -3,7 +3,10 @@
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from llm_service.domain.calls import Call
+from llm_service.domain.errors import CatalogueUnread, ModelNotFound
 from llm_service.domain.models import Deployment, Model
 from llm_service.domain.tenancy import ProviderKey, Tenancy
 from llm_service.service.catalogue import Catalogue
@@ -72,3 +75,15 @@ async def test_an_alias_that_changes_means_another_model() -> None:
     for target, upstream in (("m", "upstream"), ("n", "other")):
         house.tenancy = Tenancy(aliases={"mine": target})
         assert (await house.route("mine")).deployments[0].upstream_model == upstream
+
+
+async def test_before_the_catalogue_was_read_no_name_is_known_to_mean_nothing() -> None:
+    house = House()
+    for name in ("m", "openai/x", "none"):
+        with pytest.raises(CatalogueUnread):
+            await house.route(name)
+    house.models = []
+    await house.catalogue.refresh()
+    with pytest.raises(ModelNotFound):
+        await house.route("none")
+    assert house.catalogue.loaded

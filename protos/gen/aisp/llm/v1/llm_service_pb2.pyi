@@ -56,6 +56,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOO_MANY_GUARDRAILS: _ClassVar[ErrorReason]
     ERROR_REASON_GUARDRAIL_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_GUARDRAIL_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_CATALOGUE_UNREAD: _ClassVar[ErrorReason]
 FORMAT_UNSPECIFIED: Format
 FORMAT_CHAT_COMPLETIONS: Format
 FORMAT_COMPLETIONS: Format
@@ -94,6 +95,7 @@ ERROR_REASON_BAD_GUARDRAIL: ErrorReason
 ERROR_REASON_TOO_MANY_GUARDRAILS: ErrorReason
 ERROR_REASON_GUARDRAIL_REFUSED: ErrorReason
 ERROR_REASON_GUARDRAIL_UNAVAILABLE: ErrorReason
+ERROR_REASON_CATALOGUE_UNREAD: ErrorReason
 
 class CompleteRequest(_message.Message):
     __slots__ = ("envelope",)
