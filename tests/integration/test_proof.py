@@ -59,15 +59,16 @@ FILL = """
 LINES = '[["llm", "gpt-4o-mini", "openai", "input_tokens", 10, 1, 17, 1500]]'
 READ = """
     SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_all_tables
-    WHERE relname LIKE 'events%'
+    WHERE relname LIKE :tables
 """
 
 
 class Counting:
-    """A store that counts what its transactions read of events."""
+    """A store that counts what its transactions read of events, or of the tables that are named."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, tables: str = "events%") -> None:
         self._store = store
+        self._tables = tables
         self.read = 0
 
     @asynccontextmanager
@@ -78,7 +79,7 @@ class Counting:
             self.read += await self._rows(repository) - before
 
     async def _rows(self, repository: PostgresRepository) -> int:
-        return int((await repository._db.execute(text(READ))).scalar_one())
+        return int((await repository._db.execute(text(READ), {"tables": self._tables})).scalar_one())
 
 
 class Books:

@@ -39,6 +39,9 @@ class EventRows(Rows):
             here, there = sa.tuple_(*KEY), sa.tuple_(*place)
             query = query.where(here > there if oldest_first else here < there)
         order = [column.asc() if oldest_first else column.desc() for column in KEY]
+        # Of a partition that was never analyzed the planner takes a time of a tenant for one row, and sorts it: it may
+        # be all of a large tenant's day. Each partition has them in their order by its index.
+        await self._db.execute(sa.text("SET LOCAL enable_sort = off"))
         return [from_row(row) for row in await self._db.execute(query.order_by(*order).limit(size + 1))]
 
 
