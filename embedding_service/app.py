@@ -10,6 +10,7 @@ import structlog
 from aisp.embedding.v1.embedding_service_pb2_grpc import add_EmbeddingServiceServicer_to_server
 
 from chassis import valkey
+from chassis.background import for_ever
 from chassis.errors import Unavailable
 from chassis.idempotency import IdempotencyInterceptor, ValkeyAnswerStore
 from chassis.resilience import RetryPolicy
@@ -25,6 +26,9 @@ from embedding_service.servicer import EmbeddingServicer
 from embedding_service.settings import EmbeddingSection, Settings
 
 log = structlog.get_logger()
+
+RELOAD_SECONDS = 60.0
+"""At most, until a local model that did not load is tried again."""
 
 
 @asynccontextmanager
@@ -44,7 +48,8 @@ async def compose(settings: Settings) -> AsyncIterator[App]:
     store = settings.cache or settings.redis
     cache = valkey.connect(store, connect_seconds=1, reply_seconds=2)
     answers = ValkeyAnswerStore(cache)
-    background: list[asyncio.Task[None]] = [asyncio.create_task(local.run())] if local.available else []
+    work = [for_ever(local.run, RELOAD_SECONDS)] if local.available else []
+    background = [asyncio.create_task(one) for one in work]
     async with aiohttp.ClientSession(trust_env=False) as session:
 
         async def ready() -> None:

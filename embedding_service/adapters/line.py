@@ -28,18 +28,11 @@ class Job:
 
     tenant_id: str
     ids: list[list[int]]
-    budget: int
-    todo: deque[list[int]] = field(init=False)
-    left: int = field(init=False)
+    todo: deque[list[int]]
+    left: int
     """Tokens still to be read."""
-    vectors: list[bytes] = field(init=False)
+    vectors: list[bytes]
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def __post_init__(self) -> None:
-        lengths = list(map(len, self.ids))
-        self.todo = deque(policy.batches(lengths, self.budget))
-        self.left = sum(lengths)
-        self.vectors = [b""] * len(lengths)
 
     def leave(self) -> None:
         """Nothing more of it is done."""
@@ -61,12 +54,16 @@ class Line:
         """Whether somebody waits."""
         return self._first() is not None
 
-    def join(self, job: Job) -> None:
-        """QueueFull, with the seconds after which it would be taken."""
+    def join(self, tenant_id: str, ids: list[list[int]]) -> Job:
+        """A call that waits from now on. QueueFull, with the seconds after which it would be taken."""
+        lengths = list(map(len, ids))
+        todo = deque(policy.batches(lengths, self._budget))
+        job = Job(tenant_id, ids, todo, sum(lengths), [b""] * len(ids))
         over = self._before(job) - self._seconds
         if over > 0:
             raise QueueFull(retry_after=min(MOST_SECONDS, int(over) + 1))
         self._push(job)
+        return job
 
     def next(self) -> list[Part]:
         """A batch: as many inputs as it may have, of those whose turn it is. Empty where nobody waits."""

@@ -13,7 +13,7 @@ import structlog
 
 from chassis.context import current_or_none
 from embedding_service import policy
-from embedding_service.adapters.line import Job, Line, Part
+from embedding_service.adapters.line import Line, Part
 from embedding_service.domain import (
     Answered,
     EmbeddingModel,
@@ -49,7 +49,6 @@ class LocalOnnx:
     ) -> None:
         self._directory = directory
         self._threads = threads
-        self._batch_tokens = batch_tokens
         self._max_input_tokens = max_input_tokens
         self._max_call_tokens = max_call_tokens
         self._session: Any = None
@@ -77,8 +76,7 @@ class LocalOnnx:
         few = sum(map(len, inputs)) <= AT_ONCE
         ids = self._tokenize(inputs) if few else await asyncio.to_thread(self._tokenize, inputs)
         calling = current_or_none()
-        job = Job(calling.tenant_id if calling else "", ids, self._batch_tokens)
-        self._line.join(job)
+        job = self._line.join(calling.tenant_id if calling else "", ids)
         self._work.set()
         try:
             await job.done

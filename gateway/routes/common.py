@@ -10,7 +10,7 @@ from aisp.auth.v1.audit_pb2 import AuditChain
 from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chassis.context import OperatorOnly
 from chassis.errors import InvalidCursor
@@ -18,6 +18,7 @@ from chassis.pagination import decode_cursor, encode_cursor
 from gateway.admission import MANAGEMENT, Call, Gate
 from gateway.audit import Audited, audited
 from gateway.clients import Clients
+from gateway.errors import BadBody, bad_body
 from gateway.idempotency import fingerprint, idempotency_key
 from gateway.settings import GatewaySection
 
@@ -46,6 +47,22 @@ class Body(BaseModel):
     """A body of the platform's own routes: what is unknown in it is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def read(model: type[BaseModel], query: dict[str, Any], body: bytes) -> Any:
+    """The query's parameters and the body's, together; what stands in both is the body's. BadBody."""
+    if body:
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise BadBody("The body is not valid JSON.") from error
+        if not isinstance(document, dict):
+            raise BadBody("The body must be a JSON object.")
+        query = query | document
+    try:
+        return model.model_validate(query)
+    except ValidationError as error:
+        raise bad_body([item | {"loc": ("body", *item["loc"])} for item in error.errors()]) from error
 
 
 Whole = Annotated[int, Field(strict=True)]

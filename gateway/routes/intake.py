@@ -17,9 +17,8 @@ from gateway.audit import Audited, audited
 from gateway.clients import PART_BYTES, Clients
 from gateway.errors import BodyTooLarge, UnsupportedMediaType
 from gateway.routes import estimates
-from gateway.routes.common import Body, marks
+from gateway.routes.common import Body, marks, read
 from gateway.routes.raw import wrong
-from gateway.routes.search import read
 from gateway.routes.uploads import digest_of, name_of, parts_of
 from gateway.settings import GatewaySection
 

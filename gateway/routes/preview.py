@@ -16,7 +16,17 @@ from gateway.admission import Call, Gate, Work, bare_context
 from gateway.clients import Clients
 from gateway.limits.quotas import MARK, Quota
 from gateway.routes import audio, embeddings, estimates, evaluations, intake, rag, rerank, search, vector_stores
-from gateway.routes.common import AUTHENTICATED, Admission, Body, Options, Services, StrictRoute, managed, problems
+from gateway.routes.common import (
+    AUTHENTICATED,
+    Admission,
+    Body,
+    Options,
+    Services,
+    StrictRoute,
+    managed,
+    problems,
+    read,
+)
 from gateway.routes.generation import FACES, stored_tokens
 from gateway.settings import GatewaySection
 
@@ -104,14 +114,14 @@ async def _work(
     if path == embeddings.PATH:
         return embeddings.estimate(asked.body, body)
     if face := FACES_BY_PATH.get(path):
-        read = face.read(asked.body)
+        generation = face.read(asked.body)
         tokens = body_tokens(body, asked.body)
-        if read.previous:
-            tokens += await stored_tokens(services, context, read.previous)
-        return estimates.generation(read, tokens, options.default_output_tokens)
+        if generation.previous:
+            tokens += await stored_tokens(services, context, generation.previous)
+        return estimates.generation(generation, tokens, options.default_output_tokens)
     for pattern, (form, estimate) in FORMS.items():
         if pattern.fullmatch(path):
-            work = estimate(search.read(form, {}, body))
+            work = estimate(read(form, {}, body))
             if estimate is rag.estimate and not work.model:
                 work = replace(work, model=await gate.models.answering(context))
             return work

@@ -23,8 +23,9 @@ from gateway.routes.common import (
     StrictRoute,
     marks,
     problems,
+    read,
 )
-from gateway.routes.search import Filter, Name, body_of, check_reranker, filter_json, read, reranking, used
+from gateway.routes.search import Filter, Name, body_of, check_reranker, filter_json, reranking, used
 from gateway.sse import HEADERS, MEDIA_TYPE, event, with_heartbeats
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/services/rag", tags=["retrieval"])

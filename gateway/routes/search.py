@@ -7,15 +7,14 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from aisp.rag.v1 import rag_service_pb2 as pb
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field
 
 from gateway.admission import Call, Gate, Work, ahead, bare_context
 from gateway.clients import Clients
 from gateway.edge import Receive, Scope, Send
-from gateway.errors import BadBody, bad_body
 from gateway.idempotency import fingerprint, idempotency_key
 from gateway.routes import estimates, raw
-from gateway.routes.common import AUTHENTICATED, FILTER, Body, problems
+from gateway.routes.common import AUTHENTICATED, FILTER, Body, problems, read
 from gateway.settings import GatewaySection
 from gateway.sse import until_disconnect
 
@@ -96,22 +95,6 @@ class SearchRoute:
             await raw.answer(scope, send, _answer(found, call), [])
 
         await until_disconnect(scope, receive, serve())
-
-
-def read(model: type[BaseModel], query: dict[str, Any], body: bytes) -> Any:
-    """The query's parameters and the body's, together; what stands in both is the body's. BadBody."""
-    if body:
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise BadBody("The body is not valid JSON.") from error
-        if not isinstance(document, dict):
-            raise BadBody("The body must be a JSON object.")
-        query = query | document
-    try:
-        return model.model_validate(query)
-    except ValidationError as error:
-        raise bad_body([item | {"loc": ("body", *item["loc"])} for item in error.errors()]) from error
 
 
 def filter_json(document: dict[str, Any] | None) -> str:
